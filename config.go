@@ -1,0 +1,141 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer
+
+import (
+	"log/slog"
+	"math"
+	"time"
+)
+
+// A Config has the limits of a connection. The zero value is ready for
+// production; a nil *Config is the same. A negative value switches a limit off.
+// A Config is copied where it is used, and may be changed afterwards.
+type Config struct {
+	// ReadBufferSize is the size of the read buffer, and the greatest size of the
+	// pieces that CollectIncomingData is given, in bytes. If zero, it is 4096 and
+	// may grow under load.
+	ReadBufferSize int
+
+	// WriteBufferSize is the greatest number of bytes in one write to the
+	// connection; longer pieces are cut. If zero, small output leaves in writes
+	// of up to 64 KiB. If negative, there is no limit. Files that go out by
+	// sendfile are not affected.
+	WriteBufferSize int
+
+	// MaxMessageSize is the greatest size of a message in bytes, without its
+	// terminator; see [MessageTooLongError]. It does not apply under [None].
+	// If zero, it is 1 MiB. If negative, there is no limit.
+	MaxMessageSize int64
+
+	// MaxQueuedBytes is how many bytes may be pushed and not yet written. Push
+	// waits while there would be more; a single push above the limit waits for
+	// the queue to be empty. If zero, it is 1 MiB. If negative, there is no limit.
+	// Producers don't count in bytes: 16 may wait, a further one waits for room.
+	MaxQueuedBytes int
+
+	// HandshakeTimeout is how long a TLS handshake may take. If zero, it is 10
+	// seconds. If negative, there is no limit.
+	HandshakeTimeout time.Duration
+
+	// MessageTimeout is how long the peer may take from the first byte of a
+	// message to its end. The time that the handler takes does not count. If zero
+	// or negative, there is no limit.
+	MessageTimeout time.Duration
+
+	// IdleTimeout is how long the connection may wait for input while no byte is
+	// moved either way. If zero or negative, there is no limit.
+	IdleTimeout time.Duration
+
+	// WriteTimeout is how long the peer may accept no byte while output waits for
+	// it; then the connection ends at once. While the connection is closing, it is
+	// also how long a producer may have nothing to say. If zero, it is one minute.
+	// If negative, there is no limit.
+	WriteTimeout time.Duration
+
+	// LingerTimeout is how long a connection that has sent all its output, and the
+	// end of it, waits for the peer's end. Until then input is read and thrown
+	// away: to close a TCP connection with unread input would destroy output that
+	// the peer has not received yet. If zero, it is 5 seconds. If negative, the
+	// connection does not wait.
+	LingerTimeout time.Duration
+
+	// Logger receives what nobody else can be told: panics and errors of handlers
+	// and producers, at levels Error and Warn, and the reasons why connections
+	// ended, at level Debug. If nil, it is slog.Default().
+	Logger *slog.Logger
+}
+
+// Defaults of Config.
+const (
+	defaultReadBufferSize   = 4096
+	defaultWriteBufferSize  = 64 << 10
+	defaultMaxMessageSize   = 1 << 20
+	defaultMaxQueuedBytes   = 1 << 20
+	defaultHandshakeTimeout = 10 * time.Second
+	defaultWriteTimeout     = time.Minute
+	defaultLingerTimeout    = 5 * time.Second
+)
+
+func (cfg *Config) readBufferSize() int {
+	if cfg == nil || cfg.ReadBufferSize <= 0 {
+		return defaultReadBufferSize
+	}
+	return cfg.ReadBufferSize
+}
+
+func (cfg *Config) writeBufferSize() int {
+	return limit(cfg.WriteBufferSize, defaultWriteBufferSize, math.MaxInt)
+}
+
+func (cfg *Config) maxMessageSize() int64 {
+	if cfg == nil {
+		return defaultMaxMessageSize
+	}
+	return limit(cfg.MaxMessageSize, defaultMaxMessageSize, math.MaxInt64)
+}
+
+// maxQueuedBytes returns 0 for no limit.
+func (cfg *Config) maxQueuedBytes() int64 {
+	return int64(limit(cfg.MaxQueuedBytes, defaultMaxQueuedBytes, 0))
+}
+
+// These return 0 for no limit.
+
+func (cfg *Config) handshakeTimeout() time.Duration {
+	return limit(cfg.HandshakeTimeout, defaultHandshakeTimeout, 0)
+}
+
+func (cfg *Config) messageTimeout() time.Duration { return limit(cfg.MessageTimeout, 0, 0) }
+
+func (cfg *Config) idleTimeout() time.Duration { return limit(cfg.IdleTimeout, 0, 0) }
+
+func (cfg *Config) writeTimeout() time.Duration {
+	return limit(cfg.WriteTimeout, defaultWriteTimeout, 0)
+}
+
+// lingerTimeout returns 0 for not at all.
+func (cfg *Config) lingerTimeout() time.Duration {
+	return limit(cfg.LingerTimeout, defaultLingerTimeout, 0)
+}
+
+func (cfg *Config) logger() *slog.Logger {
+	if cfg.Logger == nil {
+		return slog.Default()
+	}
+	return cfg.Logger
+}
+
+// limit returns the value of a field whose zero value is zero and whose negative
+// values mean off.
+func limit[T int | int64 | time.Duration](value, zero, off T) T {
+	switch {
+	case value == 0:
+		return zero
+	case value < 0:
+		return off
+	}
+	return value
+}

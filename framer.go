@@ -1,0 +1,632 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+// Package framer is for TCP protocols whose messages end in a delimiter or have
+// a length. It is the successor, in Go, of Python's asynchat.
+//
+// A handler says how messages end, collects what comes in, and pushes what goes
+// out. A server that sends every line back is
+//
+//	type echo struct {
+//		*framer.Conn
+//		framer.Collector
+//	}
+//
+//	func (e *echo) FoundTerminator() error { return e.Push(append(e.Take(), "\r\n"...)) }
+//
+//	func main() {
+//		s := framer.Server{Addr: ":7007", NewHandler: func(c *framer.Conn) framer.Handler {
+//			c.SetTerminator(framer.Delimiter("\r\n"))
+//			return &echo{Conn: c}
+//		}}
+//		log.Fatal(s.ListenAndServe())
+//	}
+//
+// The parts, each usable without those after it:
+//
+//   - a [Terminator] says how a message ends;
+//   - a [Framer] divides what an [io.Reader] gives into messages, for a
+//     [Handler], or one by one with Next and All;
+//   - a [Producer] makes outgoing bytes when there is room for them;
+//   - a [Conn] runs a Handler on a [net.Conn] and queues what it pushes;
+//   - a [Server] accepts connections, knows them, and shuts them down.
+//
+// [Messages] and [Session] make handlers of plain functions, for whole messages
+// and for straight-line code.
+//
+// # Concurrency
+//
+// All methods of a Handler run on one goroutine, the one that called
+// [Conn.Serve], never two at once, and none after HandleClose. Producers run on
+// the writer goroutine of their connection. Push and the other methods of Conn
+// that send or close may be called from any goroutine; SetTerminator, Terminator
+// and Next belong to the goroutine of the Handler. A Framer belongs to one
+// goroutine at a time.
+//
+// # Buffers
+//
+// Data given to a Handler, or returned by Next, All or More, is lent: it is valid
+// until the call returns, or until the next call. Data that is pushed is copied.
+//
+// # Limits
+//
+// Nothing is unbounded: [Config] limits the size of a message, the output that
+// waits, and, where wanted, every kind of waiting.
+package framer
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"sync/atomic"
+)
+
+// A Handler receives the input of a connection, or of a [Framer], as asynchat's
+// channels do. An error that one of its methods returns ends the connection:
+// what was pushed before is still sent, and Serve returns the error.
+//
+// A Handler of a [Conn] may also be a [ConnectHandler], a [CloseHandler], an
+// [OversizeHandler] or a [ShutdownHandler].
+type Handler interface {
+	// CollectIncomingData is given the next piece of the current message, as
+	// soon as it has come. data is never empty and never longer than
+	// ReadBufferSize (a token of [Split] excepted). It is lent: it may be changed,
+	// and is valid until CollectIncomingData returns.
+	CollectIncomingData(data []byte) error
+
+	// FoundTerminator is called when the current message is complete. Of an
+	// empty message, CollectIncomingData has seen nothing.
+	FoundTerminator() error
+}
+
+// An OversizeHandler is a [Handler] that wants to know of messages longer than
+// MaxMessageSize.
+type OversizeHandler interface {
+	// HandleOversize is called once for a message that is too long, after
+	// CollectIncomingData has seen at most MaxMessageSize bytes of it. If it
+	// returns nil, the rest of the message is thrown away, without a call of
+	// FoundTerminator, and the next message begins. A terminator that
+	// HandleOversize sets rules from the next byte instead.
+	//
+	// Without an OversizeHandler, e ends the connection.
+	HandleOversize(e *MessageTooLongError) error
+}
+
+// headSize is how much of a message an error quotes, in bytes.
+const headSize = 32
+
+// A MessageTooLongError reports a message longer than Config.MaxMessageSize.
+type MessageTooLongError struct {
+	Limit int64  // MaxMessageSize, in bytes
+	Seen  int64  // bytes of the message that had come, or that its header announced
+	Head  []byte // its first bytes, at most 32, with the header if it has one
+}
+
+func (e *MessageTooLongError) Error() string {
+	return fmt.Sprintf("framer: message too long: %d bytes, limit %d (Config.MaxMessageSize); it begins %q%s",
+		e.Seen, e.Limit, e.Head, guessProtocol(e.Head))
+}
+
+// guessProtocol names the protocol that a peer at the wrong port speaks.
+func guessProtocol(head []byte) string {
+	switch {
+	case bytes.HasPrefix(head, []byte("\x16\x03")):
+		return ", like a TLS handshake"
+	case bytes.Contains(head, []byte(" HTTP/1.")),
+		bytes.HasPrefix(head, []byte("GET /")),
+		bytes.HasPrefix(head, []byte("POST /")),
+		bytes.HasPrefix(head, []byte("PRI * HTTP/2")):
+		return ", like HTTP"
+	}
+	return ""
+}
+
+// A Collector keeps the pieces of a message together. Embedded in a [Handler] it
+// provides CollectIncomingData. The zero value is empty and ready. Its size is
+// bounded by MaxMessageSize, unless the terminator is [None].
+type Collector struct {
+	buf []byte
+}
+
+// CollectIncomingData appends a copy of data.
+func (c *Collector) CollectIncomingData(data []byte) error {
+	c.buf = append(c.buf, data...)
+	return nil
+}
+
+// Bytes returns what was collected. It is lent: valid until the next call of a
+// method other than Bytes and Len.
+func (c *Collector) Bytes() []byte { return c.buf }
+
+// Len returns the number of bytes collected.
+func (c *Collector) Len() int { return len(c.buf) }
+
+// Take returns what was collected, which belongs to the caller, and leaves the
+// Collector empty.
+func (c *Collector) Take() []byte {
+	buf := c.buf
+	c.buf = nil
+	return buf
+}
+
+// Reset forgets what was collected. The memory is used again.
+func (c *Collector) Reset() { c.buf = c.buf[:0] }
+
+// A Framer divides the bytes of an [io.Reader] into messages. The reader can be
+// anything: a connection, a file, a pipe, a serial line. Its methods must be
+// called from one goroutine at a time.
+//
+// There are three styles. Run feeds a [Handler]. Next returns the next message
+// under a terminator of its own. All ranges over the messages. Next and All may
+// be mixed; bytes that one call has buffered are there for the next.
+type Framer struct {
+	r         io.Reader
+	pieceSize int   // Config.ReadBufferSize
+	maxSize   int64 // Config.MaxMessageSize, or math.MaxInt64
+
+	term    Terminator
+	search  search
+	changed bool // SetTerminator was called; cleared before each callback
+
+	buf        []byte
+	start, end int   // buf[start:end] is unread
+	readErr    error // what the reader said after buf[:end]
+
+	// What the last search found: bytes of the message, from start on, that
+	// nobody has been given yet, and whether the message ends after them.
+	known int
+	ended bool
+	drop  int    // length of the delimiter after them
+	token []byte // Split: in place of known, already advanced over
+
+	size     int64 // bytes of the current message that were given out
+	begun    bool  // a byte of the current message has come, if only of its header
+	skipping bool  // the rest of the current message is thrown away
+	finished bool  // Split returned its final token
+	empties  int   // empty tokens from Split without progress
+	head     [headSize]byte
+	message  []byte // Next: the message so far, if the buffer could not hold it
+	found    int64  // messages
+
+	// Requests of a Conn, which may come from any goroutine.
+	stop, discard atomic.Bool
+}
+
+// NewFramer returns a Framer that reads from r, with the ReadBufferSize and the
+// MaxMessageSize of cfg, which may be nil. The terminator is [None] at first.
+func NewFramer(r io.Reader, cfg *Config) *Framer {
+	f := new(Framer)
+	f.init(r, cfg)
+	return f
+}
+
+func (f *Framer) init(r io.Reader, cfg *Config) {
+	f.r = r
+	f.pieceSize = cfg.readBufferSize()
+	f.maxSize = cfg.maxMessageSize()
+}
+
+// SetTerminator makes t the terminator from the next byte on, also for bytes that
+// are buffered already: within CollectIncomingData, from the byte after the
+// piece. The message that is being collected goes on under t, with its size
+// counted anew.
+//
+// A terminator that makes no sense is refused with an error, and the one in
+// force stays: an empty delimiter, a negative count, a length above
+// MaxMessageSize.
+func (f *Framer) SetTerminator(t Terminator) error {
+	if err := t.validate(f.maxSize); err != nil {
+		return err
+	}
+	f.changed = true
+	f.skipping = false
+	f.term = t
+	f.search.set(&f.term)
+	f.restart()
+	return nil
+}
+
+// Terminator returns the terminator in force. During a [Length] it is the Length
+// of what remains.
+func (f *Framer) Terminator() Terminator {
+	t := f.term
+	if t.kind == kindLength {
+		t.n = f.search.remaining + int64(f.known)
+	}
+	return t
+}
+
+// restart forgets how far the current message has got.
+func (f *Framer) restart() {
+	f.known, f.ended, f.drop = 0, false, 0
+	f.size, f.begun = 0, false
+}
+
+// A part is the next thing to give to a handler: a piece of the current message,
+// its end, or both. drop is what to advance over, before the end is told.
+type part struct {
+	data  []byte
+	found bool
+	drop  int
+}
+
+// next returns the next part that the buffered input holds, or ok false if it
+// takes more input to tell.
+func (f *Framer) next() (p part, ok bool, err error) {
+	for {
+		if f.known == 0 && !f.ended {
+			if err := f.look(); err != nil {
+				return part{}, false, err
+			}
+			if f.known == 0 && !f.ended {
+				return part{}, false, nil
+			}
+		}
+		if f.skipping {
+			f.skip()
+			continue
+		}
+		p, err := f.take()
+		return p, err == nil, err
+	}
+}
+
+// look searches the unread input.
+func (f *Framer) look() error {
+	if f.term.kind == kindSplit {
+		return f.split()
+	}
+	data := f.buf[f.start:f.end]
+	sp, err := f.search.next(&f.term, data, f.readErr == io.EOF)
+	if err != nil {
+		return err
+	}
+	f.start += sp.skip
+	f.known, f.ended, f.drop = sp.data, sp.found, sp.drop
+	f.begun = f.begun || sp.skip > 0
+	if f.search.counting && !f.skipping && f.search.remaining > f.maxSize-f.size-int64(sp.data) {
+		seen, _ := addLength(uint64(f.search.remaining), f.size+int64(sp.data))
+		return f.tooLong(seen, data)
+	}
+	return nil
+}
+
+// take returns a part of what is known, with everything in f as it is after it.
+func (f *Framer) take() (part, error) {
+	if f.token != nil {
+		p := part{data: f.token, found: true}
+		f.token = nil
+		f.endMessage()
+		return p, nil
+	}
+	n := min(f.known, f.pieceSize)
+	if f.term.kind != kindNone {
+		if room := f.maxSize - f.size; int64(n) > room {
+			if room == 0 {
+				return part{}, f.tooLong(f.size+int64(f.known), f.buf[f.start:f.end])
+			}
+			n = int(room)
+		}
+		if f.size == 0 && !(f.ended && n == f.known) {
+			copy(f.head[:], f.buf[f.start:f.start+n])
+		}
+		f.size += int64(n)
+		f.begun = f.begun || n > 0
+	}
+	p := part{data: f.buf[f.start : f.start+n]}
+	f.start += n
+	f.known -= n
+	if f.known == 0 && f.ended {
+		p.found, p.drop = true, f.drop
+		f.endMessage()
+	}
+	return p, nil
+}
+
+// endMessage makes f ready for the next message.
+func (f *Framer) endMessage() {
+	if f.term.kind == kindLength {
+		f.term = Terminator{}
+	}
+	f.search.restart(&f.term)
+	f.restart()
+}
+
+// skip throws away what is known of a message that is too long.
+func (f *Framer) skip() {
+	f.start += f.known
+	f.known = 0
+	f.token = nil
+	if f.ended {
+		f.start += f.drop
+		f.skipping = false
+		f.endMessage()
+	}
+}
+
+// tooLong returns the error for a message of which seen bytes are known. data is
+// what is unread of it, with its header.
+func (f *Framer) tooLong(seen int64, data []byte) error {
+	head := f.head[:min(f.size, headSize)]
+	if len(head) == 0 {
+		head = data[:min(len(data), headSize)]
+	}
+	return &MessageTooLongError{Limit: f.maxSize, Seen: seen, Head: bytes.Clone(head)}
+}
+
+// maxKept is how much memory, in bytes, is kept for the next message where one was
+// larger than the buffer.
+const maxKept = 64 << 10
+
+// maxEmpty is how many empty reads or tokens in a row are taken for a loop
+// without progress, as in package bufio.
+const maxEmpty = 100
+
+// split asks the function of a Split terminator for a token.
+func (f *Framer) split() error {
+	atEOF := f.readErr == io.EOF
+	for !f.finished && (f.start < f.end || atEOF) {
+		data := f.buf[f.start:f.end]
+		advance, token, err := (*f.term.split)(data, atEOF)
+		switch {
+		case err == bufio.ErrFinalToken:
+			f.finished = true
+			advance = len(data)
+		case err != nil:
+			return err
+		case advance < 0:
+			return fmt.Errorf("framer: %w", bufio.ErrNegativeAdvance)
+		case advance > len(data):
+			return fmt.Errorf("framer: %w", bufio.ErrAdvanceTooFar)
+		}
+		f.start += advance
+		if token != nil {
+			return f.splitToken(token, advance)
+		}
+		if advance == 0 {
+			break
+		}
+	}
+	return f.splitRest(atEOF)
+}
+
+// splitToken is for a split function that has found a token.
+func (f *Framer) splitToken(token []byte, advance int) error {
+	if advance > 0 || len(token) > 0 {
+		f.empties = 0
+	} else if f.empties++; f.empties > maxEmpty {
+		return fmt.Errorf("framer: Split returned %d empty tokens without advancing: %w", f.empties, io.ErrNoProgress)
+	}
+	f.token, f.ended = token, true
+	if size := int64(len(token)); size > f.maxSize && !f.skipping {
+		return f.tooLong(size, token)
+	}
+	return nil
+}
+
+// splitRest is for a split function that finds no token in what is unread.
+func (f *Framer) splitRest(atEOF bool) error {
+	unread := f.end - f.start
+	f.begun = unread > 0
+	switch {
+	case atEOF:
+		f.known = unread // no token, but it was received
+	case f.skipping:
+		f.start = f.end
+	case int64(unread-f.pieceSize) >= f.maxSize:
+		return f.tooLong(int64(unread), f.buf[f.start:f.end])
+	}
+	return nil
+}
+
+// fill reads once into the buffer, which is empty but for what was held back.
+func (f *Framer) fill() error {
+	if f.readErr != nil {
+		return f.readErr
+	}
+	held := f.buf[f.start:f.end]
+	switch {
+	case len(held) == 0 && len(f.buf) > max(maxKept, f.pieceSize):
+		f.buf = nil
+		fallthrough
+	case len(held) == len(f.buf):
+		// The first time, or something as long as the buffer is held back.
+		f.buf = make([]byte, max(f.pieceSize, 2*len(held)))
+	}
+	f.start, f.end = 0, copy(f.buf, held)
+	for range maxEmpty {
+		n, err := f.r.Read(f.buf[f.end:])
+		if n < 0 || n > len(f.buf)-f.end {
+			return fmt.Errorf("framer: the reader returned an impossible count of %d bytes", n)
+		}
+		if f.discard.Load() {
+			f.discardInput() // what was held back, not what has come since
+		}
+		f.end += n
+		f.readErr = err
+		if n > 0 || err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return io.ErrNoProgress
+}
+
+// inMessage reports whether a byte of the current message has come, if only one
+// that is held back.
+func (f *Framer) inMessage() bool {
+	return f.term.kind != kindNone && (f.begun || f.skipping || f.start < f.end)
+}
+
+// unfinished says how an input ends that can give no further part: io.EOF after a
+// whole message, io.ErrUnexpectedEOF in the middle of one.
+func (f *Framer) unfinished() error {
+	if f.begun || f.skipping {
+		return io.ErrUnexpectedEOF
+	}
+	return io.EOF
+}
+
+// Run reads until the end of the input and gives what it reads to h. It returns
+// nil if the input ended after a whole message, or under [None], and
+// [io.ErrUnexpectedEOF] if it ended in the middle of one; before that, h is
+// given all that has come. Run returns any other error of the reader or of h as
+// it is, a [*MessageTooLongError] for a message above MaxMessageSize, and an
+// error that is [ErrBadPrefix] for a senseless header.
+func (f *Framer) Run(h Handler) error {
+	for !f.stop.Load() {
+		if f.discard.Load() {
+			f.discardInput()
+		}
+		p, ok, err := f.next()
+		switch {
+		case err != nil:
+			err = f.oversize(h, err)
+		case ok:
+			err = f.give(h, p)
+		default:
+			if err = f.more(); err == io.EOF {
+				return nil
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// more gets more input, for when all that is buffered has been looked at.
+func (f *Framer) more() error {
+	if f.readErr == io.EOF || f.finished {
+		return f.unfinished()
+	}
+	return f.fill()
+}
+
+// give passes p on to h.
+func (f *Framer) give(h Handler, p part) error {
+	f.changed = false
+	if len(p.data) > 0 {
+		if err := h.CollectIncomingData(p.data); err != nil {
+			return err
+		}
+	}
+	if !p.found || f.stop.Load() {
+		return nil
+	}
+	if p.drop > 0 {
+		if f.changed {
+			return nil // what was the delimiter is under the new terminator
+		}
+		f.start += p.drop
+	}
+	f.found++
+	return h.FoundTerminator()
+}
+
+// oversize lets h decide about a message that is too long.
+func (f *Framer) oversize(h Handler, err error) error {
+	long, ok := err.(*MessageTooLongError)
+	if !ok {
+		return err
+	}
+	oversize, ok := h.(OversizeHandler)
+	if !ok {
+		return err
+	}
+	f.changed = false
+	if err := oversize.HandleOversize(long); err != nil {
+		return err
+	}
+	f.skipping = !f.changed
+	return nil
+}
+
+// discardInput drops what is buffered. A counted message still lacks what it
+// lacked; any other begins anew.
+func (f *Framer) discardInput() {
+	f.discard.Store(false)
+	f.search.matched = 0
+	f.search.remaining += int64(f.known)
+	f.start, f.token = f.end, nil
+	f.message = f.message[:0]
+	f.known, f.ended, f.drop = 0, false, 0
+}
+
+// Next returns the next message, which ends as t says. It is lent: valid until
+// the next call of a method of f. There is no copy if it lies whole in the
+// buffer. Under [None], Next returns what comes next, however little.
+//
+// At the end of the input Next returns [io.EOF], or, with what there is of an
+// unfinished message, [io.ErrUnexpectedEOF]. A message above MaxMessageSize is
+// a [*MessageTooLongError]; the next call, with the same t, goes on after it.
+func (f *Framer) Next(t Terminator) ([]byte, error) {
+	if t != f.term || t.kind == kindLength {
+		if err := f.SetTerminator(t); err != nil {
+			return nil, err
+		}
+	}
+	return f.nextMessage()
+}
+
+// nextMessage is Next under the terminator in force.
+func (f *Framer) nextMessage() ([]byte, error) {
+	if cap(f.message) > maxKept {
+		f.message = nil
+	}
+	f.message = f.message[:0]
+	for {
+		if f.discard.Load() {
+			f.discardInput()
+		}
+		p, ok, err := f.next()
+		if err != nil {
+			_, tooLong := err.(*MessageTooLongError)
+			f.skipping = tooLong
+			return nil, err
+		}
+		if !ok {
+			if err := f.more(); err != nil {
+				return f.message, err
+			}
+			continue
+		}
+		f.start += p.drop
+		if p.found {
+			f.found++
+		}
+		if len(f.message) == 0 && (p.found || f.term.kind == kindNone) {
+			return p.data, nil
+		}
+		f.message = append(f.message, p.data...)
+		if p.found {
+			return f.message, nil
+		}
+	}
+}
+
+// All returns an iterator over the messages, which end as t says, up to the end
+// of the input. Each is lent: valid until the next iteration. An error other than
+// [io.EOF] is yielded once, with what there is of an unfinished message; it ends
+// the iteration, unless it is a [*MessageTooLongError].
+func (f *Framer) All(t Terminator) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for {
+			message, err := f.Next(t)
+			if err == io.EOF || !yield(message, err) {
+				return
+			}
+			var tooLong *MessageTooLongError
+			if err != nil && !errors.As(err, &tooLong) {
+				return
+			}
+		}
+	}
+}

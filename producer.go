@@ -1,0 +1,344 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer
+
+import (
+	"errors"
+	"io"
+	"iter"
+	"os"
+)
+
+// A Producer makes outgoing bytes, piece by piece, when the connection has taken
+// the piece before. See [Conn.PushWithProducer].
+//
+// A Producer that is also an [io.Closer] is closed exactly once: when it is
+// exhausted, when it or its connection has failed, or when it is discarded, even
+// if More was never called.
+type Producer interface {
+	// More returns the next piece, of any size. It is lent: the connection reads
+	// it until it calls More again. No piece, or io.EOF with or without one, means
+	// that the producer is exhausted, for good; More may block until there is
+	// something to say. Any other error ends the connection at once, so that the
+	// peer does not take what was cut off for the whole.
+	More() ([]byte, error)
+}
+
+// A ProducerFunc is a function that is a [Producer].
+type ProducerFunc func() ([]byte, error)
+
+// More calls f.
+func (f ProducerFunc) More() ([]byte, error) { return f() }
+
+// A SimpleProducer gives out a slice in pieces, as asynchat's simple_producer
+// does.
+type SimpleProducer struct {
+	data []byte
+	size int
+}
+
+// NewSimpleProducer returns a producer of data in pieces of at most bufferSize
+// bytes; 0 means 512. It keeps data, which must not be changed any more.
+func NewSimpleProducer(data []byte, bufferSize int) *SimpleProducer {
+	if bufferSize <= 0 {
+		bufferSize = 512
+	}
+	return &SimpleProducer{data, bufferSize}
+}
+
+// More returns the next piece, a part of the slice.
+func (p *SimpleProducer) More() ([]byte, error) {
+	n := min(p.size, len(p.data))
+	piece := p.data[:n]
+	p.data = p.data[n:]
+	return piece, nil
+}
+
+// NewBytesProducer returns a producer of data in one piece. It keeps data, which
+// must not be changed any more, and does not copy it: one payload can be pushed
+// to any number of connections, through a producer for each.
+func NewBytesProducer(data []byte) Producer {
+	return &SimpleProducer{data, max(len(data), 1)}
+}
+
+// NewReaderProducer returns a producer of all that r has. r is closed with the
+// producer if it is an [io.Closer].
+//
+// On a TCP connection an [*os.File], or an [*io.LimitedReader] of one, goes out
+// by sendfile(2) or its like, where the system has it.
+func NewReaderProducer(r io.Reader) Producer { return &readerProducer{r: r} }
+
+// readerBufferSize is what a readerProducer reads at once, in bytes.
+const readerBufferSize = 32 << 10
+
+type readerProducer struct {
+	r   io.Reader
+	buf []byte
+	err error // what r said with the last piece
+}
+
+func (p *readerProducer) More() ([]byte, error) {
+	if p.buf == nil {
+		p.buf = make([]byte, readerBufferSize)
+	}
+	for range maxEmpty {
+		if p.err != nil {
+			return nil, p.err
+		}
+		var n int
+		n, p.err = p.r.Read(p.buf)
+		if n > 0 {
+			return p.buf[:n], nil
+		}
+	}
+	return nil, io.ErrNoProgress
+}
+
+func (p *readerProducer) Close() error {
+	if c, ok := p.r.(io.Closer); ok {
+		return c.Close()
+	}
+	if lr, ok := p.r.(*io.LimitedReader); ok {
+		if c, ok := lr.R.(io.Closer); ok {
+			return c.Close()
+		}
+	}
+	return nil
+}
+
+// A transferrer is a Producer that can pass its bytes to a connection without
+// reading them.
+type transferrer interface {
+	// transfer sends some bytes to w and returns their number, 0 when the
+	// producer is exhausted. After an error it can go on behind the n bytes that
+	// were sent. errNoTransfer means that More must be used for the next piece.
+	transfer(w io.ReaderFrom) (n int64, err error)
+}
+
+var errNoTransfer = errors.New("framer: not a file")
+
+// transferSize is what goes out at once by sendfile, in bytes.
+const transferSize = 1 << 20
+
+func (p *readerProducer) transfer(w io.ReaderFrom) (int64, error) {
+	src, size := p.r, int64(transferSize)
+	limited, ok := src.(*io.LimitedReader)
+	if ok {
+		if limited.N <= 0 {
+			return 0, nil
+		}
+		src, size = limited.R, min(size, limited.N)
+	}
+	file, ok := src.(*os.File)
+	if !ok {
+		return 0, errNoTransfer
+	}
+	offset, err := file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, errNoTransfer // a pipe, perhaps
+	}
+	n, err := w.ReadFrom(&io.LimitedReader{R: file, N: size})
+	if err != nil && n > 0 {
+		// ReadFrom may have read more than it could send.
+		if _, seekErr := file.Seek(offset+n, io.SeekStart); seekErr != nil {
+			return n, seekErr
+		}
+	}
+	if limited != nil {
+		limited.N -= n
+	}
+	return n, err
+}
+
+// NewSeqProducer returns a producer of the values of seq, which are lent to it
+// until the next one is asked for. Empty ones are passed over. When the producer
+// is closed before the end, seq is stopped as by a break.
+func NewSeqProducer(seq iter.Seq[[]byte]) Producer { return &seqProducer{seq: seq} }
+
+type seqProducer struct {
+	seq  iter.Seq[[]byte]
+	next func() ([]byte, bool)
+	stop func()
+}
+
+func (p *seqProducer) More() ([]byte, error) {
+	if p.next == nil {
+		p.next, p.stop = iter.Pull(p.seq)
+	}
+	for {
+		piece, ok := p.next()
+		if !ok || len(piece) > 0 {
+			return piece, nil
+		}
+	}
+}
+
+func (p *seqProducer) Close() error {
+	if p.stop != nil {
+		p.stop()
+	}
+	return nil
+}
+
+// Concat returns a producer of what ps produce, one after the other. A producer
+// is closed when the next one begins; those that were not reached are closed with
+// the whole.
+func Concat(ps ...Producer) Producer {
+	return &concatProducer{append([]Producer(nil), ps...)}
+}
+
+type concatProducer struct {
+	rest []Producer
+}
+
+func (p *concatProducer) More() ([]byte, error) {
+	for len(p.rest) > 0 {
+		piece, err := p.rest[0].More()
+		if err != nil && err != io.EOF {
+			return nil, err
+		}
+		if len(piece) > 0 {
+			if err == io.EOF {
+				p.rest[0] = lastPiece{p.rest[0]}
+			}
+			return piece, nil
+		}
+		if err := p.advance(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+func (p *concatProducer) transfer(w io.ReaderFrom) (int64, error) {
+	for len(p.rest) > 0 {
+		t, ok := p.rest[0].(transferrer)
+		if !ok {
+			return 0, errNoTransfer
+		}
+		if n, err := t.transfer(w); n > 0 || err != nil {
+			return n, err
+		}
+		if err := p.advance(); err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+// advance closes the first producer, which is exhausted.
+func (p *concatProducer) advance() error {
+	first := p.rest[0]
+	p.rest = p.rest[1:]
+	return endProducer(first, nil)
+}
+
+func (p *concatProducer) end(cause error) error {
+	var errs []error
+	for _, q := range p.rest {
+		errs = append(errs, endProducer(q, cause))
+	}
+	p.rest = nil
+	return errors.Join(errs...)
+}
+
+func (p *concatProducer) Close() error { return p.end(errDiscarded) }
+
+// lastPiece stands for a Producer that has returned io.EOF with a piece.
+type lastPiece struct{ p Producer }
+
+func (lastPiece) More() ([]byte, error)   { return nil, nil }
+func (l lastPiece) end(cause error) error { return endProducer(l.p, cause) }
+
+// OnDone returns p with a function that is called once when p has come to its
+// end, after it was closed. n is the number of its bytes that were handed to the
+// system, or to TLS. err is nil if p was exhausted and all of it was; otherwise it
+// is the error of p, or what ended the connection, or one that is [net.ErrClosed]
+// if p was discarded.
+//
+// f runs on the writer goroutine, or on that of the call that discarded p. It
+// must not wait for the connection.
+func OnDone(p Producer, f func(n int64, err error)) Producer {
+	return &doneProducer{p: p, f: f}
+}
+
+type doneProducer struct {
+	p         Producer
+	f         func(n int64, err error)
+	n         int64 // bytes that were sent
+	lent      int64 // bytes of the last piece
+	err       error
+	last      bool // p returned io.EOF
+	exhausted bool
+}
+
+func (p *doneProducer) More() ([]byte, error) {
+	p.n += p.lent
+	p.lent = 0
+	if p.last {
+		p.exhausted = true
+		return nil, nil
+	}
+	piece, err := p.p.More()
+	if err != nil && err != io.EOF {
+		p.err = err
+		return nil, err
+	}
+	p.last = err == io.EOF
+	p.lent = int64(len(piece))
+	p.exhausted = len(piece) == 0
+	return piece, nil
+}
+
+func (p *doneProducer) transfer(w io.ReaderFrom) (int64, error) {
+	t, ok := p.p.(transferrer)
+	if !ok {
+		return 0, errNoTransfer
+	}
+	if p.lent > 0 {
+		p.n += p.lent
+		p.lent = 0
+	}
+	n, err := t.transfer(w)
+	p.n += n
+	p.exhausted = n == 0 && err == nil
+	return n, err
+}
+
+func (p *doneProducer) end(cause error) error {
+	if p.f == nil {
+		return nil
+	}
+	f := p.f
+	p.f = nil
+	err := endProducer(p.p, cause)
+	switch {
+	case p.exhausted:
+		cause = nil
+	case p.err != nil:
+		cause = p.err
+	case cause == nil:
+		cause = errDiscarded
+	}
+	f(p.n, cause)
+	return err
+}
+
+func (p *doneProducer) Close() error { return p.end(errDiscarded) }
+
+// An ender is a Producer that wants to know why it is closed. cause is nil if it
+// is exhausted.
+type ender interface{ end(cause error) error }
+
+// endProducer closes p, once and for all.
+func endProducer(p Producer, cause error) error {
+	switch p := p.(type) {
+	case ender:
+		return p.end(cause)
+	case io.Closer:
+		return p.Close()
+	}
+	return nil
+}

@@ -1,0 +1,493 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+)
+
+// ErrServerClosed is returned by the Serve methods of a [Server] after a call of
+// Shutdown or Close, and by Next in a [Session] when the server shuts down.
+var ErrServerClosed = errors.New("framer: Server closed")
+
+// A Server accepts connections, serves each on a goroutine of its own, and knows
+// them until they have ended. Its fields must not be changed once it serves.
+//
+// The fields and methods that have a namesake in [net/http.Server] behave like
+// it, with one difference: the Serve methods return only after the connections
+// that they have accepted have ended.
+//
+// A zero Server with a NewHandler is ready. All methods may be called from any
+// goroutine.
+type Server struct {
+	// Addr is the TCP address to listen on, as "host:port". If empty,
+	// ListenAndServe uses a free port.
+	Addr string
+
+	// NewHandler is called once for every connection, before its first read, on
+	// the goroutine that serves it. It must not be nil.
+	NewHandler func(*Conn) Handler
+
+	// Config has the limits of the connections.
+	Config Config
+
+	// TLSConfig optionally configures ServeTLS and ListenAndServeTLS. It is cloned.
+	TLSConfig *tls.Config
+
+	// Protocol optionally names the protocol, for ALPN (RFC 7301): ServeTLS offers
+	// it.
+	Protocol string
+
+	// MaxConns is how many connections may be open at once; at the limit,
+	// accepting waits. Further ones stay in the system's backlog. If zero or
+	// negative, there is no limit.
+	MaxConns int
+
+	// VerifyConn optionally decides whether to serve a new connection, like
+	// verify_request of Python's servers. It is called on the goroutine of the
+	// connection; after an error, which is logged, the connection is closed.
+	VerifyConn func(net.Conn) error
+
+	// BaseContext optionally specifies the base context of the connections of a
+	// listener. If nil, it is context.Background(). When it ends, the connections
+	// are closed.
+	BaseContext func(net.Listener) context.Context
+
+	// ConnContext optionally modifies the context of a new connection.
+	ConnContext func(ctx context.Context, nc net.Conn) context.Context
+
+	// ConnState optionally is called when a connection changes its state, on the
+	// goroutine that serves it. StateNew comes first, StateClosed last.
+	ConnState func(*Conn, ConnState)
+
+	mu         sync.Mutex
+	closed     bool            // Shutdown or Close was called
+	life       context.Context // ends with closed
+	cancel     context.CancelFunc
+	slots      *semaphore.Weighted
+	listeners  map[*net.Listener]struct{}
+	conns      map[*Conn]struct{}
+	onShutdown []func()
+	callbacks  int           // functions of onShutdown that run
+	idle       chan struct{} // for Shutdown: closed without conns and callbacks
+	stats      ServerStats   // of connections that have ended
+}
+
+// ServerStats are the figures of a [Server].
+type ServerStats struct {
+	Conns        int   // open now
+	Accepted     int64 // connections that came, with those refused
+	Refused      int64 // connections that VerifyConn refused
+	BytesRead    int64
+	BytesWritten int64
+	MessagesRead int64
+	QueuedBytes  int64 // pushed and not yet written, in all connections
+}
+
+// init makes what the zero value lacks. s.mu must be held.
+func (s *Server) init() {
+	if s.life != nil {
+		return
+	}
+	s.life, s.cancel = context.WithCancel(context.Background())
+	s.listeners = make(map[*net.Listener]struct{})
+	s.conns = make(map[*Conn]struct{})
+	if s.MaxConns > 0 {
+		s.slots = semaphore.NewWeighted(int64(s.MaxConns))
+	}
+}
+
+// ListenAndServe listens on the TCP address Addr and calls [Server.Serve].
+func (s *Server) ListenAndServe() error {
+	l, err := s.listen()
+	if err != nil {
+		return err
+	}
+	return s.Serve(l)
+}
+
+// ListenAndServeTLS listens on the TCP address Addr and calls [Server.ServeTLS].
+func (s *Server) ListenAndServeTLS(certFile, keyFile string) error {
+	l, err := s.listen()
+	if err != nil {
+		return err
+	}
+	return s.ServeTLS(l, certFile, keyFile)
+}
+
+func (s *Server) listen() (net.Listener, error) {
+	if s.isClosed() {
+		return nil, ErrServerClosed
+	}
+	return net.Listen("tcp", s.Addr)
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// ServeTLS is [Server.Serve] with TLS. The files, which hold a certificate chain
+// and its key in PEM, are not needed if TLSConfig has certificates.
+func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
+	config := s.TLSConfig.Clone()
+	if config == nil {
+		config = new(tls.Config)
+	}
+	if s.Protocol != "" && !slices.Contains(config.NextProtos, s.Protocol) {
+		config.NextProtos = append(slices.Clone(config.NextProtos), s.Protocol)
+	}
+	configured := len(config.Certificates) > 0 || config.GetCertificate != nil || config.GetConfigForClient != nil
+	if !configured || certFile != "" || keyFile != "" {
+		certificate, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			l.Close()
+			return err
+		}
+		config.Certificates = []tls.Certificate{certificate}
+	}
+	return s.Serve(tls.NewListener(l, config))
+}
+
+// Serve accepts connections from l and serves them. It returns when l fails or
+// the server is closed, and the connections have ended; the error is not nil, and
+// [ErrServerClosed] after Shutdown or Close. l is closed then.
+//
+// Errors of Accept that pass, such as a lack of file descriptors, are logged and
+// waited out.
+func (s *Server) Serve(l net.Listener) error {
+	defer l.Close()
+	if s.NewHandler == nil {
+		return errors.New("framer: Server without NewHandler")
+	}
+	if !s.trackListener(&l) {
+		return ErrServerClosed
+	}
+	defer s.forgetListener(&l)
+	ctx := context.Background()
+	if s.BaseContext != nil {
+		ctx = s.BaseContext(l)
+	}
+	var conns errgroup.Group
+	err := s.accept(ctx, l, &conns)
+	l.Close()
+	conns.Wait()
+	return err
+}
+
+// accept accepts connections until l fails for good.
+func (s *Server) accept(ctx context.Context, l net.Listener, conns *errgroup.Group) error {
+	var delay time.Duration
+	for {
+		if err := s.acquire(s.life); err != nil {
+			return s.acceptError(err)
+		}
+		nc, err := l.Accept()
+		if err != nil {
+			s.release()
+			if !passes(err) || s.isClosed() {
+				return s.acceptError(err)
+			}
+			delay = min(max(2*delay, minAcceptDelay), maxAcceptDelay)
+			s.Config.logger().Error("framer: accept failed", "error", err, "retry", delay)
+			select {
+			case <-time.After(delay):
+			case <-s.life.Done():
+			}
+			continue
+		}
+		delay = 0
+		conns.Go(func() error {
+			defer s.release()
+			s.serve(ctx, nc)
+			return nil
+		})
+	}
+}
+
+// Between two attempts to accept that failed.
+const (
+	minAcceptDelay = 5 * time.Millisecond
+	maxAcceptDelay = time.Second
+)
+
+// passes reports whether accepting may succeed after err.
+func passes(err error) bool {
+	var t interface{ Temporary() bool }
+	if errors.As(err, &t) && t.Temporary() {
+		return true
+	}
+	for _, errno := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EPROTO, syscall.EPERM} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) acceptError(err error) error {
+	if s.isClosed() {
+		return ErrServerClosed
+	}
+	return err
+}
+
+// acquire waits for a free place under MaxConns.
+func (s *Server) acquire(ctx context.Context) error {
+	if s.slots == nil {
+		return ctx.Err()
+	}
+	return s.slots.Acquire(ctx, 1)
+}
+
+func (s *Server) release() {
+	if s.slots != nil {
+		s.slots.Release(1)
+	}
+}
+
+// ServeConn serves nc, which comes from elsewhere, and returns when it has ended,
+// with what [Conn.Serve] returns. nc counts for MaxConns and is shut down with
+// the others. When ctx ends, it is closed.
+func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
+	if s.NewHandler == nil {
+		nc.Close()
+		return errors.New("framer: Server without NewHandler")
+	}
+	s.mu.Lock()
+	s.init()
+	s.mu.Unlock()
+	wait, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(s.life, cancel)
+	err := s.acquire(wait)
+	stop()
+	if err != nil {
+		nc.Close()
+		return s.acceptError(err)
+	}
+	defer s.release()
+	return s.serve(ctx, nc)
+}
+
+// serve serves one connection.
+func (s *Server) serve(ctx context.Context, nc net.Conn) error {
+	c := NewConn(nc, s.NewHandler, &s.Config)
+	if !s.track(c) {
+		c.Close()
+		return ErrServerClosed
+	}
+	defer s.forget(c)
+	if err := s.verify(nc); err != nil {
+		c.Close()
+		return err
+	}
+	if s.ConnContext != nil {
+		ctx = s.ConnContext(ctx, nc)
+	}
+	if s.ConnState != nil {
+		c.observe = s.ConnState
+		s.ConnState(c, StateNew)
+	}
+	return c.Serve(ctx)
+}
+
+func (s *Server) verify(nc net.Conn) error {
+	if s.VerifyConn == nil {
+		return nil
+	}
+	err := protect(func() error { return s.VerifyConn(nc) })
+	if err == nil {
+		return nil
+	}
+	s.mu.Lock()
+	s.stats.Refused++
+	s.mu.Unlock()
+	s.Config.logger().Info("framer: connection refused", "remote", nc.RemoteAddr(), "error", err)
+	return fmt.Errorf("framer: connection refused: %w", err)
+}
+
+// trackListener takes l to the listeners that Shutdown closes. It reports whether
+// the server is still open.
+func (s *Server) trackListener(l *net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.init()
+	if s.closed {
+		return false
+	}
+	s.listeners[l] = struct{}{}
+	return true
+}
+
+func (s *Server) forgetListener(l *net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+}
+
+// track takes c to the connections that Shutdown waits for. It reports whether the
+// server is still open.
+func (s *Server) track(c *Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.init()
+	if s.closed {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	s.stats.Accepted++
+	return true
+}
+
+func (s *Server) forget(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	s.stats.add(c.Stats())
+	s.checkIdle()
+}
+
+// checkIdle wakes Shutdown when nothing is left. s.mu must be held.
+func (s *Server) checkIdle() {
+	if s.idle != nil && len(s.conns) == 0 && s.callbacks == 0 {
+		close(s.idle)
+		s.idle = nil
+	}
+}
+
+func (s *ServerStats) add(c ConnStats) {
+	s.BytesRead += c.BytesRead
+	s.BytesWritten += c.BytesWritten
+	s.MessagesRead += c.MessagesRead
+	s.QueuedBytes += c.QueuedBytes
+}
+
+// Shutdown ends the server gracefully: it closes the listeners, has every
+// connection say goodbye ([ShutdownHandler]) and close when its output has been
+// sent, and waits until all have ended, and the functions of RegisterOnShutdown
+// have returned. If ctx ends before, the connections that are left are closed at
+// once and the context's error is returned.
+//
+// Connections in a TLS handshake are closed at once. Those given to ServeConn
+// are shut down like all others. A server that was shut down can't serve again.
+//
+// A handler must not wait for Shutdown, which waits for it.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.stop()
+	s.mu.Lock()
+	for _, f := range s.onShutdown {
+		s.callbacks++
+		go s.callback(f)
+	}
+	s.onShutdown = nil
+	if s.idle == nil {
+		s.idle = make(chan struct{})
+	}
+	idle := s.idle
+	s.checkIdle()
+	s.mu.Unlock()
+
+	for c := range s.Conns() {
+		c.shutdown()
+	}
+	select {
+	case <-idle:
+		return err
+	case <-ctx.Done():
+		s.closeConns()
+		return ctx.Err()
+	}
+}
+
+// callback runs a function of RegisterOnShutdown.
+func (s *Server) callback(f func()) {
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.callbacks--
+		s.checkIdle()
+	}()
+	f()
+}
+
+// RegisterOnShutdown registers a function for Shutdown to call, on a goroutine of
+// its own, for what the server does not know of.
+func (s *Server) RegisterOnShutdown(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.onShutdown = append(s.onShutdown, f)
+}
+
+// Close closes the listeners and all connections at once, and returns the error of
+// closing the listeners, if any. It does not wait for the handlers. It is harmless
+// twice, and after Shutdown.
+func (s *Server) Close() error {
+	err := s.stop()
+	s.closeConns()
+	return err
+}
+
+// stop closes the listeners; no connection is tracked any more.
+func (s *Server) stop() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.init()
+	s.closed = true
+	s.cancel()
+	var errs []error
+	for l := range s.listeners {
+		errs = append(errs, (*l).Close())
+		delete(s.listeners, l)
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Server) closeConns() {
+	for c := range s.Conns() {
+		c.abort(ErrServerClosed)
+	}
+}
+
+// Conns returns an iterator over the connections that are open when the iteration
+// begins.
+func (s *Server) Conns() iter.Seq[*Conn] {
+	return func(yield func(*Conn) bool) {
+		s.mu.Lock()
+		conns := slices.Collect(maps.Keys(s.conns))
+		s.mu.Unlock()
+		for _, c := range conns {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// Stats returns the figures of all connections so far.
+func (s *Server) Stats() ServerStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stats := s.stats
+	stats.Conns = len(s.conns)
+	for c := range s.conns {
+		stats.add(c.Stats())
+	}
+	return stats
+}

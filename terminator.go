@@ -1,0 +1,488 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Terminator says how a message ends. It is a small value that can be
+// compared with ==, copied and kept; one Terminator may serve any number of
+// connections. The zero value is [None].
+//
+// Setting a Terminator allocates nothing. Making one does not either, except
+// for [AnyDelimiter] and [Split], which are best made once and kept.
+type Terminator struct {
+	kind   terminatorKind
+	prefix prefixFormat
+	n      int64            // Length, FixedLength: bytes; LengthPrefix: the adjustment
+	delim  string           // Delimiter; AnyDelimiter: the set, see encodeDelimiters
+	split  *bufio.SplitFunc // Split; a pointer, because functions can't be compared
+}
+
+type terminatorKind uint8
+
+const (
+	kindNone terminatorKind = iota
+	kindDelimiter
+	kindAnyDelimiter
+	kindLength
+	kindFixedLength
+	kindLengthPrefix
+	kindSplit
+)
+
+// None collects for ever: every byte is given to the handler as it comes and no
+// message ends. MaxMessageSize does not apply.
+func None() Terminator { return Terminator{} }
+
+// Delimiter ends a message at the first occurrence of delim, which may be any
+// bytes and have any length. The delimiter is not part of the message.
+// Delimiters do not overlap: "abab" is found once in "ababab", and "ab" remains.
+//
+// The match is exact. Delimiter("\r\n") does not accept a bare "\n"; a protocol
+// that must be lenient says so with [AnyDelimiter].
+func Delimiter(delim string) Terminator {
+	return Terminator{kind: kindDelimiter, delim: delim}
+}
+
+// AnyDelimiter ends a message at the first occurrence of any of delims: the
+// earliest match counts, and of those that begin at the same byte the longest.
+//
+// Where one delimiter begins with another, as "\r\n" does with "\r", the shorter
+// one is found only when the byte after it, or the end of the input, has
+// excluded the longer one.
+//
+// A byte is compared with the delimiters that could begin there, so that the
+// work for a byte is at most proportional to the size of the set.
+func AnyDelimiter(delims ...string) Terminator {
+	return Terminator{kind: kindAnyDelimiter, delim: encodeDelimiters(delims)}
+}
+
+// Length ends the message after the next n bytes, once: when they have come,
+// [None] is in force until another terminator is set, as in asynchat. Unlike
+// there, Length(0) ends the message at once: FoundTerminator is called without
+// data before it, and without waiting for input.
+func Length(n int64) Terminator { return Terminator{kind: kindLength, n: n} }
+
+// FixedLength ends a message after every n bytes, again and again.
+func FixedLength(n int64) Terminator { return Terminator{kind: kindFixedLength, n: n} }
+
+// Uvarint is the [Prefix] size of a length in the variable-length encoding of
+// [encoding/binary] and Protocol Buffers: 7 bits a byte, least significant
+// first, at most 10 bytes. Encodings longer than necessary are accepted.
+const Uvarint = -1
+
+// A Prefix describes a header that carries the length of the message behind it:
+// Offset bytes of anything, then the length field. See [LengthPrefix].
+type Prefix struct {
+	// Size is the size of the length field in bytes: 1, 2, 3, 4 or 8 for an
+	// unsigned integer, or Uvarint.
+	Size int
+
+	// LittleEndian says that the least significant byte of the field comes first.
+	// The default is network byte order. A Uvarint has an order of its own.
+	LittleEndian bool
+
+	// Offset is the number of bytes in front of the length field, at most 65,535.
+	Offset int
+
+	// Adjustment is added to the value of the field to give the number of bytes
+	// that follow it. A protocol whose length counts its own 4-byte header, for
+	// example, has Adjustment -4.
+	Adjustment int64
+
+	// Keep gives the header to the handler, as the beginning of the message;
+	// MaxMessageSize then counts it. By default it is stripped, with the Offset
+	// bytes in it.
+	Keep bool
+}
+
+// LengthPrefix ends a message when the bytes announced in its header have come;
+// then the next header is expected. Memory is used only for what has really
+// arrived, whatever the header claims, and a claim above MaxMessageSize is
+// refused when the header is complete, before a byte of the message is read.
+func LengthPrefix(p Prefix) Terminator {
+	f := prefixFormat{little: p.LittleEndian, keep: p.Keep, valid: true}
+	switch p.Size {
+	case 1, 2, 3, 4, 8, Uvarint:
+		f.size = int8(p.Size)
+	default:
+		f.valid = false
+	}
+	if p.Offset < 0 || p.Offset > math.MaxUint16 {
+		f.valid = false
+	} else {
+		f.offset = uint16(p.Offset)
+	}
+	return Terminator{kind: kindLengthPrefix, prefix: f, n: p.Adjustment}
+}
+
+// Split ends messages where f, a split function as used by [bufio.Scanner],
+// finds its tokens. A token is given to the handler in one piece, whatever its
+// size; empty tokens, if not nil, are empty messages; bytes that f advances over
+// without a token are nobody's. [bufio.ErrFinalToken] ends the input.
+//
+// Unlike the other terminators, a split function needs the whole message in the
+// buffer and is asked anew with all of it after every read. An unfinished
+// message may fill MaxMessageSize plus ReadBufferSize bytes before it is
+// refused; a handler that chooses to skip it goes on with the next token that f
+// finds in the rest.
+//
+// Two Terminators made by the same call of Split are equal; others are not.
+func Split(f bufio.SplitFunc) Terminator {
+	return Terminator{kind: kindSplit, split: &f}
+}
+
+// String returns the Go expression that makes t, as far as there is one.
+func (t Terminator) String() string {
+	switch t.kind {
+	case kindDelimiter:
+		return "Delimiter(" + strconv.Quote(t.delim) + ")"
+	case kindAnyDelimiter:
+		var quoted []string
+		for set := t.delim; set != ""; {
+			var delim string
+			delim, set = cutDelimiter(set)
+			quoted = append(quoted, strconv.Quote(delim))
+		}
+		return "AnyDelimiter(" + strings.Join(quoted, ", ") + ")"
+	case kindLength:
+		return fmt.Sprintf("Length(%d)", t.n)
+	case kindFixedLength:
+		return fmt.Sprintf("FixedLength(%d)", t.n)
+	case kindLengthPrefix:
+		return fmt.Sprintf("LengthPrefix(%+v)", Prefix{
+			Size:         int(t.prefix.size),
+			LittleEndian: t.prefix.little,
+			Offset:       int(t.prefix.offset),
+			Adjustment:   t.n,
+			Keep:         t.prefix.keep,
+		})
+	case kindSplit:
+		return "Split(func)"
+	}
+	return "None()"
+}
+
+// validate says whether t makes sense under a limit of maxSize bytes a message.
+func (t *Terminator) validate(maxSize int64) error {
+	switch t.kind {
+	case kindDelimiter:
+		if t.delim == "" {
+			return errors.New("framer: empty delimiter")
+		}
+	case kindAnyDelimiter:
+		if t.delim == "" {
+			return errors.New("framer: AnyDelimiter without delimiters")
+		}
+		for set := t.delim; set != ""; {
+			var delim string
+			if delim, set = cutDelimiter(set); delim == "" {
+				return fmt.Errorf("framer: empty delimiter in %v", t)
+			}
+		}
+	case kindLength, kindFixedLength:
+		if t.n < 0 || t.n == 0 && t.kind == kindFixedLength {
+			return fmt.Errorf("framer: %v: the length must be positive", t)
+		}
+		if t.n > maxSize {
+			return fmt.Errorf("framer: %v: the limit is %d bytes (Config.MaxMessageSize)", t, maxSize)
+		}
+	case kindLengthPrefix:
+		if !t.prefix.valid {
+			return errors.New("framer: LengthPrefix: Size must be 1, 2, 3, 4, 8 or Uvarint, and Offset from 0 to 65535")
+		}
+	case kindSplit:
+		if *t.split == nil {
+			return errors.New("framer: Split without a function")
+		}
+	}
+	return nil
+}
+
+// encodeDelimiters joins delims to one string, longest first, each behind its
+// length in four bytes, so that a set of delimiters is a comparable value.
+func encodeDelimiters(delims []string) string {
+	sorted := slices.Clone(delims)
+	slices.SortStableFunc(sorted, func(a, b string) int { return len(b) - len(a) })
+	var set []byte
+	for _, delim := range sorted {
+		set = binary.BigEndian.AppendUint32(set, uint32(len(delim)))
+		set = append(set, delim...)
+	}
+	return string(set)
+}
+
+// cutDelimiter returns the first delimiter of an encoded set, and the rest.
+func cutDelimiter(set string) (delim, rest string) {
+	n := int(set[0])<<24 | int(set[1])<<16 | int(set[2])<<8 | int(set[3])
+	return set[4 : 4+n], set[4+n:]
+}
+
+// A search is how far a terminator has got in the input. It looks at a byte of
+// the input once, save those that could begin a delimiter.
+type search struct {
+	// Delimiter: the last matched bytes that were searched are the first ones of
+	// pattern. border[k] is the length of the longest proper prefix of pattern
+	// that ends pattern[:k]; it is made when first needed.
+	pattern []byte
+	matched int
+	border  []int32
+	short   [16]byte // holds patterns of the usual size
+
+	// AnyDelimiter: the bytes that delimiters begin with, a bit each.
+	first [8]uint32
+
+	// Length, FixedLength, and LengthPrefix once the header is known: what the
+	// message still lacks beyond the bytes that were found already.
+	remaining int64
+	counting  bool
+}
+
+// A span is what a search found in the unread input: skip bytes that nobody
+// gets, data bytes of the message and, if the message ends there, drop bytes of
+// its delimiter. What is left over is held back until more input comes.
+type span struct {
+	skip, data, drop int
+	found            bool
+}
+
+// set makes s ready for t.
+func (s *search) set(t *Terminator) {
+	switch t.kind {
+	case kindDelimiter:
+		if s.pattern == nil {
+			s.pattern = s.short[:0]
+		}
+		s.pattern = append(s.pattern[:0], t.delim...)
+		s.border = s.border[:0]
+	case kindAnyDelimiter:
+		s.first = [8]uint32{}
+		for set := t.delim; set != ""; {
+			var delim string
+			delim, set = cutDelimiter(set)
+			s.first[delim[0]>>5] |= 1 << (delim[0] & 31)
+		}
+	}
+	s.restart(t)
+}
+
+// restart makes s ready for the next message under the same terminator.
+func (s *search) restart(t *Terminator) {
+	s.matched = 0
+	s.remaining = t.n
+	s.counting = t.kind == kindLength || t.kind == kindFixedLength
+}
+
+// next searches data, the unread input. It is called with what it held back, if
+// anything, and the bytes that came since. With atEOF no more will come and
+// nothing is held back.
+func (s *search) next(t *Terminator, data []byte, atEOF bool) (span, error) {
+	switch t.kind {
+	case kindDelimiter:
+		return s.delimiter(data, atEOF), nil
+	case kindAnyDelimiter:
+		return s.anyDelimiter(t.delim, data, atEOF), nil
+	case kindLengthPrefix:
+		if !s.counting {
+			return s.header(t, data, atEOF)
+		}
+		return s.count(data), nil
+	case kindLength, kindFixedLength:
+		return s.count(data), nil
+	}
+	return span{data: len(data)}, nil
+}
+
+func (s *search) count(data []byte) span {
+	n := min(int64(len(data)), s.remaining)
+	s.remaining -= n
+	return span{data: int(n), found: s.remaining == 0}
+}
+
+// delimiter is the search of Knuth, Morris and Pratt where a match has begun, and
+// bytes.Index where none has: linear in the input for every pattern and however
+// the input is cut.
+func (s *search) delimiter(data []byte, atEOF bool) span {
+	i := s.matched
+	for i < len(data) {
+		if s.matched == 0 {
+			n := bytes.Index(data[i:], s.pattern)
+			if n >= 0 {
+				return span{data: i + n, drop: len(s.pattern), found: true}
+			}
+			// The pattern may begin in the last bytes.
+			i = max(i, len(data)-len(s.pattern)+1)
+		}
+		for i < len(data) {
+			s.match(data[i])
+			i++
+			if s.matched == len(s.pattern) {
+				return span{data: i - s.matched, drop: s.matched, found: true}
+			}
+			if s.matched == 0 {
+				break
+			}
+		}
+	}
+	if atEOF {
+		s.matched = 0
+	}
+	return span{data: len(data) - s.matched}
+}
+
+// match updates matched for the next byte of the input.
+func (s *search) match(c byte) {
+	for s.pattern[s.matched] != c {
+		if s.matched == 0 {
+			return
+		}
+		if len(s.border) == 0 {
+			s.makeBorder()
+		}
+		s.matched = int(s.border[s.matched])
+	}
+	s.matched++
+}
+
+func (s *search) makeBorder() {
+	s.border = append(s.border, 0, 0)
+	k := 0
+	for i := 1; i < len(s.pattern); i++ {
+		for k > 0 && s.pattern[i] != s.pattern[k] {
+			k = int(s.border[k])
+		}
+		if s.pattern[i] == s.pattern[k] {
+			k++
+		}
+		s.border = append(s.border, int32(k))
+	}
+}
+
+func (s *search) anyDelimiter(set string, data []byte, atEOF bool) span {
+	for i, c := range data {
+		if s.first[c>>5]&(1<<(c&31)) == 0 {
+			continue
+		}
+		n, undecided := matchAny(set, data[i:], atEOF)
+		if undecided {
+			return span{data: i}
+		}
+		if n > 0 {
+			return span{data: i, drop: n, found: true}
+		}
+	}
+	return span{data: len(data)}
+}
+
+// matchAny returns the length of the longest delimiter of set that data begins
+// with. It is undecided where data ends before a longer one is excluded.
+func matchAny(set string, data []byte, atEOF bool) (n int, undecided bool) {
+	for set != "" {
+		var delim string
+		delim, set = cutDelimiter(set)
+		if len(data) >= len(delim) {
+			if string(data[:len(delim)]) == delim {
+				return len(delim), false
+			}
+		} else if !atEOF && delim[:len(data)] == string(data) {
+			return 0, true
+		}
+	}
+	return 0, false
+}
+
+// ErrBadPrefix reports a length prefix that can't be one: a Uvarint of more than
+// 64 bits, or a length that Prefix.Adjustment makes negative.
+var ErrBadPrefix = errors.New("framer: bad length prefix")
+
+// A prefixFormat is a Prefix, less the Adjustment, in eight bytes.
+type prefixFormat struct {
+	offset              uint16
+	size                int8
+	little, keep, valid bool
+}
+
+// header reads the header of a LengthPrefix message. When it is complete, s
+// counts the bytes of the message.
+func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
+	length, size, err := t.prefix.length(data)
+	if err != nil {
+		return span{}, err
+	}
+	if size == 0 {
+		switch {
+		case !atEOF:
+			return span{}, nil
+		case t.prefix.keep:
+			return span{data: len(data)}, nil
+		default:
+			return span{skip: len(data)}, nil
+		}
+	}
+	remaining, ok := addLength(length, t.n)
+	if !ok {
+		return span{}, fmt.Errorf("%w: length %d with adjustment %d is negative; the header is %q", ErrBadPrefix, length, t.n, data[:size])
+	}
+	s.counting = true
+	if t.prefix.keep {
+		s.remaining, _ = addLength(uint64(remaining), int64(size))
+		return s.count(data), nil
+	}
+	s.remaining = remaining
+	return span{skip: size, found: remaining == 0}, nil
+}
+
+// length decodes the length field. size is that of the whole header, or 0 while
+// it is incomplete.
+func (p prefixFormat) length(data []byte) (length uint64, size int, err error) {
+	if len(data) <= int(p.offset) {
+		return 0, 0, nil
+	}
+	field := data[p.offset:]
+	if p.size == Uvarint {
+		length, n := binary.Uvarint(field)
+		switch {
+		case n < 0:
+			return 0, 0, fmt.Errorf("%w: a uvarint of more than 64 bits; the header begins %q", ErrBadPrefix, data[:min(len(data), headSize)])
+		case n == 0:
+			return 0, 0, nil
+		}
+		return length, int(p.offset) + n, nil
+	}
+	if len(field) < int(p.size) {
+		return 0, 0, nil
+	}
+	field = field[:p.size]
+	for i := range field {
+		if p.little {
+			length |= uint64(field[i]) << (8 * i)
+		} else {
+			length = length<<8 | uint64(field[i])
+		}
+	}
+	return length, int(p.offset) + int(p.size), nil
+}
+
+// addLength returns length+n, or math.MaxInt64 if that is less. ok is false for
+// a negative sum.
+func addLength(length uint64, n int64) (sum int64, ok bool) {
+	switch {
+	case n < 0 && length < -uint64(n):
+		return 0, false
+	case n > 0 && length > math.MaxInt64-uint64(n):
+		return math.MaxInt64, true
+	}
+	return int64(min(length+uint64(n), math.MaxInt64)), true
+}
