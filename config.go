@@ -58,8 +58,9 @@ type Config struct {
 	// LingerTimeout is how long a connection that has sent all its output, and the
 	// end of it, waits for the peer's end. Until then input is read and thrown
 	// away: to close a TCP connection with unread input would destroy output that
-	// the peer has not received yet. If zero, it is 5 seconds. If negative, the
-	// connection does not wait.
+	// the peer has not received yet. On Linux the wait is prolonged while the peer
+	// still takes output. If zero, it is 5 seconds. If negative, the connection
+	// does not wait.
 	LingerTimeout time.Duration
 
 	// Logger receives what nobody else can be told: panics and errors of handlers

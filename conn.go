@@ -156,11 +156,13 @@ type Conn struct {
 	moved     time.Time // when a byte was written last
 	linger    time.Duration
 	lingerEnd time.Time // set when the output has ended
+	unsent    int       // bytes of it that the peer's system has not taken
 }
 
 // NewConn returns a Conn on nc, which belongs to it from now on. Nothing happens
 // until Serve is called; what is pushed before is sent then. newHandler is called
-// once, by Serve, before anything is read. cfg may be nil.
+// once, by Serve, before anything is read. cfg may be nil. nc must support
+// deadlines: the timeouts, and some ways to close, depend on them.
 //
 // If nc is a [*tls.Conn], Serve performs the handshake.
 func NewConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config) *Conn {
@@ -527,15 +529,15 @@ func (r connReader) Read(p []byte) (int, error) {
 	if inMessage || c.cfg.IdleTimeout > 0 {
 		start = time.Now()
 	}
-	for range maxEmpty {
+	for early := 0; early < maxEmpty; {
 		if err := c.arm(start, inMessage); err != nil {
 			return 0, err
 		}
 		n, err := c.nc.Read(p)
 		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
-			c.mu.Lock()
-			c.deadline = longAgo // whoever has set it
-			c.mu.Unlock()
+			if !c.expired() {
+				early++
+			}
 			continue
 		}
 		c.bytesRead.Add(int64(n))
@@ -589,14 +591,33 @@ func (c *Conn) arm(start time.Time, inMessage bool) error {
 		return ErrServerClosed
 	}
 	deadline, which := c.readDeadline(start, inMessage)
+	if which == lingerTimeout && c.lingerOn() {
+		deadline, which = c.readDeadline(start, inMessage)
+	}
 	if which != noTimeout && !deadline.After(time.Now()) {
 		return c.timeoutError(which)
 	}
-	if deadline.Equal(c.deadline) {
-		return nil
+	if !deadline.Equal(c.deadline) {
+		c.deadline = deadline
+		c.nc.SetReadDeadline(deadline)
 	}
-	c.deadline = deadline
-	return c.nc.SetReadDeadline(deadline)
+	return nil
+}
+
+// lingerOn prolongs an expired wait for the peer's end if the peer has taken
+// output since it began: as long as there is some in the system's buffer, to
+// close could destroy it. c.mu must be held.
+func (c *Conn) lingerOn() bool {
+	if c.linger == 0 || time.Now().Before(c.lingerEnd) {
+		return false
+	}
+	before := c.unsent
+	c.unsent = unsent(c.nc)
+	if c.unsent == 0 || c.unsent >= before {
+		return false
+	}
+	c.lingerEnd = time.Now().Add(c.linger)
+	return true
 }
 
 // readDeadline returns the earliest deadline that applies. c.mu must be held.
@@ -623,6 +644,16 @@ func (c *Conn) readDeadline(start time.Time, inMessage bool) (deadline time.Time
 		until(last.Add(d), idleTimeout)
 	}
 	return deadline, which
+}
+
+// expired reports whether the deadline for reading, at which a read has just
+// ended, was one of ours. In any case it must be set anew.
+func (c *Conn) expired() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ours := !c.deadline.IsZero() && !time.Now().Before(c.deadline)
+	c.deadline = longAgo
+	return ours
 }
 
 // interrupt makes a read return, for stop or shutting to be seen.
@@ -668,13 +699,26 @@ func (c *Conn) write() error {
 
 // send writes all that p produces and ends it. It reports whether the writer can
 // go on.
-func (c *Conn) send(p Producer) bool {
+func (c *Conn) send(p Producer) (ok bool) {
 	var data []byte
 	b, pushed := p.(*batch)
 	if pushed {
 		data = b.data
 	}
-	err := protect(func() error { return c.produce(p) })
+	err := errors.New("framer: the producer has ended its goroutine")
+	defer func() {
+		ok = c.sent(p, err)
+		c.queue.done(p, len(data))
+		if pushed {
+			c.queue.recycle(data)
+		}
+	}()
+	err = protect(func() error { return c.produce(p) })
+	return ok
+}
+
+// sent ends p, which has failed with err if that is not nil.
+func (c *Conn) sent(p Producer, err error) bool {
 	if err != nil && err != errDiscarded {
 		c.abort(err)
 		err = causeOf(c.err())
@@ -682,10 +726,6 @@ func (c *Conn) send(p Producer) bool {
 	closeErr := protect(func() error { return endProducer(p, err) })
 	if closeErr != nil {
 		c.logError("closing a producer", closeErr)
-	}
-	c.queue.done(p, len(data))
-	if pushed {
-		c.queue.recycle(data)
 	}
 	return err == nil || err == errDiscarded
 }
@@ -786,6 +826,7 @@ func (c *Conn) endOutput() {
 		c.linger = c.cfg.lingerTimeout()
 	}
 	c.lingerEnd = time.Now().Add(c.linger)
+	c.unsent = unsent(c.nc)
 	if c.state == StateClosing {
 		c.deadline = c.lingerEnd
 		c.nc.SetReadDeadline(c.lingerEnd)

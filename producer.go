@@ -23,6 +23,9 @@ type Producer interface {
 	// that the producer is exhausted, for good; More may block until there is
 	// something to say. Any other error ends the connection at once, so that the
 	// peer does not take what was cut off for the whole.
+	//
+	// More must not wait for its own connection, as Push does when the queue is
+	// full; TryPush is safe.
 	More() ([]byte, error)
 }
 
