@@ -179,13 +179,13 @@ func (s *Server) Serve(l net.Listener) error {
 	if !s.trackListener(&l) {
 		return ErrServerClosed
 	}
-	defer s.forgetListener(&l)
 	ctx := context.Background()
 	if s.BaseContext != nil {
 		ctx = s.BaseContext(l)
 	}
 	var conns errgroup.Group
 	err := s.accept(ctx, l, &conns)
+	s.forgetListener(&l) // before the wait: Shutdown would report that l is closed
 	l.Close()
 	conns.Wait()
 	return err
@@ -289,13 +289,14 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 // serve serves one connection.
 func (s *Server) serve(ctx context.Context, nc net.Conn) error {
 	c := NewConn(nc, s.NewHandler, &s.Config)
+	c.claim() // others find it from track on, and may close it
 	if !s.track(c) {
-		c.Close()
+		c.finish(errClosed)
 		return ErrServerClosed
 	}
 	defer s.forget(c)
 	if err := s.verify(nc); err != nil {
-		c.Close()
+		c.finish(errClosed)
 		return err
 	}
 	if s.ConnContext != nil {
@@ -305,7 +306,10 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) error {
 		c.observe = s.ConnState
 		s.ConnState(c, StateNew)
 	}
-	return c.Serve(ctx)
+	if err := c.begin(ctx); err != nil {
+		return err
+	}
+	return c.serve(ctx)
 }
 
 func (s *Server) verify(nc net.Conn) error {

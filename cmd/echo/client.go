@@ -1,0 +1,151 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/goframer/framer"
+)
+
+// dialTimeout is how long connecting may take.
+const dialTimeout = 10 * time.Second
+
+// talk has the text echoed by the server at address. t may be nil.
+func (p *program) talk(ctx context.Context, address string, text []byte, t *turns) error {
+	logger := p.logger("EchoClient: ")
+	if host, port, err := net.SplitHostPort(address); err == nil {
+		logger.Printf("connecting to ('%s', %s)", host, port)
+	}
+	d := net.Dialer{Timeout: dialTimeout}
+	nc, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	cfg := p.config(slog.LevelError) // what is less, Serve returns
+	client := &echoClient{log: logger, turns: t, text: text}
+	c := framer.NewConn(nc, func(c *framer.Conn) framer.Handler {
+		client.Conn = c
+		client.producer = &echoProducer{
+			SimpleProducer: framer.NewSimpleProducer(text, cfg.WriteBufferSize),
+			conn:           c,
+			log:            p.logger("EchoProducer: "),
+			turns:          t,
+		}
+		return client
+	}, &cfg)
+	if err := client.result(c.Serve(ctx)); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.stdout, "echo: %s has returned the text, %d bytes\n", address, len(text))
+	return err
+}
+
+// An echoClient is the client's side of a conversation.
+type echoClient struct {
+	*framer.Conn
+	framer.Collector
+	log      *log.Logger
+	turns    *turns
+	text     []byte
+	producer *echoProducer
+	complete bool // as many bytes have come back as were to come
+}
+
+func (c *echoClient) HandleConnect() error {
+	c.log.Print("handle_connect()")
+	if _, err := fmt.Fprintf(c, "ECHO %d\n", len(c.text)); err != nil {
+		return err
+	}
+	if err := c.PushWithProducer(c.producer); err != nil {
+		return err
+	}
+	return c.SetTerminator(framer.Length(int64(len(c.text))))
+}
+
+func (c *echoClient) CollectIncomingData(data []byte) error {
+	if err := c.turns.awaitSaid(c.Context()); err != nil {
+		return err
+	}
+	c.log.Printf("collect_incoming_data() -> (%d)\n\"\"\"%s\"\"\"", len(data), data)
+	if c.complete {
+		return fmt.Errorf("the server has sent more than the text: %q", data[:min(len(data), quoted)])
+	}
+	return c.Collector.CollectIncomingData(data)
+}
+
+func (c *echoClient) FoundTerminator() error {
+	if err := c.turns.awaitSaid(c.Context()); err != nil {
+		return err
+	}
+	c.log.Print("found_terminator()")
+	c.complete = true
+	if !bytes.Equal(c.Bytes(), c.text) {
+		c.log.Print("ERROR IN TRANSMISSION")
+		c.log.Printf("EXPECTED %q", c.text)
+		c.log.Printf("RECEIVED %q", c.Bytes())
+		return difference(c.text, c.Bytes())
+	}
+	c.log.Print("RECEIVED COPY OF MESSAGE")
+	return nil
+}
+
+// result says what has gone wrong, if anything, when the connection has ended for
+// reason.
+func (c *echoClient) result(reason error) error {
+	answer := c.Bytes()
+	switch {
+	case c.complete:
+		return reason
+	case bytes.HasPrefix(answer, []byte("error: ")):
+		return fmt.Errorf("the server answers %q", bytes.TrimSpace(answer))
+	case reason == nil, errors.Is(reason, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the server has closed the connection after %d of %d bytes", len(answer), len(c.text))
+	}
+	return fmt.Errorf("after %d of %d bytes: %w", len(answer), len(c.text), reason)
+}
+
+// quoted is how much an error quotes, in bytes.
+const quoted = 32
+
+// difference describes how a copy differs from a text of the same size.
+func difference(text, copied []byte) error {
+	i := 0
+	for text[i] == copied[i] {
+		i++
+	}
+	end := min(i+quoted, len(text))
+	return fmt.Errorf("the copy differs from byte %d on: sent %q, received %q", i, text[i:end], copied[i:end])
+}
+
+// An echoProducer logs what it produces.
+type echoProducer struct {
+	*framer.SimpleProducer
+	conn  *framer.Conn
+	log   *log.Logger
+	turns *turns
+	sent  int // bytes
+}
+
+func (p *echoProducer) More() ([]byte, error) {
+	if err := p.turns.awaitHeard(p.conn.Context(), p.sent); err != nil {
+		return nil, err
+	}
+	piece, err := p.SimpleProducer.More()
+	p.log.Printf("more() -> (%d bytes)\n\"\"\"%s\"\"\"", len(piece), piece)
+	p.sent += len(piece)
+	if len(piece) == 0 {
+		p.turns.say()
+	}
+	return piece, err
+}
