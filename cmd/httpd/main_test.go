@@ -1,0 +1,180 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// A command is a running run.
+type command struct {
+	url     string
+	signals chan os.Signal
+	exit    chan int    // the exit code
+	log     chan string // what it has written after the first line
+}
+
+func startCommand(t *testing.T, args ...string) *command {
+	t.Helper()
+	r, w := io.Pipe()
+	c := &command{signals: make(chan os.Signal, 2), exit: make(chan int, 1), log: make(chan string, 1)}
+	go func() {
+		code := run(append([]string{"-addr", "127.0.0.1:0", "-shutdown-timeout", "1h"}, args...), w, c.signals)
+		w.Close()
+		c.exit <- code
+	}()
+	stderr := bufio.NewReader(r)
+	line, err := stderr.ReadString('\n')
+	c.url = regexp.MustCompile(`https?://[^/]+`).FindString(line)
+	if err != nil || c.url == "" {
+		t.Fatalf("no address in %q: %v", line, err)
+	}
+	go func() {
+		rest, _ := io.ReadAll(stderr)
+		c.log <- string(rest)
+	}()
+	return c
+}
+
+// writeCertificate writes the certificate of ts, and its key, to files.
+func writeCertificate(t *testing.T, ts *httptest.Server) (cert, key string) {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(ts.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = filepath.Join(t.TempDir(), "cert"), filepath.Join(t.TempDir(), "key")
+	err = errors.Join(
+		os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ts.Certificate().Raw}), 0o600),
+		os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert, key
+}
+
+func TestCommand(t *testing.T) {
+	t.Parallel()
+	ts := httptest.NewTLSServer(nil)
+	defer ts.Close()
+	cert, key := writeCertificate(t, ts)
+	_, dir := newSite(t)
+	const size = 32 << 20 // more than the kernel buffers
+	big := filepath.Join(dir, "big")
+	if err := errors.Join(os.WriteFile(big, nil, 0o644), os.Truncate(big, size)); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"-v", "-dir", dir},
+		{"-v", "-dir", dir, "-cert", cert, "-key", key},
+	} {
+		c := startCommand(t, args...)
+		transport := ts.Client().Transport.(*http.Transport).Clone()
+		transport.ForceAttemptHTTP2 = true // to be told by ALPN that there is none
+		client := &http.Client{Transport: transport}
+		res, err := client.Get(c.url + "/small.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if err != nil || string(body) != small || res.ProtoMajor != 1 {
+			t.Errorf("got %q over %s: %v", body, res.Proto, err)
+		}
+		if res.TLS != nil && res.TLS.NegotiatedProtocol != "http/1.1" {
+			t.Errorf("ALPN chose %q", res.TLS.NegotiatedProtocol)
+		}
+		res, err = client.Get(c.url + "/big")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.signals <- os.Interrupt
+		if n, err := io.Copy(io.Discard, res.Body); err != nil || n != size {
+			t.Errorf("got %d bytes of %d during shutdown: %v", n, size, err)
+		}
+		transport.CloseIdleConnections()
+		if code := <-c.exit; code != 0 {
+			t.Errorf("exit code %d, want 0", code)
+		}
+		log := <-c.log
+		if want := "method=GET uri=/small.txt status=200 bytes=13\n"; !strings.Contains(log, want) {
+			t.Errorf("got log %q, want %q in it", log, want)
+		}
+	}
+}
+
+// The first signal waits for a client that is slow, the second does not.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	_, dir := newSite(t)
+	big := filepath.Join(dir, "big")
+	if err := errors.Join(os.WriteFile(big, nil, 0o644), os.Truncate(big, 256<<20)); err != nil {
+		t.Fatal(err)
+	}
+	c := startCommand(t, "-dir", dir)
+	nc := dial(t, strings.TrimPrefix(c.url, "http://"))
+	fmt.Fprint(nc, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+	if _, err := http.ReadResponse(bufio.NewReader(nc), nil); err != nil {
+		t.Fatal(err)
+	}
+	c.signals <- os.Interrupt
+	c.signals <- os.Interrupt
+	if code := <-c.exit; code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	if log := <-c.log; !strings.Contains(log, "cut off") {
+		t.Errorf("got log %q", log)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, dir := newSite(t)
+	file := filepath.Join(dir, "small.txt")
+	tests := []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"-h"}, 0, "Usage"},
+		{[]string{"-nonsense"}, 2, "-nonsense"},
+		{[]string{"nonsense"}, 2, `unexpected argument "nonsense"`},
+		{[]string{"-cert", file}, 2, "-cert and -key go together"},
+		{[]string{"-key", file}, 2, "-cert and -key go together"},
+		{[]string{"-max-header", "0"}, 2, "-max-header must be positive"},
+		{[]string{"-max-body", "-1"}, 2, "must not be negative"},
+		{[]string{"-idle-timeout", "-1s"}, 2, "must not be negative"},
+		{[]string{"-dir", filepath.Join(dir, "nothing")}, 1, "no such file or directory"},
+		{[]string{"-dir", file}, 1, "not a directory"},
+		{[]string{"-dir", dir, "-cert", file, "-key", file}, 1, "certificate " + file},
+		{[]string{"-dir", dir, "-addr", l.Addr().String()}, 1, "address already in use"},
+		{[]string{"-dir", dir, "-addr", "nonsense"}, 1, "missing port"},
+	}
+	for _, test := range tests {
+		var stderr bytes.Buffer
+		if code := run(test.args, &stderr, nil); code != test.code || !strings.Contains(stderr.String(), test.want) {
+			t.Errorf("%q: got %d and %q, want %d and %q", test.args, code, stderr.String(), test.code, test.want)
+		}
+	}
+}
