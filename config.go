@@ -109,8 +109,6 @@ func (cfg *Config) handshakeTimeout() time.Duration {
 	return limit(cfg.HandshakeTimeout, defaultHandshakeTimeout, 0)
 }
 
-func (cfg *Config) messageTimeout() time.Duration { return limit(cfg.MessageTimeout, 0, 0) }
-
 func (cfg *Config) idleTimeout() time.Duration { return limit(cfg.IdleTimeout, 0, 0) }
 
 func (cfg *Config) writeTimeout() time.Duration {

@@ -143,7 +143,7 @@ type Conn struct {
 	handler Handler
 	framer  Framer
 	broken  error         // what the network said to the last read
-	timed   int64         // the message that spent is about, counted by framer.found
+	timed   int64         // the message that spent is about, counted by framer.ends
 	spent   time.Duration // how long the peer has taken over it
 
 	mu        sync.Mutex
@@ -154,6 +154,7 @@ type Conn struct {
 	reason    error     // why the connection ends
 	deadline  time.Time // for reading, as it was last set
 	moved     time.Time // when a byte was written last
+	writing   bool      // the writer waits for the connection, not for a producer
 	linger    time.Duration
 	lingerEnd time.Time // set when the output has ended
 	unsent    int       // bytes of it that the peer's system has not taken
@@ -199,6 +200,9 @@ func Dial(ctx context.Context, network, address string, newHandler func(*Conn) H
 	}
 	c := NewConn(nc, newHandler, cfg)
 	ctx = context.WithoutCancel(ctx)
+	if err := c.claim(); err != nil {
+		return nil, err
+	}
 	if err := c.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -213,24 +217,39 @@ func Dial(ctx context.Context, network, address string, newHandler func(*Conn) H
 //
 // When ctx ends, the connection is closed at once, with the cause as the reason.
 func (c *Conn) Serve(ctx context.Context) error {
+	if err := c.claim(); err != nil {
+		return err
+	}
 	if err := c.begin(ctx); err != nil {
 		return err
 	}
 	return c.serve(ctx)
 }
 
-// begin claims c for a goroutine and makes the handler.
-func (c *Conn) begin(ctx context.Context) error {
+// claim makes c the business of one goroutine, which must see to finish.
+func (c *Conn) claim() error {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.served || c.state != StateNew {
-		defer c.mu.Unlock()
 		return fmt.Errorf("framer: Serve was called before, or the connection closed: %w", net.ErrClosed)
 	}
 	c.served = true
+	return nil
+}
+
+// begin makes the handler. If there is none, c is finished.
+func (c *Conn) begin(ctx context.Context) error {
+	c.mu.Lock()
 	c.ctx = connContext{c.life, ctx}
 	c.mu.Unlock()
 
-	err := protect(func() error {
+	err := errors.New("framer: newHandler has ended its goroutine")
+	defer func() {
+		if err != nil {
+			c.finish(err)
+		}
+	}()
+	err = protect(func() error {
 		if c.newHandler != nil {
 			c.handler = c.newHandler(c)
 		}
@@ -239,9 +258,6 @@ func (c *Conn) begin(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil {
-		c.finish(err)
-	}
 	return err
 }
 
@@ -259,9 +275,9 @@ func (c connContext) Value(key any) any {
 }
 
 // serve is Serve after begin.
-func (c *Conn) serve(ctx context.Context) error {
+func (c *Conn) serve(ctx context.Context) (err error) {
 	reason := errors.New("framer: the handler has ended its goroutine")
-	defer func() { c.finish(reason) }()
+	defer func() { err = c.finish(reason) }()
 	if ctx.Done() != nil {
 		aborted := make(chan struct{})
 		stop := context.AfterFunc(ctx, func() {
@@ -274,9 +290,9 @@ func (c *Conn) serve(ctx context.Context) error {
 			}
 		}()
 	}
+	defer func() { c.windDown(reason) }() // also if the handler calls runtime.Goexit
 	reason = protect(c.converse)
-	c.windDown(reason)
-	return c.err()
+	return nil
 }
 
 // converse is the life of the connection until its handler is done.
@@ -328,6 +344,10 @@ func (c *Conn) handshake() error {
 		return nil
 	}
 	c.enter(StateHandshake)
+	if c.isShutting() {
+		c.broken = ErrServerClosed
+		return c.broken
+	}
 	ctx := c.life
 	timeout := c.cfg.handshakeTimeout()
 	if timeout > 0 {
@@ -431,7 +451,7 @@ func (c *Conn) awaitWriter() {
 		case <-timer.C:
 		}
 		c.mu.Lock()
-		left := timeout - time.Since(c.moved)
+		left := timeout - time.Since(c.lastMoved())
 		c.mu.Unlock()
 		if left <= 0 {
 			c.abort(c.timeoutError(writeTimeout))
@@ -441,11 +461,16 @@ func (c *Conn) awaitWriter() {
 	}
 }
 
-// finish ends everything that is left. It is the last that the goroutine of Serve
-// does.
-func (c *Conn) finish(reason error) {
+// finish ends everything that is left and returns the reason. It is the last that
+// the goroutine of Serve does.
+func (c *Conn) finish(reason error) error {
 	c.abort(reason)
+	<-c.life.Done() // it may be another goroutine that closes the connection
 	c.writer.Wait()
+	defer close(c.ended)
+	if c.observe != nil {
+		defer c.observe(c, StateClosed)
+	}
 	reason = c.err()
 	if err := c.queue.discard(causeOf(reason)); err != nil {
 		c.logError("closing a producer", err)
@@ -460,16 +485,14 @@ func (c *Conn) finish(reason error) {
 			c.logError("HandleClose", err)
 		}
 	}
-	if c.observe != nil {
-		c.observe(c, StateClosed)
-	}
-	close(c.ended)
+	return reason
 }
 
 // abort closes the connection at once, from any goroutine. Only the first call
 // has an effect; reason counts if there is none yet.
 func (c *Conn) abort(reason error) {
 	c.framer.stop.Store(true)
+	c.queue.shut()
 	c.mu.Lock()
 	if c.state == StateClosed {
 		c.mu.Unlock()
@@ -483,12 +506,11 @@ func (c *Conn) abort(reason error) {
 	served := c.served
 	c.mu.Unlock()
 
-	c.queue.shut()
-	c.cancel(causeOf(reason))
 	if t, ok := c.nc.(*tls.Conn); ok {
 		t.NetConn().Close() // or the close of t might wait for the peer
 	}
 	c.nc.Close()
+	c.cancel(causeOf(reason))
 	if !served {
 		c.finish(reason)
 	}
@@ -522,8 +544,8 @@ func (r connReader) Read(p []byte) (int, error) {
 	c := r.c
 	c.messagesRead.Store(c.framer.found)
 	inMessage := c.cfg.MessageTimeout > 0 && c.framer.inMessage()
-	if c.timed != c.framer.found {
-		c.timed, c.spent = c.framer.found, 0
+	if c.timed != c.framer.ends {
+		c.timed, c.spent = c.framer.ends, 0
 	}
 	var start time.Time
 	if inMessage || c.cfg.IdleTimeout > 0 {
@@ -544,8 +566,11 @@ func (r connReader) Read(p []byte) (int, error) {
 		if inMessage {
 			c.spent += time.Since(start)
 		}
-		if n > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		switch {
+		case n > 0 && errors.Is(err, os.ErrDeadlineExceeded):
 			err = nil
+		case err != nil && c.isClosed():
+			err = errClosed // whatever nc calls it
 		}
 		c.broken = err
 		return n, err
@@ -634,16 +659,25 @@ func (c *Conn) readDeadline(start time.Time, inMessage bool) (deadline time.Time
 	} else if !c.lingerEnd.IsZero() {
 		until(c.lingerEnd, lingerTimeout)
 	} else if d := c.cfg.writeTimeout(); d > 0 {
-		until(c.moved.Add(d), writeTimeout)
+		until(c.lastMoved().Add(d), writeTimeout)
 	}
 	if d := c.cfg.idleTimeout(); d > 0 {
 		last := start
-		if c.moved.After(last) {
-			last = c.moved
+		if moved := c.lastMoved(); moved.After(last) {
+			last = moved
 		}
 		until(last.Add(d), idleTimeout)
 	}
 	return deadline, which
+}
+
+// lastMoved returns when output has moved last. How a write gets on is known only
+// at its end; until then, its own deadline is what counts. c.mu must be held.
+func (c *Conn) lastMoved() time.Time {
+	if c.writing {
+		return time.Now()
+	}
+	return c.moved
 }
 
 // expired reports whether the deadline for reading, at which a read has just
@@ -664,6 +698,18 @@ func (c *Conn) interrupt() {
 		c.deadline = longAgo
 		c.nc.SetReadDeadline(longAgo)
 	}
+}
+
+func (c *Conn) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == StateClosed
+}
+
+func (c *Conn) isShutting() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.shutting
 }
 
 // shutdown asks the handler to say goodbye.
@@ -707,6 +753,7 @@ func (c *Conn) send(p Producer) (ok bool) {
 	}
 	err := errors.New("framer: the producer has ended its goroutine")
 	defer func() {
+		c.disarmWrite()
 		ok = c.sent(p, err)
 		c.queue.done(p, len(data))
 		if pushed {
@@ -720,6 +767,7 @@ func (c *Conn) send(p Producer) (ok bool) {
 // sent ends p, which has failed with err if that is not nil.
 func (c *Conn) sent(p Producer, err error) bool {
 	if err != nil && err != errDiscarded {
+		resetOnClose(c.nc)
 		c.abort(err)
 		err = causeOf(c.err())
 	}
@@ -728,6 +776,17 @@ func (c *Conn) sent(p Producer, err error) bool {
 		c.logError("closing a producer", closeErr)
 	}
 	return err == nil || err == errDiscarded
+}
+
+// resetOnClose sees to it, where it can, that the peer does not take what was cut
+// off for the whole: it finds the connection reset, not ended.
+func resetOnClose(nc net.Conn) {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	if l, ok := nc.(interface{ SetLinger(sec int) error }); ok {
+		l.SetLinger(0)
+	}
 }
 
 // produce writes what p produces until it is exhausted or discarded.
@@ -784,27 +843,44 @@ func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
 	c.armWrite()
 	n, err := t.transfer(to)
 	if err == errNoTransfer || n == 0 && err == nil {
+		c.setWriting(false)
 		return n, err
 	}
 	return n, c.wrote(n, err)
 }
 
 func (c *Conn) armWrite() {
+	c.setWriting(true)
 	if timeout := c.cfg.writeTimeout(); timeout > 0 {
 		c.nc.SetWriteDeadline(time.Now().Add(timeout))
 	}
 }
 
+// disarmWrite ends the deadline of the last write. TLS has something to write of
+// its own accord, in a Read, when the peer updates its keys.
+func (c *Conn) disarmWrite() {
+	if _, ok := c.nc.(*tls.Conn); ok {
+		c.nc.SetWriteDeadline(time.Time{})
+	}
+}
+
+func (c *Conn) setWriting(writing bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writing = writing
+}
+
 // wrote notes that n bytes were written. An expired deadline is no error if the
 // peer has accepted something before.
 func (c *Conn) wrote(n int64, err error) error {
+	now := time.Now()
+	c.mu.Lock()
+	c.writing = false
 	if n > 0 {
-		c.bytesWritten.Add(n)
-		now := time.Now()
-		c.mu.Lock()
 		c.moved = now
-		c.mu.Unlock()
 	}
+	c.mu.Unlock()
+	c.bytesWritten.Add(n)
 	switch {
 	case err == nil && n == 0:
 		return io.ErrShortWrite

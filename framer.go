@@ -58,7 +58,6 @@ package framer
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -187,10 +186,11 @@ type Framer struct {
 	begun    bool  // a byte of the current message has come, if only of its header
 	skipping bool  // the rest of the current message is thrown away
 	finished bool  // Split returned its final token
-	empties  int   // empty tokens from Split without progress
+	empties  int   // tokens from Split without progress
 	head     [headSize]byte
 	message  []byte // Next: the message so far, if the buffer could not hold it
 	found    int64  // messages
+	ends     int64  // messages and those that were thrown away
 
 	// Requests of a Conn, which may come from any goroutine.
 	stop, discard atomic.Bool
@@ -307,12 +307,12 @@ func (f *Framer) take() (part, error) {
 	if f.term.kind != kindNone {
 		if room := f.maxSize - f.size; int64(n) > room {
 			if room == 0 {
-				return part{}, f.tooLong(f.size+int64(f.known), f.buf[f.start:f.end])
+				return part{}, f.tooLong(f.size+int64(f.known), f.buf[f.start:f.start+f.known])
 			}
 			n = int(room)
 		}
-		if f.size == 0 && !(f.ended && n == f.known) {
-			copy(f.head[:], f.buf[f.start:f.start+n])
+		if f.size < headSize && !(f.ended && n == f.known) {
+			copy(f.head[f.size:], f.buf[f.start:f.start+n])
 		}
 		f.size += int64(n)
 		f.begun = f.begun || n > 0
@@ -334,6 +334,7 @@ func (f *Framer) endMessage() {
 	}
 	f.search.restart(&f.term)
 	f.restart()
+	f.ends++
 }
 
 // skip throws away what is known of a message that is too long.
@@ -351,11 +352,9 @@ func (f *Framer) skip() {
 // tooLong returns the error for a message of which seen bytes are known. data is
 // what is unread of it, with its header.
 func (f *Framer) tooLong(seen int64, data []byte) error {
-	head := f.head[:min(f.size, headSize)]
-	if len(head) == 0 {
-		head = data[:min(len(data), headSize)]
-	}
-	return &MessageTooLongError{Limit: f.maxSize, Seen: seen, Head: bytes.Clone(head)}
+	head := bytes.Clone(f.head[:min(f.size, headSize)])
+	head = append(head, data[:min(len(data), headSize-len(head))]...)
+	return &MessageTooLongError{Limit: f.maxSize, Seen: seen, Head: head}
 }
 
 // maxKept is how much memory, in bytes, is kept for the next message where one was
@@ -396,10 +395,10 @@ func (f *Framer) split() error {
 
 // splitToken is for a split function that has found a token.
 func (f *Framer) splitToken(token []byte, advance int) error {
-	if advance > 0 || len(token) > 0 {
+	if advance > 0 {
 		f.empties = 0
 	} else if f.empties++; f.empties > maxEmpty {
-		return fmt.Errorf("framer: Split returned %d empty tokens without advancing: %w", f.empties, io.ErrNoProgress)
+		return fmt.Errorf("framer: Split returned %d tokens without advancing: %w", f.empties, io.ErrNoProgress)
 	}
 	f.token, f.ended = token, true
 	if size := int64(len(token)); size > f.maxSize && !f.skipping {
@@ -411,13 +410,13 @@ func (f *Framer) splitToken(token []byte, advance int) error {
 // splitRest is for a split function that finds no token in what is unread.
 func (f *Framer) splitRest(atEOF bool) error {
 	unread := f.end - f.start
-	f.begun = unread > 0
+	f.begun = unread > 0 || f.size > 0
 	switch {
 	case atEOF:
 		f.known = unread // no token, but it was received
-	case f.skipping:
-		f.start = f.end
-	case int64(unread-f.pieceSize) >= f.maxSize:
+	case f.skipping && unread > 0:
+		f.start = f.end - 1 // a byte stays, for the function to see that a message has begun
+	case int64(unread-f.pieceSize) > f.maxSize:
 		return f.tooLong(int64(unread), f.buf[f.start:f.end])
 	}
 	return nil
@@ -428,16 +427,7 @@ func (f *Framer) fill() error {
 	if f.readErr != nil {
 		return f.readErr
 	}
-	held := f.buf[f.start:f.end]
-	switch {
-	case len(held) == 0 && len(f.buf) > max(maxKept, f.pieceSize):
-		f.buf = nil
-		fallthrough
-	case len(held) == len(f.buf):
-		// The first time, or something as long as the buffer is held back.
-		f.buf = make([]byte, max(f.pieceSize, 2*len(held)))
-	}
-	f.start, f.end = 0, copy(f.buf, held)
+	f.makeRoom()
 	for range maxEmpty {
 		n, err := f.r.Read(f.buf[f.end:])
 		if n < 0 || n > len(f.buf)-f.end {
@@ -456,6 +446,25 @@ func (f *Framer) fill() error {
 		}
 	}
 	return io.ErrNoProgress
+}
+
+// makeRoom makes room behind what is held back. Where that is long, it is not
+// moved for every read, but when as many bytes have gone before it: the work stays
+// linear for long delimiters and short reads.
+func (f *Framer) makeRoom() {
+	held := f.buf[f.start:f.end]
+	switch {
+	case len(held) == 0 && len(f.buf) > max(maxKept, f.pieceSize):
+		f.buf = make([]byte, f.pieceSize)
+	case len(held) < len(f.buf) && len(held) <= max(f.start, f.pieceSize):
+		// Only move it.
+	case f.end < len(f.buf):
+		return
+	default:
+		// The first time, or something as long as the buffer is held back.
+		f.buf = make([]byte, max(f.pieceSize, 2*len(held)))
+	}
+	f.start, f.end = 0, copy(f.buf, held)
 }
 
 // inMessage reports whether a byte of the current message has come, if only one
@@ -518,15 +527,15 @@ func (f *Framer) give(h Handler, p part) error {
 			return err
 		}
 	}
-	if !p.found || f.stop.Load() {
+	if !p.found || f.changed && p.drop > 0 {
+		// The message goes on. What was the delimiter is under the new terminator.
+		f.begun = f.begun || f.changed && f.term.kind != kindNone
 		return nil
 	}
-	if p.drop > 0 {
-		if f.changed {
-			return nil // what was the delimiter is under the new terminator
-		}
-		f.start += p.drop
+	if f.stop.Load() {
+		return nil
 	}
+	f.start += p.drop
 	f.found++
 	return h.FoundTerminator()
 }
@@ -623,8 +632,7 @@ func (f *Framer) All(t Terminator) iter.Seq2[[]byte, error] {
 			if err == io.EOF || !yield(message, err) {
 				return
 			}
-			var tooLong *MessageTooLongError
-			if err != nil && !errors.As(err, &tooLong) {
+			if _, tooLong := err.(*MessageTooLongError); err != nil && !tooLong {
 				return
 			}
 		}

@@ -189,11 +189,12 @@ func (p *seqProducer) Close() error {
 // is closed when the next one begins; those that were not reached are closed with
 // the whole.
 func Concat(ps ...Producer) Producer {
-	return &concatProducer{append([]Producer(nil), ps...)}
+	return &concatProducer{rest: append([]Producer(nil), ps...)}
 }
 
 type concatProducer struct {
 	rest []Producer
+	errs []error // of those that were closed
 }
 
 func (p *concatProducer) More() ([]byte, error) {
@@ -208,9 +209,7 @@ func (p *concatProducer) More() ([]byte, error) {
 			}
 			return piece, nil
 		}
-		if err := p.advance(); err != nil {
-			return nil, err
-		}
+		p.advance()
 	}
 	return nil, nil
 }
@@ -224,26 +223,25 @@ func (p *concatProducer) transfer(w io.ReaderFrom) (int64, error) {
 		if n, err := t.transfer(w); n > 0 || err != nil {
 			return n, err
 		}
-		if err := p.advance(); err != nil {
-			return 0, err
-		}
+		p.advance()
 	}
 	return 0, nil
 }
 
-// advance closes the first producer, which is exhausted.
-func (p *concatProducer) advance() error {
+// advance closes the first producer, which is exhausted. It has given all it had,
+// so that the next one follows even if it can't be closed.
+func (p *concatProducer) advance() {
 	first := p.rest[0]
 	p.rest = p.rest[1:]
-	return endProducer(first, nil)
+	p.errs = append(p.errs, endProducer(first, nil))
 }
 
 func (p *concatProducer) end(cause error) error {
-	var errs []error
+	errs := p.errs
 	for _, q := range p.rest {
 		errs = append(errs, endProducer(q, cause))
 	}
-	p.rest = nil
+	p.rest, p.errs = nil, nil
 	return errors.Join(errs...)
 }
 
@@ -317,6 +315,9 @@ func (p *doneProducer) end(cause error) error {
 	f := p.f
 	p.f = nil
 	err := endProducer(p.p, cause)
+	if cause == errDiscarded {
+		p.n += p.lent // the writer has stopped between two pieces
+	}
 	switch {
 	case p.exhausted:
 		cause = nil

@@ -128,8 +128,8 @@ func (q *queue) full() error {
 
 // pushProducer appends p. If the queue is full it waits until ctx ends.
 func (q *queue) pushProducer(ctx context.Context, p Producer) error {
-	if err := q.slots.Acquire(ctx, 1); err != nil {
-		return err
+	if q.slots.Acquire(ctx, 1) != nil {
+		return context.Cause(ctx)
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -176,7 +176,7 @@ func (t Terminator) String() string {
 }
 
 // validate says whether t makes sense under a limit of maxSize bytes a message.
-func (t *Terminator) validate(maxSize int64) error {
+func (t Terminator) validate(maxSize int64) error {
 	switch t.kind {
 	case kindDelimiter:
 		if t.delim == "" {
@@ -441,7 +441,9 @@ func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
 		return s.count(data), nil
 	}
 	s.remaining = remaining
-	return span{skip: size, found: remaining == 0}, nil
+	sp := s.count(data[size:])
+	sp.skip = size
+	return sp, nil
 }
 
 // length decodes the length field. size is that of the whole header, or 0 while

@@ -1,0 +1,1070 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"github.com/goframer/framer"
+	"github.com/google/go-cmp/cmp"
+)
+
+// The comments "asynchat:" and "asyncore:" name the tests of CPython whose
+// counterpart a test is.
+
+// asynchat: line_terminator1, line_terminator2, line_terminator3,
+// numeric_terminator1, numeric_terminator2, none_terminator, empty_line
+func TestConnDividesInput(t *testing.T) {
+	tests := []struct {
+		name     string
+		term     framer.Terminator
+		input    string
+		messages []string
+		rest     string
+	}{
+		{"line_terminator1", framer.Delimiter("\n"), "hello world\nI'm not dead yet!\n", []string{"hello world", "I'm not dead yet!"}, ""},
+		{"line_terminator2", framer.Delimiter("\r\n"), "hello world\r\nI'm not dead yet!\r\n", []string{"hello world", "I'm not dead yet!"}, ""},
+		{"line_terminator3", framer.Delimiter("qqq"), "hello worldqqqI'm not dead yet!qqq", []string{"hello world", "I'm not dead yet!"}, ""},
+		{"numeric_terminator1", framer.Length(1), "hello world", []string{"h"}, "ello world"},
+		{"numeric_terminator2", framer.Length(6), "hello world", []string{"hello "}, "world"},
+		{"none_terminator", framer.None(), "hello world\nI'm not dead yet!\n", nil, "hello world\nI'm not dead yet!\n"},
+		{"empty_line", framer.Delimiter("\n"), "hello world\n\nI'm not dead yet!\n", []string{"hello world", "", "I'm not dead yet!"}, ""},
+	}
+	for _, test := range tests {
+		for size := 1; size <= 3; size++ {
+			t.Run(fmt.Sprintf("%s/%d", test.name, size), func(t *testing.T) {
+				onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+					var messages []string
+					var s script
+					s.onConnect = func() error { return s.SetTerminator(test.term) }
+					s.onFound = func() error {
+						messages = append(messages, string(s.Take()))
+						return nil
+					}
+					c := s.serve(t, nc, framer.Config{})
+					for piece := range slices.Chunk([]byte(test.input), size) {
+						writeString(t, peer, string(piece))
+					}
+					endInput(t, peer)
+					if err := c.Wait(); err != nil {
+						t.Error(err)
+					}
+					if diff := cmp.Diff(test.messages, messages); diff != "" {
+						t.Errorf("messages (-want +got):\n%s", diff)
+					}
+					if rest := string(s.Bytes()); rest != test.rest {
+						t.Errorf("the rest is %q, want %q", rest, test.rest)
+					}
+				})
+			})
+		}
+	}
+}
+
+// endInput ends what peer sends, in the way that it can.
+func endInput(t *testing.T, peer net.Conn) {
+	t.Helper()
+	var err error
+	if half, ok := peer.(interface{ CloseWrite() error }); ok {
+		err = half.CloseWrite()
+	} else {
+		err = peer.Close()
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// asyncore: handle_connect, handle_accept, handle_accepted, handle_read,
+// handle_write, handle_close, readwrite, connection_attributes
+func TestHooksAreCalledOnce(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		var s script
+		s.onConnect = func() error { return s.Push([]byte("welcome\n")) }
+		s.onFound = func() error { return s.Push(append(s.Take(), '\n')) }
+		c := s.serve(t, nc, framer.Config{})
+		readString(t, peer, "welcome\n")
+		writeString(t, peer, "hello\n")
+		readString(t, peer, "hello\n")
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff([]string{"connect", "collect", "found", "close"}, s.calls); diff != "" {
+			t.Errorf("calls (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// asyncore: unhandled. A Handler needs no hook.
+func TestMinimalHandler(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		c := serve(t, nc, func(c *framer.Conn) framer.Handler {
+			c.SetTerminator(framer.Delimiter("\r\n"))
+			return &echo{Conn: c}
+		}, framer.Config{})
+		writeString(t, peer, "hello\r\n")
+		readString(t, peer, "hello\r\n")
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// asyncore: dispatcher_with_send.send
+// asynchat: push, string_producer, simple_producer
+func TestOutputArrivesJoined(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		var s script
+		s.onConnect = func() error {
+			return errors.Join(
+				s.Push([]byte("Suppose there isn't a ")),
+				s.Push(nil),
+				s.PushWithProducer(framer.NewBytesProducer([]byte("16-ton "))),
+				s.PushWithProducer(framer.NewSimpleProducer([]byte("weight?"), 3)),
+				s.Push([]byte("\n")),
+				s.CloseWhenDone(),
+			)
+		}
+		c := s.serve(t, nc, framer.Config{})
+		if got, want := readAll(t, peer), "Suppose there isn't a 16-ton weight?\n"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// asyncore: basic, repr, connection_attributes
+func TestConnString(t *testing.T) {
+	nc, peer := tcpPair(t)
+	defer peer.Close()
+	addresses := fmt.Sprintf("%v->%v", peer.RemoteAddr(), peer.LocalAddr())
+	var s script
+	active := make(chan string, 1)
+	closing := make(chan string, 1)
+	s.onConnect = func() error {
+		active <- s.String()
+		return nil
+	}
+	s.onClose = func(error) { closing <- s.String() }
+	s.t = t
+	c := framer.NewConn(nc, s.newHandler, nil)
+	if got, want := c.String(), addresses+" (new)"; got != want {
+		t.Errorf("before Serve: %s, want %s", got, want)
+	}
+	peer.Close()
+	if err := c.Serve(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got, want := <-active, addresses+" (active)"; got != want {
+		t.Errorf("in HandleConnect: %s, want %s", got, want)
+	}
+	if got, want := <-closing, addresses+" (closed)"; got != want {
+		t.Errorf("in HandleClose: %s, want %s", got, want)
+	}
+	if c.NetConn() != nc || c.LocalAddr() != nc.LocalAddr() || c.RemoteAddr() != nc.RemoteAddr() {
+		t.Error("the connection and its addresses are not those that were given")
+	}
+}
+
+func TestConnStateString(t *testing.T) {
+	var got []string
+	for s := framer.StateNew; s <= framer.StateClosed+1; s++ {
+		got = append(got, s.String())
+	}
+	want := []string{"new", "handshake", "active", "closing", "closed", "ConnState(5)"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("states (-want +got):\n%s", diff)
+	}
+}
+
+func TestConnStats(t *testing.T) {
+	nc, peer := tcpPair(t)
+	defer peer.Close()
+	var s script
+	s.onFound = func() error { return s.Push([]byte("reply\n")) }
+	c := s.serve(t, nc, framer.Config{})
+	writeString(t, peer, "one\ntwo\nthree")
+	readString(t, peer, "reply\nreply\n")
+	endInput(t, peer)
+	readAll(t, peer)
+	c.Wait()
+	want := framer.ConnStats{BytesRead: 13, BytesWritten: 12, MessagesRead: 2}
+	if diff := cmp.Diff(want, c.Stats()); diff != "" {
+		t.Errorf("stats (-want +got):\n%s", diff)
+	}
+}
+
+// asyncore: close_twice
+func TestCloseTwice(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		var s script
+		connected := make(chan struct{})
+		s.onConnect = func() error {
+			close(connected)
+			return nil
+		}
+		c := s.serve(t, nc, framer.Config{})
+		handshake(t, peer)
+		<-connected
+		for range 2 {
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := c.Wait(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Wait: %v, want net.ErrClosed", err)
+		}
+		if err := errors.Join(c.Close(), c.CloseWhenDone()); err != nil {
+			t.Errorf("after the end: %v", err)
+		}
+	})
+}
+
+// handshake does the peer's part of a TLS handshake.
+func handshake(t *testing.T, peer net.Conn) {
+	t.Helper()
+	if tc, ok := peer.(interface{ Handshake() error }); ok {
+		if err := tc.Handshake(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestCloseBeforeServe(t *testing.T) {
+	nc, peer := net.Pipe()
+	p := &closeCounter{Producer: framer.NewBytesProducer([]byte("data"))}
+	c := framer.NewConn(nc, func(*framer.Conn) framer.Handler {
+		t.Error("newHandler is called")
+		return nil
+	}, nil)
+	if err := c.PushWithProducer(p); err != nil {
+		t.Error(err)
+	}
+	c.Close()
+	if got := readAll(t, peer); got != "" {
+		t.Errorf("the peer got %q", got)
+	}
+	if n := p.closed.Load(); n != 1 {
+		t.Errorf("the producer was closed %d times, want 1", n)
+	}
+	if err := c.Wait(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Wait: %v, want net.ErrClosed", err)
+	}
+	if err := c.Serve(t.Context()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Serve: %v, want net.ErrClosed", err)
+	}
+}
+
+func TestServeTwice(t *testing.T) {
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	var s script
+	again := make(chan error, 1)
+	s.onConnect = func() error {
+		again <- s.Serve(t.Context())
+		return nil
+	}
+	c := s.serve(t, nc, framer.Config{})
+	if err := <-again; err == nil {
+		t.Error("the second Serve returned no error")
+	}
+	peer.Close()
+	if err := c.Wait(); err != nil {
+		t.Errorf("the first Serve: %v", err)
+	}
+}
+
+// asyncore: close_after_conn_broken, of both kinds: a reset while reading, and one
+// that is only seen in writing. No error of the network is logged as a fault.
+func TestConnectionBroken(t *testing.T) {
+	reset := func(t *testing.T, peer net.Conn) {
+		t.Helper()
+		if err := peer.(*net.TCPConn).SetLinger(0); err != nil {
+			t.Error(err)
+		}
+		peer.Close()
+	}
+	t.Run("reading", func(t *testing.T) {
+		nc, peer := tcpPair(t)
+		var s script
+		var logs logBook
+		c := s.serve(t, nc, framer.Config{Logger: slog.New(&logs)})
+		writeString(t, peer, "unfinished")
+		reset(t, peer)
+		if err := c.Wait(); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("Wait: %v, want ECONNRESET", err)
+		}
+		for _, r := range logs.find("framer: connection ended") {
+			if r.Level != slog.LevelDebug {
+				t.Errorf("logged at level %v, want Debug", r.Level)
+			}
+		}
+	})
+	t.Run("writing", func(t *testing.T) {
+		nc, peer := tcpPair(t)
+		var s script
+		broken := make(chan struct{})
+		p := &closeCounter{Producer: framer.ProducerFunc(func() ([]byte, error) {
+			<-broken
+			return []byte("more"), nil
+		})}
+		s.onFound = func() error {
+			if err := s.PushWithProducer(p); err != nil {
+				return err
+			}
+			reset(t, peer)
+			close(broken)
+			<-s.Context().Done() // nothing is read, so that only the writer can tell
+			return nil
+		}
+		c := s.serve(t, nc, framer.Config{})
+		writeString(t, peer, "request\n")
+		err := c.Wait()
+		if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+			t.Errorf("Wait: %v, want ECONNRESET or EPIPE", err)
+		}
+		if n := p.closed.Load(); n != 1 {
+			t.Errorf("the producer was closed %d times, want 1", n)
+		}
+	})
+}
+
+// A moodyConn has a Read that fails now and then with an error that passes.
+type moodyConn struct {
+	net.Conn
+	reads int
+}
+
+func (c *moodyConn) Read(p []byte) (int, error) {
+	if c.reads++; c.reads%3 != 0 {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return c.Conn.Read(p)
+}
+
+// asynchat: blockingioerror
+func TestTemporaryReadErrors(t *testing.T) {
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	var s script
+	s.onFound = func() error { return s.Push(append(s.Take(), '\n')) }
+	c := s.serve(t, &moodyConn{Conn: nc}, framer.Config{})
+	for range 10 {
+		writeString(t, peer, "hello\n")
+		readString(t, peer, "hello\n")
+	}
+	peer.Close()
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A brokenClockConn has deadlines that have always passed.
+type brokenClockConn struct{ net.Conn }
+
+func (brokenClockConn) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
+
+// A connection whose deadlines don't work is given up rather than asked for ever.
+func TestSenselessDeadlines(t *testing.T) {
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	var s script
+	c := s.serve(t, brokenClockConn{nc}, framer.Config{})
+	if err := c.Wait(); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("Wait: %v, want io.ErrNoProgress", err)
+	}
+}
+
+// asyncore: log, log_info, strerror
+func TestLogLevels(t *testing.T) {
+	errBad := errors.New("bad request")
+	tests := []struct {
+		name  string
+		found func(s *script) error
+		level slog.Level
+		text  string
+	}{
+		{"orderly", func(s *script) error { return s.CloseWhenDone() }, slog.LevelDebug, "<nil>"},
+		{"closed", func(s *script) error { return s.Close() }, slog.LevelDebug, "framer: connection is closed: use of closed network connection"},
+		{"error", func(*script) error { return errBad }, slog.LevelWarn, "bad request"},
+		{"panic", func(*script) error { panic("out of order") }, slog.LevelError, "framer: panic: out of order"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			nc, peer := tcpPair(t)
+			defer peer.Close()
+			var s script
+			var logs logBook
+			s.onFound = func() error { return test.found(&s) }
+			c := s.serve(t, nc, framer.Config{Logger: slog.New(&logs)})
+			writeString(t, peer, "request\n")
+			peer.Close()
+			c.Wait()
+			records := logs.find("framer: connection ended")
+			if len(records) != 1 {
+				t.Fatalf("%d records, want 1", len(records))
+			}
+			r := records[0]
+			if r.Level != test.level || attr(r, "error") != test.text {
+				t.Errorf("logged %q at level %v, want %q at %v", attr(r, "error"), r.Level, test.text, test.level)
+			}
+			if got, want := attr(r, "remote"), c.RemoteAddr().String(); got != want {
+				t.Errorf("remote=%s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// failures are the ways in which a callback can fail. check is given the reason
+// why the connection ended.
+func failures() []failure {
+	errBad := errors.New("bad")
+	return []failure{
+		{"error", func() error { return errBad }, func(t *testing.T, err error, _ *logBook) {
+			if err != errBad {
+				t.Errorf("ended with %v, want %v", err, errBad)
+			}
+		}},
+		{"panic", func() error { panic(errBad) }, checkPanic},
+		{"goexit", func() error { runtime.Goexit(); return nil }, func(t *testing.T, err error, _ *logBook) {
+			if err == nil {
+				t.Error("ended without an error")
+			}
+		}},
+	}
+}
+
+type failure struct {
+	name  string
+	fail  func() error
+	check func(t *testing.T, err error, logs *logBook)
+}
+
+// asyncore: compact_traceback, handle_error
+func checkPanic(t *testing.T, err error, logs *logBook) {
+	t.Helper()
+	var p *framer.PanicError
+	if !errors.As(err, &p) {
+		t.Fatalf("ended with %v, want a PanicError", err)
+	}
+	if e, ok := p.Value.(error); !ok || e.Error() != "bad" || !errors.Is(err, e) {
+		t.Errorf("the value of the panic is %v, want the error %q", p.Value, "bad")
+	}
+	if !bytes.Contains(p.Stack, []byte("framer_test.failures")) {
+		t.Errorf("the stack does not show where the panic was:\n%s", p.Stack)
+	}
+	for _, r := range logs.find("framer: connection ended") {
+		if r.Level != slog.LevelError || attr(r, "stack") != string(p.Stack) {
+			t.Errorf("logged at level %v with the stack %q", r.Level, attr(r, "stack"))
+		}
+	}
+}
+
+// asyncore: readwriteexc. Whatever fails in a handler, what it has pushed before
+// arrives, and the peer sees an orderly end.
+func TestHandlerFails(t *testing.T) {
+	hooks := []struct {
+		name string
+		set  func(s *script, f func() error)
+	}{
+		{"connect", func(s *script, f func() error) { s.onConnect = f }},
+		{"collect", func(s *script, f func() error) { s.onCollect = func([]byte) error { return f() } }},
+		{"found", func(s *script, f func() error) { s.onFound = f }},
+		{"oversize", func(s *script, f func() error) {
+			s.onOversize = func(*framer.MessageTooLongError) error { return f() }
+		}},
+	}
+	for _, hook := range hooks {
+		for _, failure := range failures() {
+			t.Run(hook.name+"/"+failure.name, func(t *testing.T) {
+				onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+					testHandlerFails(t, nc, peer, hook.set, failure, hook.name)
+				})
+			})
+		}
+	}
+}
+
+func testHandlerFails(t *testing.T, nc, peer net.Conn, set func(*script, func() error), failure failure, hook string) {
+	lastWords := strings.Repeat("last words ", 10000)
+	var s script
+	var closedWith error
+	s.onClose = func(err error) { closedWith = err }
+	set(&s, func() error {
+		if err := s.Push([]byte(lastWords)); err != nil {
+			t.Error(err)
+		}
+		return failure.fail()
+	})
+	var logs logBook
+	c := s.serve(t, nc, framer.Config{MaxMessageSize: 20, Logger: slog.New(&logs)})
+	go io.WriteString(peer, "message\na message that is too long\nanother message\n")
+	if got := readAll(t, peer); got != lastWords {
+		t.Errorf("the peer got %d bytes, want %d", len(got), len(lastWords))
+	}
+	peer.Close()
+	err := c.Wait()
+	failure.check(t, err, &logs)
+	if closedWith != err {
+		t.Errorf("HandleClose got %v, Wait returned %v", closedWith, err)
+	}
+	if n := s.called(hook); n != 1 {
+		t.Errorf("the hook was called %d times, want 1", n)
+	}
+}
+
+// What HandleClose does wrong is logged, and nothing hangs.
+func TestHandleCloseFails(t *testing.T) {
+	for _, failure := range failures()[1:] {
+		t.Run(failure.name, func(t *testing.T) {
+			nc, peer := net.Pipe()
+			var s script
+			var logs logBook
+			s.onClose = func(error) { failure.fail() }
+			c := s.serve(t, nc, framer.Config{Logger: slog.New(&logs)})
+			peer.Close()
+			if err := c.Wait(); err != nil {
+				t.Error(err)
+			}
+			records := logs.find("framer: HandleClose")
+			if failure.name == "panic" && (len(records) != 1 || !strings.Contains(attr(records[0], "stack"), "framer_test.failures")) {
+				t.Errorf("logged %v, want the panic and its stack", records)
+			}
+		})
+	}
+}
+
+// A connection without a handler is closed, and whoever waits for it is told.
+func TestNewHandlerFails(t *testing.T) {
+	ways := append(failures()[1:], failure{"nil", func() error { return nil }, func(t *testing.T, err error, _ *logBook) {
+		if err == nil {
+			t.Error("ended without an error")
+		}
+	}})
+	for _, failure := range ways {
+		t.Run(failure.name, func(t *testing.T) {
+			nc, peer := tcpPair(t)
+			defer peer.Close()
+			var logs logBook
+			c := serve(t, nc, func(*framer.Conn) framer.Handler {
+				failure.fail()
+				return nil
+			}, framer.Config{Logger: slog.New(&logs)})
+			if got := readAll(t, peer); got != "" {
+				t.Errorf("the peer got %q", got)
+			}
+			failure.check(t, c.Wait(), &logs)
+		})
+	}
+}
+
+// Not even the messages that are read already are given to a handler that has
+// closed.
+func TestNoCallbackAfterClose(t *testing.T) {
+	closes := map[string]func(*framer.Conn) error{
+		"Close":         (*framer.Conn).Close,
+		"CloseWhenDone": (*framer.Conn).CloseWhenDone,
+	}
+	for name, closeConn := range closes {
+		for _, hook := range []string{"connect", "collect", "found", "oversize"} {
+			t.Run(name+"/"+hook, func(t *testing.T) {
+				onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+					var s script
+					f := func() error { return closeConn(s.Conn) }
+					switch hook {
+					case "connect":
+						s.onConnect = f
+					case "collect":
+						s.onCollect = func([]byte) error { return f() }
+					case "found":
+						s.onFound = f
+					case "oversize":
+						s.onOversize = func(*framer.MessageTooLongError) error { return f() }
+					}
+					c := s.serve(t, nc, framer.Config{MaxMessageSize: 6})
+					go io.WriteString(peer, "1\n2\n3\nmuch too long\n4\n5\n")
+					io.Copy(io.Discard, peer)
+					peer.Close()
+					c.Wait()
+					// The hook is followed by close only.
+					if got := s.calls[len(s.calls)-2:]; !slices.Equal(got, []string{hook, "close"}) || s.called(hook) != 1 {
+						t.Errorf("the calls are %v, want %s once and then close", s.calls, hook)
+					}
+				})
+			})
+		}
+	}
+}
+
+// asynchat: close_when_done. Every byte arrives though the peer, which reads little
+// by little, sends all the while, and nobody reads that.
+func TestCloseWhenDoneDeliversAll(t *testing.T) {
+	payload := bytes.Repeat([]byte("0123456789abcdef"), 20<<20/16)
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		var s script
+		s.onFound = func() error {
+			return errors.Join(s.PushWithProducer(framer.NewBytesProducer(payload)), s.CloseWhenDone())
+		}
+		c := s.serve(t, nc, framer.Config{})
+		writeString(t, peer, "request\n")
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			rubbish := []byte("rubbish\n")
+			for {
+				if _, err := peer.Write(rubbish); err != nil {
+					return
+				}
+			}
+		}()
+		var got int
+		buf := make([]byte, 5000)
+		for {
+			n, err := peer.Read(buf)
+			if !bytes.Equal(buf[:n], payload[got:got+n]) {
+				t.Fatalf("wrong data at %d", got)
+			}
+			got += n
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatalf("after %d bytes: %v", got, err)
+			}
+		}
+		if got != len(payload) {
+			t.Errorf("the peer got %d bytes, want %d", got, len(payload))
+		}
+		peer.Close()
+		<-stopped
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+		if n := s.called("found"); n != 1 {
+			t.Errorf("FoundTerminator was called %d times, want 1", n)
+		}
+	})
+}
+
+// asyncore: handle_close. The peer ends its side while output waits: it arrives.
+func TestPeerHalfCloses(t *testing.T) {
+	reply := strings.Repeat("r", 4_000_000)
+	tests := []struct {
+		name, input string
+		want        error
+	}{
+		{"after a message", "request\n", nil},
+		{"in a message", "request\nrest", io.ErrUnexpectedEOF},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				if !canHalfClose(peer) {
+					return
+				}
+				var s script
+				var closedWith error
+				s.onFound = func() error { return s.Push([]byte(reply)) }
+				s.onClose = func(err error) { closedWith = err }
+				c := s.serve(t, nc, framer.Config{})
+				writeString(t, peer, test.input)
+				endInput(t, peer)
+				if got := readAll(t, peer); got != reply {
+					t.Errorf("the peer got %d bytes, want %d", len(got), len(reply))
+				}
+				if err := c.Wait(); err != test.want || closedWith != test.want {
+					t.Errorf("Wait: %v, HandleClose: %v, want %v", err, closedWith, test.want)
+				}
+			})
+		})
+	}
+}
+
+// Close from another goroutine ends whatever the connection waits in.
+func TestCloseWhileBlocked(t *testing.T) {
+	big := make([]byte, 64<<20)
+	tests := []struct {
+		name    string
+		connect func(s *script, blocked func()) error
+	}{
+		{"in a read", func(_ *script, blocked func()) error {
+			blocked()
+			return nil
+		}},
+		{"in a write", func(s *script, blocked func()) error {
+			blocked()
+			return s.PushWithProducer(framer.NewBytesProducer(big))
+		}},
+		{"in Push", func(s *script, blocked func()) error {
+			err := s.PushWithProducer(framer.NewBytesProducer(big))
+			blocked()
+			for err == nil {
+				err = s.Push(big[:1<<20])
+			}
+			if !errors.Is(err, net.ErrClosed) {
+				s.t.Errorf("Push: %v, want net.ErrClosed", err)
+			}
+			return err
+		}},
+		{"in Flush", func(s *script, blocked func()) error {
+			err := s.PushWithProducer(framer.NewBytesProducer(big))
+			blocked()
+			err = errors.Join(err, s.Flush(context.Background()))
+			if !errors.Is(err, net.ErrClosed) {
+				s.t.Errorf("Flush: %v, want net.ErrClosed", err)
+			}
+			return err
+		}},
+		{"in a producer", func(s *script, blocked func()) error {
+			return s.PushWithProducer(framer.ProducerFunc(func() ([]byte, error) {
+				blocked()
+				<-s.Context().Done()
+				return nil, s.Context().Err()
+			}))
+		}},
+		{"closing", func(s *script, blocked func()) error {
+			blocked()
+			return errors.Join(s.PushWithProducer(framer.NewBytesProducer(big)), s.CloseWhenDone())
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				var s script
+				blocked := make(chan struct{})
+				s.onConnect = func() error { return test.connect(&s, func() { close(blocked) }) }
+				c := s.serve(t, nc, framer.Config{})
+				handshake(t, peer)
+				<-blocked
+				c.Close()
+				if err := c.Wait(); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Wait: %v, want net.ErrClosed", err)
+				}
+			})
+		})
+	}
+}
+
+// CloseWhenDone from another goroutine is not held up by a read.
+func TestCloseWhenDoneWhileReading(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		var s script
+		collected := make(chan struct{})
+		s.onCollect = func([]byte) error {
+			close(collected)
+			return nil
+		}
+		c := s.serve(t, nc, framer.Config{})
+		writeString(t, peer, "half a mess")
+		<-collected
+		if err := errors.Join(c.Push([]byte("bye\n")), c.CloseWhenDone()); err != nil {
+			t.Error(err)
+		}
+		if got := readAll(t, peer); got != "bye\n" {
+			t.Errorf("the peer got %q, want %q", got, "bye\n")
+		}
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+type contextKey struct{}
+
+// The end of Serve's context closes the connection at once, with its cause.
+func TestServeContextEnds(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		errStop := errors.New("stop")
+		ctx, cancel := context.WithCancelCause(context.WithValue(t.Context(), contextKey{}, "value"))
+		defer cancel(nil)
+		var s script
+		s.t = t
+		connected := make(chan struct{})
+		s.onConnect = func() error {
+			close(connected)
+			return nil
+		}
+		c := serveContext(t, ctx, nc, s.newHandler, framer.Config{})
+		handshake(t, peer)
+		<-connected
+		if got := c.Context().Value(contextKey{}); got != "value" {
+			t.Errorf("the context has the value %v", got)
+		}
+		if err := c.Context().Err(); err != nil {
+			t.Errorf("the context has ended: %v", err)
+		}
+		cancel(errStop)
+		if err := c.Wait(); err != errStop {
+			t.Errorf("Wait: %v, want %v", err, errStop)
+		}
+		<-c.Context().Done()
+		if cause := context.Cause(c.Context()); cause != errStop {
+			t.Errorf("the cause is %v, want %v", cause, errStop)
+		}
+	})
+}
+
+// The context has ended, with the reason, when HandleClose is called, and the
+// connection is closed, whoever has closed it.
+func TestEndIsCompleteInHandleClose(t *testing.T) {
+	errBad := errors.New("bad")
+	tests := []struct {
+		name string
+		end  func(c *framer.Conn) error
+		want error
+	}{
+		{"error", func(*framer.Conn) error { return errBad }, errBad},
+		{"orderly", func(c *framer.Conn) error { return c.CloseWhenDone() }, net.ErrClosed},
+		{"closed", func(c *framer.Conn) error { return c.Close() }, net.ErrClosed},
+		{"closed by others", func(c *framer.Conn) error {
+			go c.Close()
+			return nil
+		}, net.ErrClosed},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			nc, peer := net.Pipe()
+			defer peer.Close()
+			var s script
+			s.onConnect = func() error { return test.end(s.Conn) }
+			s.onClose = func(error) {
+				if cause := context.Cause(s.Context()); !errors.Is(cause, test.want) {
+					t.Errorf("in HandleClose the cause is %v, want %v", cause, test.want)
+				}
+				if _, err := nc.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
+					t.Errorf("in HandleClose the connection is not closed: Write returned %v", err)
+				}
+				if err := s.Push([]byte("x")); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("in HandleClose Push returned %v, want net.ErrClosed", err)
+				}
+			}
+			s.serve(t, nc, framer.Config{}).Wait()
+		})
+	}
+}
+
+// A slowCloseConn is long in Close.
+type slowCloseConn struct {
+	net.Conn
+	closing chan struct{} // closed when Close is called
+	proceed chan struct{} // Close goes on when it is closed
+}
+
+func (c *slowCloseConn) Close() error {
+	select {
+	case <-c.closing:
+	default:
+		close(c.closing)
+	}
+	<-c.proceed
+	return c.Conn.Close()
+}
+
+// While another goroutine is about to close the connection, the one of Serve must
+// not take it for closed.
+func TestEndWaitsForClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := net.Pipe()
+		slow := &slowCloseConn{nc, make(chan struct{}), make(chan struct{})}
+		var s script
+		c := s.serve(t, slow, framer.Config{})
+		synctest.Wait()
+		go c.Close()
+		<-slow.closing
+		peer.Close() // now the reader has an error of its own
+		synctest.Wait()
+		if s.called("close") != 0 {
+			t.Error("HandleClose was called before the connection was closed")
+		}
+		if err := c.Push([]byte("data")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Push: %v, want net.ErrClosed", err)
+		}
+		close(slow.proceed)
+		c.Wait()
+	})
+}
+
+// Many ends at once: there is one, and it is complete.
+func TestEndsRace(t *testing.T) {
+	for i := range 200 {
+		nc, peer := net.Pipe()
+		ctx, cancel := context.WithCancel(t.Context())
+		var s script
+		s.t = t
+		s.onClose = func(error) {
+			if s.Context().Err() == nil {
+				t.Error("the context has not ended in HandleClose")
+			}
+		}
+		p := &closeCounter{Producer: framer.NewSimpleProducer(make([]byte, 100), 1)}
+		c := framer.NewConn(nc, s.newHandler, &framer.Config{Logger: slog.New(slog.DiscardHandler)})
+		start := make(chan struct{})
+		done := make(chan struct{}, 8)
+		for _, f := range []func(){
+			func() { c.Serve(ctx) },
+			func() { c.Close() },
+			func() { c.CloseWhenDone() },
+			func() { cancel() },
+			func() { peer.Close() },
+			func() { c.DiscardBuffers() },
+			func() { c.PushWithProducer(p) },
+			func() { c.Push([]byte("data")) },
+		} {
+			go func() {
+				<-start
+				f()
+				done <- struct{}{}
+			}()
+		}
+		close(start)
+		for range cap(done) {
+			<-done
+		}
+		cancel()
+		c.Wait()
+		if n := p.closed.Load(); n != 1 {
+			t.Fatalf("round %d: the producer was closed %d times, want 1", i, n)
+		}
+		if n := s.called("close"); n > 1 { // 0 if it was closed before Serve
+			t.Fatalf("round %d: HandleClose was called %d times", i, n)
+		}
+		if got := c.Stats().QueuedBytes; got != 0 {
+			t.Fatalf("round %d: %d bytes are queued after the end", i, got)
+		}
+	}
+}
+
+func TestDial(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			address := "127.0.0.1:0"
+			if network == "unix" {
+				address = t.TempDir() + "/socket"
+			}
+			l, err := net.Listen(network, address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			ctx, cancel := context.WithCancel(context.WithValue(t.Context(), contextKey{}, "value"))
+			var s script
+			s.t = t
+			s.onConnect = func() error { return s.Push([]byte("hello\n")) }
+			var answer string
+			s.onFound = func() error {
+				answer = string(s.Take())
+				return s.CloseWhenDone()
+			}
+			c, err := framer.Dial(ctx, network, l.Addr().String(), s.newHandler, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Conn != c {
+				t.Error("newHandler was not called before Dial returned")
+			}
+			cancel() // is for the connecting only
+			if got := c.Context().Value(contextKey{}); got != "value" {
+				t.Errorf("the context has the value %v", got)
+			}
+			peer, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer peer.Close()
+			readString(t, peer, "hello\n")
+			writeString(t, peer, "answer\n")
+			readAll(t, peer)
+			peer.Close()
+			if err := c.Wait(); err != nil || answer != "answer" {
+				t.Errorf("Wait: %v; the answer was %q", err, answer)
+			}
+		})
+	}
+}
+
+func TestDialFails(t *testing.T) {
+	never := func(*framer.Conn) framer.Handler {
+		t.Error("newHandler is called")
+		return nil
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := framer.Dial(ctx, "tcp", l.Addr().String(), never, nil); err == nil {
+		t.Error("Dial with a context that has ended returned no error")
+	}
+	if _, err := framer.Dial(t.Context(), "unix", t.TempDir()+"/none", never, nil); !errors.Is(err, syscall.ENOENT) {
+		t.Errorf("Dial: %v, want ENOENT", err)
+	}
+	c, err := framer.Dial(t.Context(), "tcp", l.Addr().String(), func(*framer.Conn) framer.Handler { return nil }, &framer.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err == nil || c != nil {
+		t.Errorf("Dial without a Handler: %v, %v", c, err)
+	}
+}
+
+// HandleConnect is called after the TLS handshake, or not at all.
+func TestTLSHandshakeFails(t *testing.T) {
+	nc, peer := tcpPair(t)
+	defer peer.Close()
+	server, _ := tlsConfigs(t)
+	var s script
+	var logs logBook
+	c := s.serve(t, tls.Server(nc, server), framer.Config{Logger: slog.New(&logs)})
+	c.Push([]byte("secret\n"))
+	writeString(t, peer, "GET / HTTP/1.1\r\n\r\n")
+	got, _ := io.ReadAll(peer)
+	if bytes.Contains(got, []byte("secret")) {
+		t.Errorf("the peer got %q", got)
+	}
+	if err := c.Wait(); err == nil || !strings.HasPrefix(err.Error(), "framer: TLS handshake: ") {
+		t.Errorf("Wait: %v, want an error of the handshake", err)
+	}
+	if diff := cmp.Diff([]string{"close"}, s.calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+// A TLS peer that is cut off within a record has not ended its side.
+func TestTLSTruncation(t *testing.T) {
+	nc, peer := tcpPair(t)
+	defer peer.Close()
+	server, client := tlsConfigs(t)
+	var s script
+	s.onFound = func() error { return s.Push([]byte("reply\n")) }
+	c := s.serve(t, tls.Server(nc, server), framer.Config{})
+	tc := tls.Client(peer, client)
+	writeString(t, tc, "request\n")
+	readString(t, tc, "reply\n")
+	writeString(t, peer, "\x17\x03\x03") // the beginning of a record's header
+	endInput(t, peer)
+	readAll(t, tc)
+	if err := c.Wait(); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("Wait: %v, want io.ErrUnexpectedEOF", err)
+	}
+}

@@ -1,0 +1,719 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"testing/fstest"
+
+	"github.com/goframer/framer"
+)
+
+// talk serves one connection, sends it the input, and prints the lines that it
+// answers with until it closes.
+func talk(input string, newHandler func(*framer.Conn) framer.Handler) {
+	client, nc := net.Pipe()
+	var served sync.WaitGroup
+	served.Go(func() { framer.NewConn(nc, newHandler, nil).Serve(context.Background()) })
+
+	strings.NewReader(input).WriteTo(client)
+	for lines := bufio.NewScanner(client); lines.Scan(); {
+		fmt.Println(lines.Text())
+	}
+	client.Close()
+	served.Wait()
+}
+
+// echo sends every line back.
+type echo struct {
+	*framer.Conn
+	framer.Collector
+}
+
+func newEcho(c *framer.Conn) framer.Handler {
+	c.SetTerminator(framer.Delimiter("\r\n"))
+	return &echo{Conn: c}
+}
+
+func (e *echo) FoundTerminator() error { return e.Push(append(e.Take(), "\r\n"...)) }
+
+// A server that sends every line back. Most programs call ListenAndServe; here a
+// client is connected by a pipe.
+func Example() {
+	server := framer.Server{NewHandler: newEcho}
+
+	client, nc := net.Pipe()
+	var served sync.WaitGroup
+	served.Go(func() { server.ServeConn(context.Background(), nc) })
+
+	fmt.Fprint(client, "Hello,\r\nworld.\r\n")
+	lines := bufio.NewScanner(client)
+	for range 2 {
+		lines.Scan()
+		fmt.Println(lines.Text())
+	}
+	client.Close()
+	served.Wait()
+	// Output:
+	// Hello,
+	// world.
+}
+
+// A counted handler takes commands of the form "ECHO n", each followed by n bytes,
+// which it sends back.
+type counted struct {
+	*framer.Conn
+	framer.Collector
+	inMessage bool
+}
+
+func newCounted(c *framer.Conn) framer.Handler {
+	c.SetTerminator(framer.Delimiter("\n"))
+	return &counted{Conn: c}
+}
+
+func (h *counted) FoundTerminator() error {
+	data := h.Take()
+	if h.inMessage {
+		h.inMessage = false
+		fmt.Fprintf(h, "%q\n", data)
+		return h.SetTerminator(framer.Delimiter("\n"))
+	}
+	size, ok := strings.CutPrefix(string(data), "ECHO ")
+	if !ok {
+		return h.CloseWhenDone()
+	}
+	n, err := strconv.ParseInt(size, 10, 64)
+	if err != nil {
+		return err
+	}
+	h.inMessage = true
+	return h.SetTerminator(framer.Length(n))
+}
+
+// A handler changes the terminator as the protocol wants it: a line announces how
+// many bytes follow, and after them comes a line again.
+func ExampleConn_SetTerminator() {
+	talk("ECHO 5\nHelloECHO 0\nECHO 7\n, world\nQUIT\n", newCounted)
+	// Output:
+	// "Hello"
+	// ""
+	// ", world"
+}
+
+// Flush is for what must not happen before the peer was told.
+func ExampleConn_Flush() {
+	var unplugged bool
+	talk("", framer.Session(func(c *framer.Conn) error {
+		fmt.Fprintln(c, "unplugging")
+		if err := c.Flush(c.Context()); err != nil {
+			return err
+		}
+		unplugged = true
+		return c.Close()
+	}))
+	fmt.Println("unplugged:", unplugged)
+	// Output:
+	// unplugging
+	// unplugged: true
+}
+
+// TryPush is for output that may be left out, to peers that are slow.
+func ExampleConn_TryPush() {
+	_, nc := net.Pipe()
+	c := framer.NewConn(nc, newEcho, &framer.Config{MaxQueuedBytes: 16})
+	defer c.Close()
+
+	for i := range 3 {
+		err := c.TryPush(fmt.Appendf(nil, "tick %d\r\n", i))
+		if errors.Is(err, framer.ErrQueueFull) {
+			fmt.Println("left out", i)
+		}
+	}
+	fmt.Println(c.Stats().QueuedBytes, "bytes wait")
+	// Output:
+	// left out 2
+	// 16 bytes wait
+}
+
+// A client is a Conn too. With an address in place of a connection, Dial makes
+// and starts one.
+func ExampleNewConn() {
+	here, there := net.Pipe()
+	upper := framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
+		return c.Push(append(bytes.ToUpper(msg), '\n'))
+	})
+	var served sync.WaitGroup
+	served.Go(func() { framer.NewConn(there, upper, nil).Serve(context.Background()) })
+
+	client := framer.NewConn(here, framer.Session(func(c *framer.Conn) error {
+		fmt.Fprintln(c, "hello")
+		reply, err := c.Next(framer.Delimiter("\n"))
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s\n", reply)
+		return nil
+	}), nil)
+	if err := client.Serve(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	served.Wait()
+	// Output: HELLO
+}
+
+// Straight-line code suits a dialogue.
+func ExampleSession() {
+	talk("gopher\r\nsecret\r\n", framer.Session(func(c *framer.Conn) error {
+		crlf := framer.Delimiter("\r\n")
+		fmt.Fprint(c, "login?\r\n")
+		line, err := c.Next(crlf)
+		if err != nil {
+			return err
+		}
+		user := string(line) // line is lent until the next call of Next
+
+		fmt.Fprint(c, "password?\r\n")
+		if line, err = c.Next(crlf); err != nil {
+			return err
+		}
+		if string(line) != "secret" {
+			fmt.Fprint(c, "no\r\n")
+			return nil
+		}
+		fmt.Fprintf(c, "welcome, %s\r\n", user)
+		return nil
+	}))
+	// Output:
+	// login?
+	// password?
+	// welcome, gopher
+}
+
+// A function that is called for every message suits requests that stand alone.
+func ExampleMessages() {
+	line := framer.Delimiter("\r\n")
+	talk("one\r\ntwo\r\nQUIT\r\n", framer.Messages(line, func(c *framer.Conn, msg []byte) error {
+		if string(msg) == "QUIT" {
+			fmt.Fprint(c, "BYE\r\n")
+			return c.CloseWhenDone()
+		}
+		_, err := fmt.Fprintf(c, "you said %q\r\n", msg)
+		return err
+	}))
+	// Output:
+	// you said "one"
+	// you said "two"
+	// BYE
+}
+
+// A greeter speaks first, and says goodbye when the server shuts down.
+type greeter struct {
+	*echo
+}
+
+func newGreeter(c *framer.Conn) framer.Handler {
+	return &greeter{newEcho(c).(*echo)}
+}
+
+func (g *greeter) HandleConnect() error  { return g.Push([]byte("220 ready\r\n")) }
+func (g *greeter) HandleShutdown() error { return g.Push([]byte("421 closing\r\n")) }
+
+func ExampleConnectHandler() {
+	client, nc := net.Pipe()
+	var served sync.WaitGroup
+	served.Go(func() { framer.NewConn(nc, newGreeter, nil).Serve(context.Background()) })
+
+	greeting, err := bufio.NewReader(client).ReadString('\n')
+	fmt.Printf("%q %v\n", greeting, err)
+	client.Close()
+	served.Wait()
+	// Output: "220 ready\r\n" <nil>
+}
+
+// Shutdown lets every connection say goodbye.
+func ExampleShutdownHandler() {
+	server := framer.Server{NewHandler: newGreeter}
+	client, nc := net.Pipe()
+	var running sync.WaitGroup
+	running.Go(func() { server.ServeConn(context.Background(), nc) })
+
+	lines := bufio.NewScanner(client)
+	lines.Scan()
+	fmt.Println(lines.Text())
+	running.Go(func() { server.Shutdown(context.Background()) })
+	lines.Scan()
+	fmt.Println(lines.Text())
+	running.Wait()
+	// Output:
+	// 220 ready
+	// 421 closing
+}
+
+// A logged echo tells why its connection has ended.
+type logged struct {
+	*echo
+}
+
+func (l *logged) HandleClose(err error) { fmt.Println("closed:", err) }
+
+// The reason is nil after a whole message, and an error in the middle of one.
+func ExampleCloseHandler() {
+	client, nc := net.Pipe()
+	newHandler := func(c *framer.Conn) framer.Handler { return &logged{newEcho(c).(*echo)} }
+	var served sync.WaitGroup
+	served.Go(func() { framer.NewConn(nc, newHandler, nil).Serve(context.Background()) })
+
+	fmt.Fprint(client, "half a li")
+	client.Close()
+	served.Wait()
+	// Output: closed: unexpected EOF
+}
+
+// In a Session, Next tells of the shutdown.
+func ExampleServer_Shutdown() {
+	server := framer.Server{NewHandler: framer.Session(func(c *framer.Conn) error {
+		fmt.Fprintln(c, "hello")
+		_, err := c.Next(framer.Delimiter("\n"))
+		if errors.Is(err, framer.ErrServerClosed) {
+			fmt.Fprintln(c, "goodbye")
+		}
+		return err
+	})}
+	client, nc := net.Pipe()
+	var running sync.WaitGroup
+	running.Go(func() { fmt.Println("served:", server.ServeConn(context.Background(), nc)) })
+
+	lines := bufio.NewScanner(client)
+	lines.Scan()
+	fmt.Println(lines.Text())
+	running.Go(func() { server.Shutdown(context.Background()) })
+	lines.Scan()
+	fmt.Println(lines.Text())
+	running.Wait()
+	// Output:
+	// hello
+	// goodbye
+	// served: <nil>
+}
+
+// ServeConn is for connections that don't come from a listener of the server.
+func ExampleServer_ServeConn() {
+	server := framer.Server{
+		NewHandler: framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
+			fmt.Printf("got %q\n", msg)
+			return nil
+		}),
+	}
+	client, nc := net.Pipe()
+	served := make(chan error)
+	go func() { served <- server.ServeConn(context.Background(), nc) }()
+
+	fmt.Fprint(client, "one\ntwo\n")
+	client.Close()
+	fmt.Println("served:", <-served)
+	fmt.Println("messages:", server.Stats().MessagesRead)
+	// Output:
+	// got "one"
+	// got "two"
+	// served: <nil>
+	// messages: 2
+}
+
+// A server knows its connections: a message for all of them. TryPush passes over
+// those that are slow.
+func ExampleServer_Conns() {
+	var server framer.Server
+	server.NewHandler = framer.Session(func(c *framer.Conn) error {
+		fmt.Fprintln(c, "welcome")
+		line, err := c.Next(framer.Delimiter("\n"))
+		if err != nil {
+			return err
+		}
+		said := append(bytes.Clone(line), '\n')
+		for other := range server.Conns() {
+			other.TryPush(said)
+		}
+		return nil
+	})
+
+	var served sync.WaitGroup
+	connect := func() (net.Conn, *bufio.Reader) {
+		client, nc := net.Pipe()
+		served.Go(func() { server.ServeConn(context.Background(), nc) })
+		replies := bufio.NewReader(client)
+		replies.ReadString('\n')
+		return client, replies
+	}
+	alice, toAlice := connect()
+	bob, toBob := connect()
+
+	fmt.Fprintln(alice, "hello, all")
+	for _, replies := range []*bufio.Reader{toAlice, toBob} {
+		said, _ := replies.ReadString('\n')
+		fmt.Print(said)
+	}
+	alice.Close()
+	bob.Close()
+	served.Wait()
+	// Output:
+	// hello, all
+	// hello, all
+}
+
+// Next is for code that knows what comes next, here a string of Redis.
+func ExampleFramer_Next() {
+	f := framer.NewFramer(strings.NewReader("$12\r\nHello,\r\nyou!\r\n"), nil)
+	line, err := f.Next(framer.Delimiter("\r\n"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	n, err := strconv.ParseInt(strings.TrimPrefix(string(line), "$"), 10, 64)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	value, err := f.Next(framer.Length(n))
+	fmt.Printf("%q %v\n", value, err)
+	// Output: "Hello,\r\nyou!" <nil>
+}
+
+// A line that is not complete comes with an error.
+func ExampleFramer_All() {
+	const log = "first\nsecond\nthi"
+	for line, err := range framer.NewFramer(strings.NewReader(log), nil).All(framer.Delimiter("\n")) {
+		if err != nil {
+			fmt.Printf("%q: %v\n", line, err)
+			break
+		}
+		fmt.Printf("%q\n", line)
+	}
+	// Output:
+	// "first"
+	// "second"
+	// "thi": unexpected EOF
+}
+
+// A sum adds up the numbers of its lines.
+type sum struct {
+	framer.Collector
+	total int
+}
+
+func (s *sum) FoundTerminator() error {
+	defer s.Reset()
+	n, err := strconv.Atoi(string(s.Bytes()))
+	s.total += n
+	return err
+}
+
+// A handler without a connection reads a file.
+func ExampleFramer_Run() {
+	files := fstest.MapFS{"numbers.txt": {Data: []byte("39\n2\n1\n")}}
+	file, err := files.Open("numbers.txt")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer file.Close()
+
+	f := framer.NewFramer(file, nil)
+	f.SetTerminator(framer.Delimiter("\n"))
+	var s sum
+	err = f.Run(&s)
+	fmt.Println(s.total, err)
+	// Output: 42 <nil>
+}
+
+// A words handler keeps every message.
+type words struct {
+	framer.Collector
+	all []string
+}
+
+func (w *words) FoundTerminator() error {
+	w.all = append(w.all, string(w.Take()))
+	return nil
+}
+
+// A message may come in pieces. A Collector puts them together.
+func ExampleCollector() {
+	f := framer.NewFramer(strings.NewReader("together again,"), &framer.Config{ReadBufferSize: 4})
+	f.SetTerminator(framer.AnyDelimiter(" ", ","))
+	var w words
+	f.Run(&w)
+	fmt.Printf("%q\n", w.all)
+	// Output: ["together" "again"]
+}
+
+// Lines with either end.
+func ExampleAnyDelimiter() {
+	f := framer.NewFramer(strings.NewReader("dos\r\nunix\nmac\r"), nil)
+	for line, err := range f.All(framer.AnyDelimiter("\r\n", "\n", "\r")) {
+		fmt.Printf("%q %v\n", line, err)
+	}
+	// Output:
+	// "dos" <nil>
+	// "unix" <nil>
+	// "mac" <nil>
+}
+
+// Records of 7 bytes.
+func ExampleFixedLength() {
+	f := framer.NewFramer(strings.NewReader("ada1815alan912"), nil)
+	for record, err := range f.All(framer.FixedLength(7)) {
+		fmt.Printf("%q %v\n", record, err)
+	}
+	// Output:
+	// "ada1815" <nil>
+	// "alan912" <nil>
+}
+
+// Messages of DNS over TCP have their length in front, in two bytes.
+func ExampleLengthPrefix() {
+	f := framer.NewFramer(strings.NewReader("\x00\x05query\x00\x06answer"), nil)
+	for msg, err := range f.All(framer.LengthPrefix(framer.Prefix{Size: 2})) {
+		fmt.Printf("%q %v\n", msg, err)
+	}
+	// Output:
+	// "query" <nil>
+	// "answer" <nil>
+}
+
+// Messages of PostgreSQL have a byte for their type, then a length of four bytes
+// that counts itself. Keep leaves both in the message.
+func ExamplePrefix() {
+	postgres := framer.LengthPrefix(framer.Prefix{Size: 4, Offset: 1, Adjustment: -4, Keep: true})
+	f := framer.NewFramer(strings.NewReader("Q\x00\x00\x00\x0dselect 1\x00X\x00\x00\x00\x04"), nil)
+	for msg, err := range f.All(postgres) {
+		if err != nil {
+			fmt.Println(err)
+			break
+		}
+		fmt.Printf("%c %q\n", msg[0], msg[5:])
+	}
+	// Output:
+	// Q "select 1\x00"
+	// X ""
+}
+
+// Every split function for a bufio.Scanner is a terminator.
+func ExampleSplit() {
+	f := framer.NewFramer(strings.NewReader("  to be\tor not "), nil)
+	for word, err := range f.All(framer.Split(bufio.ScanWords)) {
+		fmt.Printf("%q %v\n", word, err)
+	}
+	// Output:
+	// "to" <nil>
+	// "be" <nil>
+	// "or" <nil>
+	// "not" <nil>
+}
+
+// A tolerant handler prints the lines that are not too long.
+type tolerant struct {
+	framer.Collector
+}
+
+func (h *tolerant) FoundTerminator() error {
+	fmt.Printf("%q\n", h.Take())
+	return nil
+}
+
+func (h *tolerant) HandleOversize(e *framer.MessageTooLongError) error {
+	fmt.Printf("a line that begins %q is longer than %d bytes\n", e.Head[:4], e.Limit)
+	h.Reset()
+	return nil
+}
+
+// A message that is too long can be passed over.
+func ExampleOversizeHandler() {
+	const input = "short\nvery, very long\nfine\n"
+	f := framer.NewFramer(strings.NewReader(input), &framer.Config{MaxMessageSize: 10})
+	f.SetTerminator(framer.Delimiter("\n"))
+	if err := f.Run(new(tolerant)); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// "short"
+	// a line that begins "very" is longer than 10 bytes
+	// "fine"
+}
+
+// The error tells what came to the wrong port.
+func ExampleMessageTooLongError() {
+	f := framer.NewFramer(strings.NewReader("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"), nil)
+	_, err := f.Next(framer.LengthPrefix(framer.Prefix{Size: 4}))
+	var tooLong *framer.MessageTooLongError
+	if errors.As(err, &tooLong) {
+		fmt.Printf("%d bytes, which are %q\n", tooLong.Seen, tooLong.Head[:4])
+		fmt.Println("like HTTP:", strings.HasSuffix(err.Error(), "like HTTP"))
+	}
+	// Output:
+	// 1195725856 bytes, which are "GET "
+	// like HTTP: true
+}
+
+// A dotText produces a text as SMTP and POP3 send it: a line that begins with a
+// dot gets a second one, and a dot alone ends the text.
+type dotText struct {
+	lines *bufio.Scanner
+	buf   []byte
+}
+
+func (t *dotText) More() ([]byte, error) {
+	if !t.lines.Scan() {
+		if err := t.lines.Err(); err != nil {
+			return nil, err
+		}
+		return []byte(".\r\n"), io.EOF
+	}
+	t.buf = t.buf[:0]
+	if bytes.HasPrefix(t.lines.Bytes(), []byte(".")) {
+		t.buf = append(t.buf, '.')
+	}
+	t.buf = append(append(t.buf, t.lines.Bytes()...), "\r\n"...)
+	return t.buf, nil
+}
+
+// A producer makes its output while it is sent, however much there is.
+func ExampleProducer() {
+	const mail = "Run\n./configure\n. or\nmake"
+	talk("", framer.Session(func(c *framer.Conn) error {
+		return c.PushWithProducer(&dotText{lines: bufio.NewScanner(strings.NewReader(mail))})
+	}))
+	// Output:
+	// Run
+	// ../configure
+	// .. or
+	// make
+	// .
+}
+
+// A closure over its state is a producer.
+func ExampleProducerFunc() {
+	talk("", framer.Session(func(c *framer.Conn) error {
+		n := 3
+		return c.PushWithProducer(framer.ProducerFunc(func() ([]byte, error) {
+			if n == 0 {
+				return nil, io.EOF
+			}
+			n--
+			return fmt.Appendln(nil, n+1), nil
+		}))
+	}))
+	// Output:
+	// 3
+	// 2
+	// 1
+}
+
+// A large text goes out in small pieces.
+func ExampleNewSimpleProducer() {
+	p := framer.NewSimpleProducer([]byte("Lorem ipsum dolor sit amet"), 10)
+	for {
+		piece, _ := p.More()
+		if len(piece) == 0 {
+			break
+		}
+		fmt.Printf("%q\n", piece)
+	}
+	// Output:
+	// "Lorem ipsu"
+	// "m dolor si"
+	// "t amet"
+}
+
+// One payload for many connections, without a copy for each.
+func ExampleNewBytesProducer() {
+	motd := []byte("Have a nice day.\n")
+	newHandler := framer.Session(func(c *framer.Conn) error {
+		return c.PushWithProducer(framer.NewBytesProducer(motd))
+	})
+	talk("", newHandler)
+	talk("", newHandler)
+	// Output:
+	// Have a nice day.
+	// Have a nice day.
+}
+
+// A file is closed when it has been sent, or when the connection has ended before.
+func ExampleNewReaderProducer() {
+	files := fstest.MapFS{"motd": {Data: []byte("Have a nice day.\n")}}
+	talk("motd\nrumours\n", framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, name []byte) error {
+		file, err := files.Open(string(name))
+		if errors.Is(err, fs.ErrNotExist) {
+			fmt.Fprintf(c, "no %s\n", name)
+			return c.CloseWhenDone()
+		}
+		if err != nil {
+			return err
+		}
+		return c.PushWithProducer(framer.NewReaderProducer(file))
+	}))
+	// Output:
+	// Have a nice day.
+	// no rumours
+}
+
+// Whatever can be ranged over can be sent.
+func ExampleNewSeqProducer() {
+	lines := func(yield func([]byte) bool) {
+		for i := range 3 {
+			if !yield(fmt.Appendf(nil, "%d squared is %d\n", i, i*i)) {
+				return
+			}
+		}
+	}
+	talk("", framer.Session(func(c *framer.Conn) error {
+		return c.PushWithProducer(framer.NewSeqProducer(lines))
+	}))
+	// Output:
+	// 0 squared is 0
+	// 1 squared is 1
+	// 2 squared is 4
+}
+
+// A body between what begins and what ends it, all as one producer.
+func ExampleConcat() {
+	body := strings.NewReader("Have a nice day.\n")
+	talk("", framer.Session(func(c *framer.Conn) error {
+		return c.PushWithProducer(framer.Concat(
+			framer.NewBytesProducer(fmt.Appendf(nil, "150 %d bytes follow\n", body.Len())),
+			framer.NewReaderProducer(body),
+			framer.NewBytesProducer([]byte("226 done\n")),
+		))
+	}))
+	// Output:
+	// 150 17 bytes follow
+	// Have a nice day.
+	// 226 done
+}
+
+// How a transfer went, for the log.
+func ExampleOnDone() {
+	var entry string
+	talk("", framer.Session(func(c *framer.Conn) error {
+		body := framer.NewReaderProducer(strings.NewReader("Have a nice day.\n"))
+		return c.PushWithProducer(framer.OnDone(body, func(n int64, err error) {
+			entry = fmt.Sprintf("sent %d bytes, error: %v", n, err)
+		}))
+	}))
+	fmt.Println(entry)
+	// Output:
+	// Have a nice day.
+	// sent 17 bytes, error: <nil>
+}

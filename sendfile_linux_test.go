@@ -1,0 +1,209 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/goframer/framer"
+)
+
+// writeFile returns a file with data, ready for reading.
+func writeFile(t *testing.T, data []byte) *os.File {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "data")
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// sentByReference reports whether what send sends of a file is still the file: a
+// change of the file, after send has returned and before the peer reads, arrives.
+// It does after sendfile(2), which hands on the pages of the file, and does not if
+// the bytes were copied from it.
+func sentByReference(t *testing.T, send func(nc net.Conn, f *os.File)) bool {
+	t.Helper()
+	before := bytes.Repeat([]byte("before"), 2000) // fits into the socket's buffers
+	after := bytes.Repeat([]byte("after."), 2000)
+	f := writeFile(t, before)
+	nc, peer := tcpPair(t)
+	defer peer.Close()
+	send(nc, f)
+
+	change, err := os.OpenFile(f.Name(), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer change.Close()
+	if _, err := change.WriteAt(after, 0); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, len(before))
+	if _, err := io.ReadFull(peer, got); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, before) && !bytes.Equal(got, after) {
+		t.Errorf("the peer got %.100q", got)
+	}
+	return bytes.Equal(got, after)
+}
+
+// TestSendfile shows that a file goes out as net.TCPConn itself sends it.
+func TestSendfile(t *testing.T) {
+	want := sentByReference(t, func(nc net.Conn, f *os.File) {
+		t.Cleanup(func() { nc.Close() })
+		if _, err := nc.(*net.TCPConn).ReadFrom(f); err != nil {
+			t.Error(err)
+		}
+	})
+	if !want {
+		t.Log("this system copies what it sends")
+	}
+	const long = 1 << 40
+	tests := []struct {
+		name     string
+		producer func(f *os.File) framer.Producer
+		want     bool
+	}{
+		{"file", func(f *os.File) framer.Producer { return framer.NewReaderProducer(f) }, want},
+		{"limited", func(f *os.File) framer.Producer {
+			return framer.NewReaderProducer(io.LimitReader(f, long))
+		}, want},
+		{"concat", func(f *os.File) framer.Producer {
+			return framer.Concat(framer.NewReaderProducer(f), framer.NewBytesProducer(nil))
+		}, want},
+		{"done", func(f *os.File) framer.Producer {
+			return framer.OnDone(framer.Concat(framer.OnDone(framer.NewReaderProducer(f), func(int64, error) {})), func(int64, error) {})
+		}, want},
+		{"copied", func(f *os.File) framer.Producer {
+			return framer.NewReaderProducer(struct{ io.Reader }{f})
+		}, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := sentByReference(t, func(nc net.Conn, f *os.File) {
+				var s script
+				c := s.serve(t, nc, framer.Config{})
+				if err := errors.Join(c.PushWithProducer(test.producer(f)), c.Flush(t.Context())); err != nil {
+					t.Error(err)
+				}
+			})
+			if got != test.want {
+				t.Errorf("sent by reference: %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// Files and pieces arrive in order and whole, from where each file stands, and
+// each file is closed.
+func TestFilesBetweenPushes(t *testing.T) {
+	data := make([]byte, 2<<20)
+	rand.Read(data)
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		var want []byte
+		var s script
+		files := []*os.File{writeFile(t, data), writeFile(t, data), writeFile(t, data)}
+		if _, err := files[1].Seek(1234567, io.SeekStart); err != nil {
+			t.Fatal(err)
+		}
+		var sent int64
+		s.onConnect = func() error {
+			return errors.Join(
+				s.Push([]byte("one")),
+				s.PushWithProducer(framer.NewReaderProducer(files[0])),
+				s.Push([]byte("two")),
+				s.PushWithProducer(framer.Concat(
+					framer.NewBytesProducer([]byte("header")),
+					framer.OnDone(framer.NewReaderProducer(files[1]), func(n int64, err error) {
+						sent = n
+						if err != nil {
+							t.Error(err)
+						}
+					}),
+					framer.NewBytesProducer([]byte("trailer")),
+				)),
+				s.PushWithProducer(framer.NewReaderProducer(io.LimitReader(files[2], 1<<20+1))),
+				s.CloseWhenDone(),
+			)
+		}
+		want = append(want, "one"...)
+		want = append(want, data...)
+		want = append(want, "two"...)
+		want = append(want, "header"...)
+		want = append(want, data[1234567:]...)
+		want = append(want, "trailer"...)
+		want = append(want, data[:1<<20+1]...)
+		c := s.serve(t, nc, framer.Config{})
+		if got := readAll(t, peer); got != string(want) {
+			t.Errorf("the peer got %d bytes, want %d others", len(got), len(want))
+		}
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+		if got, want := sent, int64(len(data)-1234567); got != want {
+			t.Errorf("OnDone was told of %d bytes, want %d", got, want)
+		}
+		if got, want := c.Stats().BytesWritten, int64(len(want)); got != want {
+			t.Errorf("BytesWritten is %d, want %d", got, want)
+		}
+		for i, f := range files {
+			if err := f.Close(); !errors.Is(err, os.ErrClosed) {
+				t.Errorf("file %d was not closed", i)
+			}
+		}
+	})
+}
+
+// A peer that takes a file slowly, but steadily, gets it whole, though a write of
+// it takes longer than WriteTimeout.
+func TestFileToSlowPeer(t *testing.T) {
+	data := make([]byte, 2<<20)
+	rand.Read(data)
+	nc, peer := tcpPair(t)
+	defer peer.Close()
+	if err := errors.Join(nc.(*net.TCPConn).SetWriteBuffer(64<<10), peer.(*net.TCPConn).SetReadBuffer(64<<10)); err != nil {
+		t.Fatal(err)
+	}
+	var s script
+	s.onConnect = func() error {
+		return errors.Join(s.PushWithProducer(framer.NewReaderProducer(writeFile(t, data))), s.CloseWhenDone())
+	}
+	c := s.serve(t, nc, framer.Config{WriteTimeout: time.Second})
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	var got bytes.Buffer
+	for {
+		<-tick.C
+		if _, err := io.CopyN(&got, peer, 8<<10); err != nil {
+			if err != io.EOF {
+				t.Error(err)
+			}
+			break
+		}
+	}
+	peer.Close()
+	if !bytes.Equal(got.Bytes(), data) {
+		t.Errorf("the peer got %d bytes, want %d others", got.Len(), len(data))
+	}
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,1061 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
+	"github.com/google/go-cmp/cmp"
+)
+
+// startServer runs s on l. At the end of the test it is closed.
+func startServer(t *testing.T, s *framer.Server, l net.Listener) (served <-chan error) {
+	t.Helper()
+	if s.Config.Logger == nil {
+		s.Config.Logger = slog.New(slog.DiscardHandler)
+	}
+	result := make(chan error, 1)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		result <- s.Serve(l)
+	}()
+	t.Cleanup(func() {
+		s.Close()
+		<-done
+	})
+	return result
+}
+
+func listen(t *testing.T, network, address string) net.Listener {
+	t.Helper()
+	l, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func dial(t *testing.T, l net.Listener) net.Conn {
+	t.Helper()
+	nc, err := net.Dial(l.Addr().Network(), l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	nc.SetDeadline(time.Now().Add(time.Minute)) // a failing test shall not hang
+	return nc
+}
+
+func newEchoLine(c *framer.Conn) framer.Handler {
+	c.SetTerminator(framer.Delimiter("\r\n"))
+	return &echo{Conn: c}
+}
+
+// checkEcho fails the test unless the server sends a line back.
+func checkEcho(t *testing.T, peer net.Conn) {
+	t.Helper()
+	writeString(t, peer, "hello\r\n")
+	readString(t, peer, "hello\r\n")
+}
+
+// asyncore: "all on IPv4, IPv6, Unix"
+func TestServerNetworks(t *testing.T) {
+	addresses := map[string]string{"tcp4": "127.0.0.1:0", "unix": filepath.Join(t.TempDir(), "socket")}
+	if hasIPv6() {
+		addresses["tcp6"] = "[::1]:0"
+	}
+	for network, address := range addresses {
+		t.Run(network, func(t *testing.T) {
+			l := listen(t, network, address)
+			if tcp, ok := l.Addr().(*net.TCPAddr); ok && tcp.Port == 0 {
+				t.Error("the port of the listener is not known before Serve")
+			}
+			s := framer.Server{NewHandler: newEchoLine}
+			served := startServer(t, &s, l)
+			checkEcho(t, dial(t, l))
+			checkEcho(t, dial(t, l))
+			s.Close()
+			if err := <-served; err != framer.ErrServerClosed {
+				t.Errorf("Serve: %v, want ErrServerClosed", err)
+			}
+		})
+	}
+}
+
+// All methods of a zero Server are harmless.
+func TestZeroServer(t *testing.T) {
+	methods := map[string]func(s *framer.Server) error{
+		"Close":    (*framer.Server).Close,
+		"Shutdown": func(s *framer.Server) error { return s.Shutdown(t.Context()) },
+		"Stats": func(s *framer.Server) error {
+			if diff := cmp.Diff(framer.ServerStats{}, s.Stats()); diff != "" {
+				return errors.New(diff)
+			}
+			return nil
+		},
+		"Conns": func(s *framer.Server) error {
+			if conns := slices.Collect(s.Conns()); len(conns) != 0 {
+				return fmt.Errorf("%v", conns)
+			}
+			return nil
+		},
+		"RegisterOnShutdown": func(s *framer.Server) error {
+			s.RegisterOnShutdown(func() {})
+			return nil
+		},
+	}
+	for name, method := range methods {
+		t.Run(name, func(t *testing.T) {
+			var s framer.Server
+			for range 2 {
+				if err := method(&s); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+func TestServeWithoutNewHandler(t *testing.T) {
+	var s framer.Server
+	l := listen(t, "tcp", "127.0.0.1:0")
+	if err := s.Serve(l); err == nil {
+		t.Error("Serve returned no error")
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener is not closed: %v", err)
+	}
+	nc, peer := net.Pipe()
+	if err := s.ServeConn(t.Context(), nc); err == nil {
+		t.Error("ServeConn returned no error")
+	}
+	readAll(t, peer)
+}
+
+// After Shutdown or Close nothing is served any more.
+func TestServerClosed(t *testing.T) {
+	server, _ := tlsConfigs(t)
+	s := framer.Server{NewHandler: newEchoLine, TLSConfig: server}
+	s.Close()
+	nc, peer := net.Pipe()
+	l := listen(t, "tcp", "127.0.0.1:0")
+	for name, err := range map[string]error{
+		"Serve":             s.Serve(l),
+		"ServeTLS":          s.ServeTLS(listen(t, "tcp", "127.0.0.1:0"), "", ""),
+		"ListenAndServe":    s.ListenAndServe(),
+		"ListenAndServeTLS": s.ListenAndServeTLS("", ""),
+		"ServeConn":         s.ServeConn(t.Context(), nc),
+	} {
+		if err != framer.ErrServerClosed {
+			t.Errorf("%s: %v, want ErrServerClosed", name, err)
+		}
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener is not closed: %v", err)
+	}
+	readAll(t, peer)
+}
+
+// asyncore: bind
+func TestListenFails(t *testing.T) {
+	l := listen(t, "tcp", "127.0.0.1:0")
+	defer l.Close()
+	s := framer.Server{Addr: l.Addr().String(), NewHandler: newEchoLine}
+	if err := s.ListenAndServe(); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("ListenAndServe: %v, want EADDRINUSE", err)
+	}
+	if err := s.ListenAndServeTLS("", ""); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("ListenAndServeTLS: %v, want EADDRINUSE", err)
+	}
+}
+
+// asyncore: set_reuse_addr. The address can be used again at once, though the
+// server has closed connections first, which are in TIME_WAIT.
+func TestRebind(t *testing.T) {
+	address := "127.0.0.1:0"
+	for range 3 {
+		l := listen(t, "tcp", address)
+		address = l.Addr().String()
+		s := framer.Server{NewHandler: newEchoLine}
+		served := startServer(t, &s, l)
+		checkEcho(t, dial(t, l))
+		s.Close()
+		<-served
+	}
+}
+
+func TestListenAndServe(t *testing.T) {
+	address := freeAddress(t)
+	listening := make(chan string, 1)
+	s := framer.Server{
+		Addr:       address,
+		NewHandler: newEchoLine,
+		BaseContext: func(l net.Listener) context.Context {
+			listening <- l.Addr().String()
+			return t.Context()
+		},
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.ListenAndServe() }()
+	if got := <-listening; got != address {
+		t.Errorf("listens on %s, want %s", got, address)
+	}
+	nc, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	checkEcho(t, nc)
+	s.Close()
+	if err := <-served; err != framer.ErrServerClosed {
+		t.Errorf("ListenAndServe: %v, want ErrServerClosed", err)
+	}
+}
+
+// freeAddress returns an address that was free a moment ago.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l := listen(t, "tcp", "127.0.0.1:0")
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func TestServeTLS(t *testing.T) {
+	server, client := tlsConfigs(t)
+	certFile, keyFile := writeCertificate(t, server)
+	tests := []struct {
+		name              string
+		config            *tls.Config
+		certFile, keyFile string
+	}{
+		{"config", server, "", ""},
+		{"files", nil, certFile, keyFile},
+		{"GetCertificate", &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return &server.Certificates[0], nil
+		}}, "", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			listening := make(chan net.Addr, 1)
+			protocol := make(chan string, 1)
+			s := framer.Server{
+				Addr:      "127.0.0.1:0",
+				Protocol:  "echo/1",
+				TLSConfig: test.config,
+				NewHandler: func(c *framer.Conn) framer.Handler {
+					if _, ok := c.NetConn().(*tls.Conn); !ok {
+						t.Errorf("NetConn is a %T", c.NetConn())
+					}
+					return newEchoLine(c)
+				},
+				BaseContext: func(l net.Listener) context.Context {
+					listening <- l.Addr()
+					return t.Context()
+				},
+			}
+			served := make(chan error, 1)
+			go func() { served <- s.ListenAndServeTLS(test.certFile, test.keyFile) }()
+			config := client.Clone()
+			config.NextProtos = []string{"other", "echo/1"}
+			nc, err := tls.Dial("tcp", (<-listening).String(), config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			checkEcho(t, nc)
+			protocol <- nc.ConnectionState().NegotiatedProtocol
+			if got := <-protocol; got != "echo/1" {
+				t.Errorf("the protocol is %q, want echo/1", got)
+			}
+			s.Close()
+			if err := <-served; err != framer.ErrServerClosed {
+				t.Errorf("ListenAndServeTLS: %v, want ErrServerClosed", err)
+			}
+			if test.config != nil && len(test.config.NextProtos) != 0 {
+				t.Error("the TLSConfig was changed")
+			}
+		})
+	}
+}
+
+// writeCertificate writes the certificate of config to files.
+func writeCertificate(t *testing.T, config *tls.Config) (certFile, keyFile string) {
+	t.Helper()
+	certificate := config.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name, kind string, der []byte) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	return write("cert.pem", "CERTIFICATE", certificate.Certificate[0]), write("key.pem", "PRIVATE KEY", key)
+}
+
+func TestServeTLSWithoutCertificate(t *testing.T) {
+	s := framer.Server{NewHandler: newEchoLine}
+	l := listen(t, "tcp", "127.0.0.1:0")
+	if err := s.ServeTLS(l, "none", "none"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("ServeTLS: %v, want ErrNotExist", err)
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener is not closed: %v", err)
+	}
+}
+
+// The one-client server of the tutorial: the listener is closed when the client
+// has come, which is served to its end.
+func TestOneClient(t *testing.T) {
+	l := listen(t, "tcp", "127.0.0.1:0")
+	s := framer.Server{NewHandler: func(c *framer.Conn) framer.Handler {
+		l.Close()
+		return newEchoLine(c)
+	}}
+	served := startServer(t, &s, l)
+	peer := dial(t, l)
+	checkEcho(t, peer)
+	checkEcho(t, peer)
+	select {
+	case err := <-served:
+		t.Errorf("Serve has returned %v before the client was served", err)
+	default:
+	}
+	peer.Close()
+	if err := <-served; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Serve: %v, want net.ErrClosed", err)
+	}
+}
+
+// asyncore: quick_connect. Connections that are reset before, or while, they are
+// accepted don't disturb the server.
+func TestQuickConnect(t *testing.T) {
+	l := listen(t, "tcp", "127.0.0.1:0")
+	s := framer.Server{NewHandler: newEchoLine}
+	startServer(t, &s, l)
+	for range 200 {
+		nc, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc.(*net.TCPConn).SetLinger(0)
+		nc.Close()
+	}
+	checkEcho(t, dial(t, l))
+}
+
+// A panic ends its own connection only.
+func TestPanicStaysInItsConnection(t *testing.T) {
+	l := listen(t, "tcp", "127.0.0.1:0")
+	s := framer.Server{NewHandler: framer.Messages(framer.Delimiter("\r\n"), func(c *framer.Conn, msg []byte) error {
+		if string(msg) == "panic" {
+			panic(string(msg))
+		}
+		return c.Push(append(slices.Clone(msg), "\r\n"...))
+	})}
+	startServer(t, &s, l)
+	other := dial(t, l)
+	checkEcho(t, other)
+	peer := dial(t, l)
+	writeString(t, peer, "panic\r\n")
+	readAll(t, peer)
+	checkEcho(t, other)
+}
+
+func TestMaxConns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := framertest.Listen()
+		s := framer.Server{NewHandler: newEchoLine, MaxConns: 2}
+		startServer(t, &s, l)
+		var peers []net.Conn
+		for range 2 {
+			peer, err := l.Dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkEcho(t, peer)
+			peers = append(peers, peer)
+		}
+		third := call(func() error {
+			peer, err := l.Dial()
+			if err == nil {
+				checkEcho(t, peer)
+				peer.Close()
+			}
+			return err
+		})
+		waits(t, "the third connection", third)
+		nc, fourth := framertest.Pipe()
+		given := call(func() error { return s.ServeConn(t.Context(), nc) })
+		waits(t, "ServeConn", given)
+		peers[0].Close()
+		if err := <-third; err != nil {
+			t.Error(err)
+		}
+		checkEcho(t, fourth)
+		fourth.Close()
+		if err := <-given; err != nil {
+			t.Error(err)
+		}
+		peers[1].Close()
+	})
+}
+
+// ServeConn waits for a place no longer than its context, or the server.
+func TestServeConnWaitsInVain(t *testing.T) {
+	ends := map[string]struct {
+		end  func(s *framer.Server, cancel func())
+		want error
+	}{
+		"context": {func(_ *framer.Server, cancel func()) { cancel() }, context.Canceled},
+		"Close":   {func(s *framer.Server, _ func()) { s.Close() }, framer.ErrServerClosed},
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := framer.Server{NewHandler: newEchoLine, MaxConns: 1}
+				nc, peer := framertest.Pipe()
+				first := call(func() error { return s.ServeConn(t.Context(), nc) })
+				checkEcho(t, peer)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				nc, other := framertest.Pipe()
+				second := call(func() error { return s.ServeConn(ctx, nc) })
+				waits(t, "ServeConn", second)
+				end.end(&s, cancel)
+				if err := <-second; !errors.Is(err, end.want) {
+					t.Errorf("ServeConn: %v, want %v", err, end.want)
+				}
+				readAll(t, other)
+				peer.Close()
+				<-first
+			})
+		})
+	}
+}
+
+func TestVerifyConn(t *testing.T) {
+	errRefused := errors.New("not you")
+	var logs logBook
+	var served atomic.Int32
+	s := framer.Server{
+		NewHandler: func(c *framer.Conn) framer.Handler {
+			served.Add(1)
+			return newEchoLine(c)
+		},
+		Config: framer.Config{Logger: slog.New(&logs)},
+	}
+	s.VerifyConn = func(net.Conn) error {
+		switch s.Stats().Accepted {
+		case 1:
+			return errRefused
+		case 2:
+			panic(errRefused)
+		}
+		return nil
+	}
+	for range 2 {
+		nc, peer := net.Pipe()
+		result := call(func() error { return s.ServeConn(t.Context(), nc) })
+		if got := readAll(t, peer); got != "" {
+			t.Errorf("a peer that was refused got %q", got)
+		}
+		if err := <-result; !errors.Is(err, errRefused) {
+			t.Errorf("ServeConn: %v, want %v", err, errRefused)
+		}
+	}
+	nc, peer := net.Pipe()
+	result := call(func() error { return s.ServeConn(t.Context(), nc) })
+	checkEcho(t, peer)
+	peer.Close()
+	<-result
+	if got := len(logs.find("framer: connection refused")); got != 2 {
+		t.Errorf("%d refusals are logged, want 2", got)
+	}
+	stats := s.Stats()
+	if stats.Accepted != 3 || stats.Refused != 2 || served.Load() != 1 {
+		t.Errorf("accepted %d, refused %d, served %d, want 3, 2, 1", stats.Accepted, stats.Refused, served.Load())
+	}
+}
+
+// Errors of Accept that pass are waited out, ever longer, and never close the
+// listener.
+func TestAcceptErrorsPass(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EPROTO, syscall.EPERM} {
+		t.Run(errno.Error(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := framertest.Listen()
+				var logs logBook
+				s := framer.Server{NewHandler: newEchoLine, Config: framer.Config{Logger: slog.New(&logs)}}
+				served := startServer(t, &s, l)
+				start := time.Now()
+				for range 10 {
+					if !l.Fail(&os.SyscallError{Syscall: "accept4", Err: errno}) {
+						t.Fatal("the listener is closed")
+					}
+				}
+				peer, err := l.Dial()
+				if err != nil {
+					t.Fatal(err)
+				}
+				// 5, 10, 20 ms and so on, a second at most.
+				if got, want := time.Since(start), 1275*time.Millisecond+2*time.Second; got != want {
+					t.Errorf("ten errors were waited out in %v, want %v", got, want)
+				}
+				checkEcho(t, peer)
+				peer.Close()
+
+				start = time.Now()
+				l.Fail(errno)
+				l.Fail(errno)
+				if got, want := time.Since(start), 5*time.Millisecond; got != want {
+					t.Errorf("after a success, an error was waited out in %v, want %v", got, want)
+				}
+				if got := len(logs.find("framer: accept failed")); got < 11 {
+					t.Errorf("%d errors are logged, want 11", got)
+				}
+				// Nor does the wait hold up Close.
+				start = time.Now()
+				s.Close()
+				if err := <-served; err != framer.ErrServerClosed {
+					t.Errorf("Serve: %v, want ErrServerClosed", err)
+				}
+				if got := time.Since(start); got != 0 {
+					t.Errorf("Close took %v", got)
+				}
+			})
+		})
+	}
+}
+
+// An error of Accept that does not pass ends Serve, when the connections have
+// ended.
+func TestAcceptFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := framertest.Listen()
+		s := framer.Server{NewHandler: newEchoLine}
+		errBad := errors.New("bad listener")
+		served := call(func() error { return s.Serve(l) })
+		peer, err := l.Dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Fail(errBad)
+		waits(t, "Serve", served)
+		checkEcho(t, peer)
+		peer.Close()
+		if err := <-served; !errors.Is(err, errBad) {
+			t.Errorf("Serve: %v, want %v", err, errBad)
+		}
+		if _, err := l.Dial(); err == nil {
+			t.Error("the listener is open")
+		}
+	})
+}
+
+// goodbye is a Server that says goodbye in HandleShutdown.
+func goodbye(t *testing.T, scripts *sync.Map) *framer.Server {
+	return &framer.Server{NewHandler: func(c *framer.Conn) framer.Handler {
+		s := &script{t: t}
+		s.onFound = func() error { return s.Push(append(s.Take(), '\n')) }
+		s.onShutdown = func() error { return s.Push([]byte("goodbye\n")) }
+		if scripts != nil {
+			scripts.Store(c, s)
+		}
+		return s.newHandler(c)
+	}}
+}
+
+// asyncore: closeall, closeall_default. Every connection, those of ServeConn
+// included, says goodbye and ends, also while it waits for input.
+func TestShutdown(t *testing.T) {
+	const peers = 50
+	l := listen(t, "tcp", "127.0.0.1:0")
+	var scripts sync.Map
+	s := goodbye(t, &scripts)
+	called := make(chan struct{})
+	s.RegisterOnShutdown(func() { close(called) })
+	served := startServer(t, s, l)
+	nc, given := tcpPair(t)
+	result := call(func() error { return s.ServeConn(t.Context(), nc) })
+
+	conns := []net.Conn{given}
+	for range peers {
+		conns = append(conns, dial(t, l))
+	}
+	for i, peer := range conns {
+		writeString(t, peer, "hello\n")
+		readString(t, peer, "hello\n")
+		if i%2 == 0 {
+			writeString(t, peer, "unfinished")
+		}
+	}
+	if got := s.Stats().Conns; got != peers+1 {
+		t.Errorf("%d connections are open, want %d", got, peers+1)
+	}
+	shutdown := call(func() error { return s.Shutdown(t.Context()) })
+	for _, peer := range conns {
+		if got := readAll(t, peer); got != "goodbye\n" {
+			t.Errorf("a peer got %q, want %q", got, "goodbye\n")
+		}
+		peer.Close()
+	}
+	if err := <-shutdown; err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+	<-called
+	if err := <-served; err != framer.ErrServerClosed {
+		t.Errorf("Serve: %v, want ErrServerClosed", err)
+	}
+	if err := <-result; err != nil {
+		t.Errorf("ServeConn: %v", err)
+	}
+	if got := s.Stats().Conns; got != 0 {
+		t.Errorf("%d connections are left", got)
+	}
+	scripts.Range(func(_, value any) bool {
+		sc := value.(*script)
+		if sc.called("shutdown") != 1 || sc.called("close") != 1 {
+			t.Errorf("the calls are %v, want shutdown and close once", sc.calls)
+		}
+		return true
+	})
+}
+
+// What has been read is handled before HandleShutdown.
+func TestShutdownAfterMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := framertest.Pipe()
+		s := goodbye(t, nil)
+		newHandler := s.NewHandler
+		s.NewHandler = func(c *framer.Conn) framer.Handler {
+			h := newHandler(c).(*script)
+			h.onFound = func() error {
+				time.Sleep(time.Second)
+				return h.Push(append(h.Take(), '\n'))
+			}
+			return h
+		}
+		result := call(func() error { return s.ServeConn(t.Context(), nc) })
+		writeString(t, peer, "1\n2\n3\n")
+		synctest.Wait()
+		shutdown := call(func() error { return s.Shutdown(t.Context()) })
+		if got, want := readAll(t, peer), "1\n2\n3\ngoodbye\n"; got != want {
+			t.Errorf("the peer got %q, want %q", got, want)
+		}
+		peer.Close()
+		if err := errors.Join(<-shutdown, <-result); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Output that waits is sent before the end.
+func TestShutdownDrains(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		const size = 8 << 20
+		s := goodbye(t, nil)
+		newHandler := s.NewHandler
+		connected := make(chan struct{})
+		s.NewHandler = func(c *framer.Conn) framer.Handler {
+			h := newHandler(c).(*script)
+			h.onConnect = func() error {
+				close(connected)
+				return h.PushWithProducer(framer.NewBytesProducer(make([]byte, size)))
+			}
+			return h
+		}
+		result := call(func() error { return s.ServeConn(t.Context(), nc) })
+		handshake(t, peer)
+		<-connected
+		shutdown := call(func() error { return s.Shutdown(t.Context()) })
+		if got := readAll(t, peer); len(got) != size+len("goodbye\n") || !strings.HasSuffix(got, "goodbye\n") {
+			t.Errorf("the peer got %d bytes, want %d", len(got), size+len("goodbye\n"))
+		}
+		peer.Close()
+		if err := errors.Join(<-shutdown, <-result); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A failure in HandleShutdown ends the connection as any other.
+func TestHandleShutdownFails(t *testing.T) {
+	for _, failure := range failures() {
+		t.Run(failure.name, func(t *testing.T) {
+			var logs logBook
+			s := goodbye(t, nil)
+			s.Config.Logger = slog.New(&logs)
+			newHandler := s.NewHandler
+			var closedWith error
+			connected := make(chan struct{})
+			s.NewHandler = func(c *framer.Conn) framer.Handler {
+				h := newHandler(c).(*script)
+				h.onConnect = func() error {
+					close(connected)
+					return nil
+				}
+				h.onShutdown = func() error {
+					h.Push([]byte("last words"))
+					return failure.fail()
+				}
+				h.onClose = func(err error) { closedWith = err }
+				return h
+			}
+			nc, peer := tcpPair(t)
+			served := make(chan struct{})
+			go func() {
+				defer close(served)
+				s.ServeConn(t.Context(), nc)
+			}()
+			<-connected
+			shutdown := call(func() error { return s.Shutdown(t.Context()) })
+			if got := readAll(t, peer); got != "last words" {
+				t.Errorf("the peer got %q", got)
+			}
+			peer.Close()
+			if err := <-shutdown; err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
+			<-served
+			failure.check(t, closedWith, &logs)
+		})
+	}
+}
+
+// A Session learns of Shutdown when it would have to wait.
+func TestShutdownSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := framertest.Pipe()
+		s := framer.Server{NewHandler: framer.Session(func(c *framer.Conn) error {
+			for {
+				line, err := c.Next(framer.Delimiter("\n"))
+				if err != nil {
+					fmt.Fprintf(c, "%v", err)
+					return err
+				}
+				time.Sleep(time.Second)
+				fmt.Fprintf(c, "%s\n", line)
+			}
+		})}
+		result := call(func() error { return s.ServeConn(t.Context(), nc) })
+		writeString(t, peer, "1\n2\n")
+		synctest.Wait()
+		shutdown := call(func() error { return s.Shutdown(t.Context()) })
+		if got, want := readAll(t, peer), "1\n2\n"+framer.ErrServerClosed.Error(); got != want {
+			t.Errorf("the peer got %q, want %q", got, want)
+		}
+		peer.Close()
+		if err := errors.Join(<-shutdown, <-result); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// When the context of Shutdown ends, the connections that are left are closed.
+func TestShutdownContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := framertest.Pipe()
+		defer peer.Close()
+		s := goodbye(t, nil)
+		result := call(func() error { return s.ServeConn(t.Context(), nc) })
+		writeString(t, peer, "hello\n")
+		synctest.Wait()
+		peer.HoldReads(true)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if err := s.Shutdown(ctx); err != context.DeadlineExceeded {
+			t.Errorf("Shutdown: %v, want DeadlineExceeded", err)
+		}
+		if got := time.Since(start); got != time.Second {
+			t.Errorf("Shutdown took %v, want a second", got)
+		}
+		if err := <-result; err != nil && err != framer.ErrServerClosed {
+			t.Errorf("ServeConn: %v", err)
+		}
+	})
+}
+
+// Shutdown waits for what was registered with RegisterOnShutdown, which is called
+// once.
+func TestRegisterOnShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s framer.Server
+		var calls atomic.Int32
+		for range 3 {
+			s.RegisterOnShutdown(func() {
+				time.Sleep(time.Minute)
+				calls.Add(1)
+			})
+		}
+		other := call(func() error { return s.Shutdown(t.Context()) })
+		if err := errors.Join(s.Shutdown(t.Context()), <-other); err != nil {
+			t.Error(err)
+		}
+		if got := calls.Load(); got != 3 {
+			t.Errorf("%d calls, want 3", got)
+		}
+		if err := s.Shutdown(t.Context()); err != nil || calls.Load() != 3 {
+			t.Errorf("a further Shutdown: %v, %d calls", err, calls.Load())
+		}
+	})
+}
+
+// Connections in a TLS handshake are closed at once, also if they come to it only
+// then.
+func TestShutdownInHandshake(t *testing.T) {
+	for _, state := range []framer.ConnState{framer.StateNew, framer.StateHandshake} {
+		t.Run(state.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := framertest.Pipe()
+				defer peer.Close()
+				config, _ := tlsConfigs(t)
+				s := goodbye(t, nil)
+				s.ConnState = func(_ *framer.Conn, got framer.ConnState) {
+					if got == state {
+						time.Sleep(time.Second)
+					}
+				}
+				result := call(func() error { return s.ServeConn(t.Context(), tls.Server(nc, config)) })
+				synctest.Wait()
+				start := time.Now()
+				if err := s.Shutdown(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if got := time.Since(start); got > time.Second {
+					t.Errorf("Shutdown took %v", got)
+				}
+				if err := <-result; !errors.Is(err, framer.ErrServerClosed) {
+					t.Errorf("ServeConn: %v, want ErrServerClosed", err)
+				}
+			})
+		})
+	}
+}
+
+// Close is not graceful.
+func TestServerClose(t *testing.T) {
+	l := listen(t, "tcp", "127.0.0.1:0")
+	var scripts sync.Map
+	s := goodbye(t, &scripts)
+	served := startServer(t, s, l)
+	peer := dial(t, l)
+	writeString(t, peer, "hello\n")
+	readString(t, peer, "hello\n")
+	if err := errors.Join(s.Close(), s.Close()); err != nil {
+		t.Error(err)
+	}
+	if got := readAll(t, peer); got != "" {
+		t.Errorf("the peer got %q", got)
+	}
+	if err := <-served; err != framer.ErrServerClosed {
+		t.Errorf("Serve: %v, want ErrServerClosed", err)
+	}
+	scripts.Range(func(_, value any) bool {
+		if calls := value.(*script).calls; slices.Contains(calls, "shutdown") {
+			t.Errorf("the calls are %v", calls)
+		}
+		return true
+	})
+}
+
+type baseKey struct{}
+
+func TestServerContexts(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(context.WithValue(t.Context(), baseKey{}, "base"))
+	defer cancel(nil)
+	values := make(chan []any, 1)
+	reason := make(chan error, 1)
+	s := framer.Server{
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ConnContext: func(ctx context.Context, nc net.Conn) context.Context {
+			return context.WithValue(ctx, contextKey{}, nc.LocalAddr())
+		},
+		NewHandler: func(c *framer.Conn) framer.Handler {
+			ctx := c.Context()
+			values <- []any{ctx.Value(baseKey{}), ctx.Value(contextKey{}) == c.LocalAddr(), ctx.Value("other")}
+			h := &script{t: t, onClose: func(err error) { reason <- err }}
+			return h.newHandler(c)
+		},
+	}
+	l := listen(t, "tcp", "127.0.0.1:0")
+	startServer(t, &s, l)
+	dial(t, l)
+	if diff := cmp.Diff([]any{"base", true, nil}, <-values); diff != "" {
+		t.Errorf("values (-want +got):\n%s", diff)
+	}
+	errStop := errors.New("stop")
+	cancel(errStop)
+	if err := <-reason; err != errStop {
+		t.Errorf("HandleClose got %v, want %v", err, errStop)
+	}
+}
+
+func TestConnState(t *testing.T) {
+	server, client := tlsConfigs(t)
+	errBad := errors.New("bad")
+	tests := []struct {
+		name string
+		serv func(s *framer.Server) // adapts the server
+		tls  bool
+		want []framer.ConnState
+	}{
+		{"plain", nil, false, []framer.ConnState{framer.StateNew, framer.StateActive, framer.StateClosing, framer.StateClosed}},
+		{"tls", nil, true, []framer.ConnState{framer.StateNew, framer.StateHandshake, framer.StateActive, framer.StateClosing, framer.StateClosed}},
+		{"closed", func(s *framer.Server) {
+			s.NewHandler = framer.Session(func(c *framer.Conn) error { return c.Close() })
+		}, false, []framer.ConnState{framer.StateNew, framer.StateActive, framer.StateClosed}},
+		{"refused", func(s *framer.Server) {
+			s.VerifyConn = func(net.Conn) error { return errBad }
+		}, false, nil},
+		{"without a handler", func(s *framer.Server) {
+			s.NewHandler = func(*framer.Conn) framer.Handler { return nil }
+		}, false, []framer.ConnState{framer.StateNew, framer.StateClosed}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var got []framer.ConnState
+			s := framer.Server{
+				Config:     framer.Config{Logger: slog.New(slog.DiscardHandler)},
+				NewHandler: newEchoLine,
+				ConnState:  func(_ *framer.Conn, state framer.ConnState) { got = append(got, state) },
+			}
+			if test.serv != nil {
+				test.serv(&s)
+			}
+			nc, peer := tcpPair(t)
+			if test.tls {
+				nc, peer = tls.Server(nc, server), tls.Client(peer, client)
+			}
+			result := call(func() error { return s.ServeConn(t.Context(), nc) })
+			handshake(t, peer)
+			endInput(t, peer)
+			<-result
+			peer.Close()
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("states (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Connections that come, go, and are broadcast to, while the server closes or
+// shuts down.
+func TestServerEndsUnderLoad(t *testing.T) {
+	ends := map[string]func(s *framer.Server) error{
+		"Close":    (*framer.Server).Close,
+		"Shutdown": func(s *framer.Server) error { return s.Shutdown(t.Context()) },
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			for range 10 {
+				testServerEndsUnderLoad(t, end)
+			}
+		})
+	}
+}
+
+func testServerEndsUnderLoad(t *testing.T, end func(s *framer.Server) error) {
+	var states sync.Map // from a Conn to its state
+	s := goodbye(t, nil)
+	s.Config.Logger = slog.New(slog.DiscardHandler)
+	s.ConnState = func(c *framer.Conn, state framer.ConnState) {
+		before, known := states.Swap(c, state)
+		if known != (state != framer.StateNew) || known && before.(framer.ConnState) >= state {
+			t.Errorf("state %v follows %v", state, before)
+		}
+	}
+	l := listen(t, "tcp", "127.0.0.1:0")
+	served := call(func() error { return s.Serve(l) })
+	var clients sync.WaitGroup
+	echoed := make(chan struct{}, 1)
+	for range 8 {
+		clients.Go(func() {
+			for {
+				nc, err := net.Dial("tcp", l.Addr().String())
+				if err != nil {
+					return
+				}
+				fmt.Fprint(nc, "hello\n")
+				n, _ := io.ReadFull(nc, make([]byte, 6))
+				nc.Close()
+				if n == 6 {
+					select {
+					case echoed <- struct{}{}:
+					default:
+					}
+				}
+			}
+		})
+	}
+	for range 20 {
+		<-echoed
+		for c := range s.Conns() {
+			c.TryPush([]byte("broadcast\n"))
+		}
+	}
+	if err := end(s); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != framer.ErrServerClosed {
+		t.Errorf("Serve: %v, want ErrServerClosed", err)
+	}
+	clients.Wait()
+	states.Range(func(c, state any) bool {
+		if state != framer.StateClosed {
+			t.Errorf("%v was left in state %v", c, state)
+		}
+		return true
+	})
+	if stats := s.Stats(); stats.Conns != 0 || stats.QueuedBytes != 0 {
+		t.Errorf("after the end: %+v", stats)
+	}
+}
+
+func TestServerStats(t *testing.T) {
+	s := framer.Server{NewHandler: newEchoLine}
+	for range 3 {
+		nc, peer := net.Pipe()
+		result := call(func() error { return s.ServeConn(t.Context(), nc) })
+		checkEcho(t, peer)
+		if got := len(slices.Collect(s.Conns())); got != 1 {
+			t.Errorf("%d connections, want 1", got)
+		}
+		peer.Close()
+		if err := <-result; err != nil {
+			t.Error(err)
+		}
+	}
+	want := framer.ServerStats{Accepted: 3, BytesRead: 21, BytesWritten: 21, MessagesRead: 3}
+	if diff := cmp.Diff(want, s.Stats()); diff != "" {
+		t.Errorf("stats (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,239 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/goframer/framer"
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestSession speaks the protocol of a tutorial: a line with a length, then as many
+// bytes, which are sent back.
+func TestSession(t *testing.T) {
+	newHandler := framer.Session(func(c *framer.Conn) error {
+		for {
+			line, err := c.Next(framer.Delimiter("\r\n"))
+			if err != nil {
+				return err
+			}
+			n, err := strconv.Atoi(strings.TrimPrefix(string(line), "ECHO "))
+			if err != nil {
+				return err
+			}
+			body, err := c.Next(framer.Length(int64(n)))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c, "%d %s\r\n", n, body)
+		}
+	})
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		c := serve(t, nc, newHandler, framer.Config{})
+		for _, body := range []string{"hello", "", strings.Repeat("x", 10000)} {
+			go fmt.Fprintf(peer, "ECHO %d\r\n%s", len(body), body)
+			readString(t, peer, fmt.Sprintf("%d %s\r\n", len(body), body))
+		}
+		if got := c.Stats().MessagesRead; got != 6 {
+			t.Errorf("%d messages read, want 6", got)
+		}
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestSessionEnds(t *testing.T) {
+	errBad := errors.New("bad")
+	delimiter := framer.Delimiter("\n")
+	tests := []struct {
+		name    string
+		input   string
+		session func(c *framer.Conn) error
+		want    error
+	}{
+		{"at the end of a message", "1\n2\n", readSession, nil},
+		{"in a message", "1\n2", readSession, io.ErrUnexpectedEOF},
+		{"return", "1\n2\n", func(*framer.Conn) error { return nil }, nil},
+		{"error", "1\n2\n", func(*framer.Conn) error { return errBad }, errBad},
+		{"server closed", "1\n2\n", func(*framer.Conn) error { return fmt.Errorf("bye: %w", framer.ErrServerClosed) }, nil},
+		{"close when done", "1\n2\n", func(c *framer.Conn) error {
+			c.CloseWhenDone()
+			_, err := c.Next(delimiter)
+			if !errors.Is(err, net.ErrClosed) {
+				return fmt.Errorf("Next after CloseWhenDone: %v", err)
+			}
+			return err
+		}, nil},
+		{"close", "1\n2\n", func(c *framer.Conn) error {
+			if _, err := c.Next(delimiter); err != nil {
+				return err
+			}
+			c.Close()
+			_, err := c.Next(delimiter)
+			return err
+		}, net.ErrClosed},
+		{"bad terminator", "1\n2\n", func(c *framer.Conn) error {
+			if _, err := c.Next(framer.Delimiter("")); err == nil {
+				return errors.New("Next with an empty delimiter returned no error")
+			}
+			return nil
+		}, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			nc, peer := tcpPair(t)
+			defer peer.Close()
+			c := serve(t, nc, framer.Session(test.session), framer.Config{})
+			writeString(t, peer, test.input)
+			endInput(t, peer)
+			if err := c.Wait(); !errors.Is(err, test.want) {
+				t.Errorf("Wait: %v, want %v", err, test.want)
+			}
+		})
+	}
+}
+
+func readSession(c *framer.Conn) error {
+	for {
+		if _, err := c.Next(framer.Delimiter("\n")); err != nil {
+			return err
+		}
+	}
+}
+
+// What a Session has pushed arrives, however it fails.
+func TestSessionFails(t *testing.T) {
+	for _, failure := range failures() {
+		t.Run(failure.name, func(t *testing.T) {
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				var logs logBook
+				c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+					if err := c.Push([]byte("last words")); err != nil {
+						t.Error(err)
+					}
+					return failure.fail()
+				}), framer.Config{Logger: slog.New(&logs)})
+				if got := readAll(t, peer); got != "last words" {
+					t.Errorf("the peer got %q", got)
+				}
+				peer.Close()
+				failure.check(t, c.Wait(), &logs)
+			})
+		})
+	}
+}
+
+// Close and CloseWhenDone from another goroutine end a Next that waits.
+func TestNextIsInterrupted(t *testing.T) {
+	for name, want := range map[string]error{"Close": net.ErrClosed, "CloseWhenDone": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := net.Pipe()
+				defer peer.Close()
+				var nextErr error
+				c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+					_, nextErr = c.Next(framer.Delimiter("\n"))
+					return nextErr
+				}), framer.Config{})
+				synctest.Wait()
+				if want == nil {
+					c.CloseWhenDone()
+				} else {
+					c.Close()
+				}
+				if err := c.Wait(); !errors.Is(err, want) {
+					t.Errorf("Wait: %v, want %v", err, want)
+				}
+				if !errors.Is(nextErr, net.ErrClosed) {
+					t.Errorf("Next: %v, want net.ErrClosed", nextErr)
+				}
+			})
+		})
+	}
+}
+
+func TestNextOutsideOfSession(t *testing.T) {
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	var s script
+	s.onFound = func() error {
+		_, err := s.Next(framer.Delimiter("\n"))
+		if err == nil {
+			t.Error("Next returned no error")
+		}
+		return s.CloseWhenDone()
+	}
+	c := s.serve(t, nc, framer.Config{})
+	writeString(t, peer, "a\nb\n")
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMessages(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		var got []string
+		c := serve(t, nc, framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
+			got = append(got, string(msg))
+			switch string(msg) {
+			case "four":
+				return c.SetTerminator(framer.FixedLength(4))
+			case "done":
+				return c.CloseWhenDone()
+			}
+			return nil
+		}), framer.Config{})
+		writeString(t, peer, "one\n\nfour")
+		writeString(t, peer, "\nabcd1\n2\ndonemore")
+		readAll(t, peer)
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff([]string{"one", "", "four", "abcd", "1\n2\n", "done"}, got); diff != "" {
+			t.Errorf("messages (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestMessagesFails(t *testing.T) {
+	errBad := errors.New("bad")
+	fail := func(*framer.Conn, []byte) error { return errBad }
+	tests := []struct {
+		name  string
+		term  framer.Terminator
+		check func(error) bool
+	}{
+		{"error", framer.Delimiter("\n"), func(err error) bool { return err == errBad }},
+		{"bad terminator", framer.Delimiter(""), func(err error) bool { return err != nil && err != errBad }},
+		{"too long", framer.Delimiter("!"), func(err error) bool {
+			var tooLong *framer.MessageTooLongError
+			return errors.As(err, &tooLong)
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			nc, peer := tcpPair(t)
+			defer peer.Close()
+			c := serve(t, nc, framer.Messages(test.term, fail), framer.Config{MaxMessageSize: 10})
+			writeString(t, peer, "hello\nworld\n...")
+			endInput(t, peer)
+			if err := c.Wait(); !test.check(err) {
+				t.Errorf("Wait: %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,434 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
+)
+
+// wantEndAfter fails the test unless c is open one nanosecond before d has passed,
+// and has ended then. It returns the reason.
+func wantEndAfter(t *testing.T, c *framer.Conn, d time.Duration) error {
+	t.Helper()
+	wantOpenFor(t, c, d-1)
+	time.Sleep(time.Nanosecond)
+	synctest.Wait()
+	select {
+	case <-c.Context().Done():
+	default:
+		t.Fatalf("the connection is open after %v", d)
+	}
+	return c.Wait()
+}
+
+// wantOpenFor fails the test if c ends within d.
+func wantOpenFor(t *testing.T, c *framer.Conn, d time.Duration) {
+	t.Helper()
+	time.Sleep(d)
+	synctest.Wait()
+	select {
+	case <-c.Context().Done():
+		t.Fatalf("the connection has ended within %v: %v", d, c.Wait())
+	default:
+	}
+}
+
+// wantTimeout fails the test unless err says that the time limit was exceeded.
+func wantTimeout(t *testing.T, err error, limit string) {
+	t.Helper()
+	if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(err.Error(), "(Config."+limit+")") {
+		t.Errorf("ended with %v, want a timeout of %s", err, limit)
+	}
+}
+
+func TestMessageTimeout(t *testing.T) { synctest.Test(t, testMessageTimeout) }
+
+func testMessageTimeout(t *testing.T) {
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	var s script
+	s.onFound = func() error {
+		time.Sleep(time.Hour) // the handler's time does not count
+		return nil
+	}
+	c := s.serve(t, nc, framer.Config{MessageTimeout: 10 * time.Second})
+	wantOpenFor(t, c, time.Hour) // no message has begun
+	for range 3 {
+		writeString(t, peer, "a")
+		wantOpenFor(t, c, 9*time.Second)
+		writeString(t, peer, "b\n")
+		wantOpenFor(t, c, 2*time.Hour)
+	}
+	writeString(t, peer, "a")
+	for range 9 {
+		wantOpenFor(t, c, time.Second)
+		writeString(t, peer, "a") // does not prolong it
+	}
+	wantTimeout(t, wantEndAfter(t, c, time.Second), "MessageTimeout")
+}
+
+// The time for a message that is thrown away is not taken from the next one.
+func TestMessageTimeoutAfterOversize(t *testing.T) { synctest.Test(t, testMessageTimeoutAfterOversize) }
+
+func testMessageTimeoutAfterOversize(t *testing.T) {
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	var s script
+	s.onOversize = func(*framer.MessageTooLongError) error { return nil }
+	c := s.serve(t, nc, framer.Config{MessageTimeout: 10 * time.Second, MaxMessageSize: 3})
+	for range 5 {
+		writeString(t, peer, "too long")
+		wantOpenFor(t, c, 9*time.Second)
+		writeString(t, peer, "\n")
+	}
+	writeString(t, peer, "too long")
+	wantTimeout(t, wantEndAfter(t, c, 10*time.Second), "MessageTimeout")
+}
+
+func TestIdleTimeout(t *testing.T) { synctest.Test(t, testIdleTimeout) }
+
+func testIdleTimeout(t *testing.T) {
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	var s script
+	s.onFound = func() error {
+		time.Sleep(time.Hour) // is not idle
+		return nil
+	}
+	c := s.serve(t, nc, framer.Config{IdleTimeout: 10 * time.Second})
+	const almost = 10*time.Second - 1
+	// Input, and output: more often than a loop that gives up would bear.
+	for range 200 {
+		wantOpenFor(t, c, almost)
+		writeString(t, peer, "x")
+		wantOpenFor(t, c, almost)
+		c.Push([]byte("y"))
+		readString(t, peer, "y")
+	}
+	for range 200 {
+		wantOpenFor(t, c, almost)
+		c.Push([]byte("y"))
+		readString(t, peer, "y")
+	}
+	writeString(t, peer, "\n")
+	wantOpenFor(t, c, time.Hour)
+	wantTimeout(t, wantEndAfter(t, c, 10*time.Second), "IdleTimeout")
+}
+
+// A peer that takes a long output slowly is not idle, though the write that it
+// takes is one.
+func TestSlowDownloadIsNotIdle(t *testing.T) { synctest.Test(t, testSlowDownloadIsNotIdle) }
+
+func testSlowDownloadIsNotIdle(t *testing.T) {
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	var s script
+	c := s.serve(t, nc, framer.Config{IdleTimeout: 10 * time.Second})
+	c.Push(make([]byte, 40))
+	for range 40 {
+		wantOpenFor(t, c, 3*time.Second)
+		readString(t, peer, "\x00")
+	}
+	wantTimeout(t, wantEndAfter(t, c, 10*time.Second), "IdleTimeout")
+}
+
+// After a timeout of the reader, output that waits is still sent.
+func TestTimeoutEndsInOrder(t *testing.T) { synctest.Test(t, testTimeoutEndsInOrder) }
+
+func testTimeoutEndsInOrder(t *testing.T) {
+	nc, peer := framertest.Pipe()
+	defer peer.Close()
+	var s script
+	c := s.serve(t, nc, framer.Config{MessageTimeout: time.Second})
+	writeString(t, peer, "unfinished")
+	synctest.Wait()
+	peer.HoldReads(true)
+	c.Push([]byte("too late\n"))
+	wantOpenFor(t, c, 2*time.Second)
+	peer.HoldReads(false)
+	if got := readAll(t, peer); got != "too late\n" {
+		t.Errorf("the peer got %q", got)
+	}
+	peer.Close()
+	wantTimeout(t, c.Wait(), "MessageTimeout")
+}
+
+func TestWriteTimeout(t *testing.T) {
+	tests := []struct {
+		name string
+		push func(c *framer.Conn) error
+	}{
+		{"push", func(c *framer.Conn) error { return c.Push(make([]byte, 100)) }},
+		{"producer", func(c *framer.Conn) error {
+			return c.PushWithProducer(framer.NewSimpleProducer(make([]byte, 100), 30))
+		}},
+		{"closing", func(c *framer.Conn) error {
+			return errors.Join(c.Push(make([]byte, 100)), c.CloseWhenDone())
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := net.Pipe()
+				defer peer.Close()
+				var s script
+				c := s.serve(t, nc, framer.Config{WriteTimeout: 10 * time.Second})
+				wantOpenFor(t, c, time.Hour) // nothing waits
+				if err := test.push(c); err != nil {
+					t.Fatal(err)
+				}
+				for range 50 { // a slow peer is none that does not read
+					wantOpenFor(t, c, 9*time.Second)
+					readString(t, peer, "\x00")
+				}
+				// The time runs from the beginning of the write that has waited
+				// last, if that was accepted some of, from its end.
+				wantOpenFor(t, c, 9*time.Second)
+				time.Sleep(11 * time.Second)
+				synctest.Wait()
+				if c.Context().Err() == nil {
+					t.Fatal("the connection is open")
+				}
+				wantTimeout(t, c.Wait(), "WriteTimeout")
+			})
+		})
+	}
+}
+
+// A peer that accepts nothing at all is dropped to the nanosecond.
+func TestWriteTimeoutIsExact(t *testing.T) {
+	tests := []struct {
+		name string
+		cfg  framer.Config
+		want time.Duration
+	}{
+		{"default", framer.Config{}, time.Minute},
+		{"set", framer.Config{WriteTimeout: 10 * time.Second}, 10 * time.Second},
+	}
+	for _, test := range tests {
+		for _, closing := range []bool{false, true} {
+			t.Run(test.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					nc, peer := net.Pipe()
+					defer peer.Close()
+					var s script
+					c := s.serve(t, nc, test.cfg)
+					c.Push(make([]byte, 100))
+					if closing {
+						c.CloseWhenDone()
+					}
+					wantTimeout(t, wantEndAfter(t, c, test.want), "WriteTimeout")
+				})
+			})
+		}
+	}
+}
+
+func TestNoWriteTimeout(t *testing.T) { synctest.Test(t, testNoWriteTimeout) }
+
+func testNoWriteTimeout(t *testing.T) {
+	nc, peer := net.Pipe()
+	var s script
+	c := s.serve(t, nc, framer.Config{WriteTimeout: -1})
+	c.Push([]byte("data"))
+	c.CloseWhenDone()
+	wantOpenFor(t, c, 1000*time.Hour)
+	if got := readAll(t, peer); got != "data" {
+		t.Errorf("the peer got %q", got)
+	}
+	peer.Close()
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// While the connection closes, a producer may not be silent for longer than
+// WriteTimeout; before, it may.
+func TestSilentProducer(t *testing.T) {
+	for _, peerDone := range []bool{false, true} {
+		name := map[bool]string{false: "CloseWhenDone", true: "peer done"}[peerDone]
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := framertest.Pipe()
+				defer peer.Close()
+				var s script
+				c := s.serve(t, nc, framer.Config{WriteTimeout: 10 * time.Second})
+				pieces := make(chan string)
+				c.PushWithProducer(framer.ProducerFunc(func() ([]byte, error) {
+					select {
+					case piece := <-pieces:
+						return []byte(piece), nil
+					case <-c.Context().Done():
+						return nil, c.Context().Err()
+					}
+				}))
+				wantOpenFor(t, c, time.Hour)
+				if peerDone {
+					endInput(t, peer)
+				} else {
+					c.CloseWhenDone()
+				}
+				synctest.Wait()
+				for range 200 {
+					wantOpenFor(t, c, 9*time.Second)
+					pieces <- "x"
+					readString(t, peer, "x")
+				}
+				wantTimeout(t, wantEndAfter(t, c, 10*time.Second), "WriteTimeout")
+			})
+		})
+	}
+}
+
+func TestLingerTimeout(t *testing.T) {
+	tests := []struct {
+		name string
+		cfg  framer.Config
+		want time.Duration
+	}{
+		{"default", framer.Config{}, 5 * time.Second},
+		{"set", framer.Config{LingerTimeout: time.Second}, time.Second},
+		{"off", framer.Config{LingerTimeout: -1}, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := framertest.Pipe()
+				defer peer.Close()
+				var s script
+				c := s.serve(t, nc, test.cfg)
+				synctest.Wait()
+				begin := time.Now()
+				c.Push([]byte("data"))
+				c.CloseWhenDone()
+				if got := readAll(t, peer); got != "data" {
+					t.Errorf("the peer got %q", got)
+				}
+				rubbish := make(chan struct{})
+				go func() { // is thrown away, and does not prolong it
+					defer close(rubbish)
+					var err error
+					for err == nil {
+						time.Sleep(time.Millisecond)
+						_, err = peer.Write([]byte("rubbish"))
+					}
+				}()
+				if err := c.Wait(); err != nil {
+					t.Error(err)
+				}
+				if got := time.Since(begin); got != test.want {
+					t.Errorf("lingered for %v, want %v", got, test.want)
+				}
+				<-rubbish
+			})
+		})
+	}
+}
+
+// The peer's end is all that is waited for.
+func TestLingerEndsWithPeer(t *testing.T) { synctest.Test(t, testLingerEndsWithPeer) }
+
+func testLingerEndsWithPeer(t *testing.T) {
+	nc, peer := framertest.Pipe()
+	var s script
+	c := s.serve(t, nc, framer.Config{})
+	c.CloseWhenDone()
+	wantOpenFor(t, c, time.Second)
+	peer.Close()
+	synctest.Wait()
+	if c.Context().Err() == nil {
+		t.Error("the connection is open")
+	}
+}
+
+// A handler that is slow to return after CloseWhenDone does not use up the time
+// for the peer's end.
+func TestLingerBeginsAfterHandler(t *testing.T) { synctest.Test(t, testLingerBeginsAfterHandler) }
+
+func testLingerBeginsAfterHandler(t *testing.T) {
+	nc, peer := framertest.Pipe()
+	defer peer.Close()
+	var s script
+	s.onConnect = func() error {
+		s.CloseWhenDone()
+		time.Sleep(time.Hour)
+		return nil
+	}
+	c := s.serve(t, nc, framer.Config{})
+	time.Sleep(time.Hour)
+	if err := wantEndAfter(t, c, 5*time.Second); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestHandshakeTimeout(t *testing.T) {
+	tests := []struct {
+		name string
+		cfg  framer.Config
+		want time.Duration
+	}{
+		{"default", framer.Config{}, 10 * time.Second},
+		{"set", framer.Config{HandshakeTimeout: time.Second}, time.Second},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := framertest.Pipe()
+				defer peer.Close()
+				server, _ := tlsConfigs(t)
+				var s script
+				c := s.serve(t, tls.Server(nc, server), test.cfg)
+				c.CloseWhenDone() // does not prolong it
+				wantTimeout(t, wantEndAfter(t, c, test.want), "HandshakeTimeout")
+				if s.called("connect") != 0 {
+					t.Error("HandleConnect was called")
+				}
+			})
+		})
+	}
+}
+
+// The deadline of the last write is not in force for what TLS itself may have to
+// write later, in a Read.
+func TestTLSWriteDeadlineIsCleared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := framertest.Pipe()
+		server, client := tlsConfigs(t)
+		spy := &deadlineConn{Conn: nc}
+		var s script
+		c := s.serve(t, tls.Server(spy, server), framer.Config{})
+		tc := tls.Client(peer, client)
+		c.Push([]byte("hello"))
+		readString(t, tc, "hello")
+		synctest.Wait()
+		if !spy.deadline.IsZero() {
+			t.Errorf("there is still a deadline, %v", spy.deadline)
+		}
+		tc.Close()
+		io.Copy(io.Discard, peer)
+	})
+}
+
+// A deadlineConn remembers the deadline for writing.
+type deadlineConn struct {
+	net.Conn
+	deadline time.Time
+}
+
+func (c *deadlineConn) SetWriteDeadline(t time.Time) error {
+	c.deadline = t
+	return c.Conn.SetWriteDeadline(t)
+}
