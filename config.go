@@ -11,18 +11,19 @@ import (
 )
 
 // A Config has the limits of a connection. The zero value is ready for
-// production; a nil *Config is the same. A negative value switches a limit off.
+// production; a nil *Config is the same. A negative value switches a limit off,
+// where the field does not say otherwise.
 // A Config is copied where it is used, and may be changed afterwards.
 type Config struct {
 	// ReadBufferSize is the size of the read buffer, and the greatest size of the
-	// pieces that CollectIncomingData is given, in bytes. If zero, it is 4096 and
-	// may grow under load.
+	// pieces that CollectIncomingData is given, in bytes. If zero or negative, it
+	// is 4096.
 	ReadBufferSize int
 
 	// WriteBufferSize is the greatest number of bytes in one write to the
 	// connection; longer pieces are cut. If zero, small output leaves in writes
-	// of up to 64 KiB. If negative, there is no limit. Files that go out by
-	// sendfile are not affected.
+	// of up to 64 KiB. If negative, there is no limit. Over TLS it is 16 KiB, a
+	// record, at most. Files that go out by sendfile are not affected.
 	WriteBufferSize int
 
 	// MaxMessageSize is the greatest size of a message in bytes, without its
@@ -59,13 +60,15 @@ type Config struct {
 	// end of it, waits for the peer's end. Until then input is read and thrown
 	// away: to close a TCP connection with unread input would destroy output that
 	// the peer has not received yet. On Linux the wait is prolonged while the peer
-	// still takes output. If zero, it is 5 seconds. If negative, the connection
-	// does not wait.
+	// still takes output. If zero, it is 5 seconds. If negative, or if the
+	// connection has no CloseWrite, as that of net.Pipe, there is no wait.
 	LingerTimeout time.Duration
 
-	// Logger receives what nobody else can be told: panics and errors of handlers
-	// and producers, at levels Error and Warn, and the reasons why connections
-	// ended, at level Debug. If nil, it is slog.Default().
+	// Logger is told, besides what Serve returns: of panics, at level Error; of
+	// connections that ended for an error of their handler, of a producer or in the
+	// framing, at level Warn; of all other ends at level Debug. A Server logs
+	// failures to accept at level Error and refused connections at level Info. If
+	// nil, it is slog.Default().
 	Logger *slog.Logger
 }
 

@@ -31,14 +31,16 @@ type ConnectHandler interface {
 // A CloseHandler is a [Handler] that wants to know of the end.
 type CloseHandler interface {
 	// HandleClose is called once, after every other method, when the connection
-	// has been closed. err is the reason, as Serve returns it.
+	// has been closed. err is the reason, as Serve returns it: nil after an orderly
+	// end, io.ErrUnexpectedEOF if the peer ended its side in the middle of a
+	// message.
 	HandleClose(err error)
 }
 
 // A ShutdownHandler is a [Handler] that wants to say goodbye.
 type ShutdownHandler interface {
-	// HandleShutdown is called when [Server.Shutdown] was, after all that has been
-	// read was handled, and once at most. Then the connection closes as by
+	// HandleShutdown is called once after [Server.Shutdown] was called, when all
+	// that has been read was handled. Then the connection closes as by
 	// CloseWhenDone.
 	HandleShutdown() error
 }
@@ -190,8 +192,11 @@ func NewConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config) *Conn {
 }
 
 // Dial connects to the address and starts a Conn, which serves on a goroutine of
-// its own; Wait waits for its end. newHandler has been called when Dial returns.
-// ctx is for the connecting only; the connection's context has its values.
+// its own; Close ends it, and Wait waits for its end. newHandler has been called
+// when Dial returns. ctx is for the connecting only; the connection's context has
+// its values.
+//
+// For TLS, dial with [tls.Dialer] and use NewConn.
 func Dial(ctx context.Context, network, address string, newHandler func(*Conn) Handler, cfg *Config) (*Conn, error) {
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, network, address)
@@ -1000,7 +1005,9 @@ func (c *Conn) pushProducer(ctx context.Context, p Producer) error {
 }
 
 // Flush waits until all that was pushed before has been handed to the system, or
-// ctx has ended. It fails if it was discarded, or the connection has ended.
+// ctx has ended. If the connection has ended, or the output was discarded, it
+// returns the reason or an error that is [net.ErrClosed]; otherwise the cause of
+// ctx. It must not be called by a Producer.
 func (c *Conn) Flush(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -1023,8 +1030,8 @@ func (c *Conn) Flush(ctx context.Context) error {
 }
 
 // CloseWhenDone closes the connection when all that was pushed before has been
-// sent; see Closing above. Nothing can be pushed any more. It does not wait, and
-// is harmless twice.
+// sent; see Closing above. Nothing can be pushed any more. It does not wait, is
+// harmless twice, and always returns nil.
 func (c *Conn) CloseWhenDone() error {
 	c.framer.stop.Store(true)
 	c.queue.close()
@@ -1032,8 +1039,9 @@ func (c *Conn) CloseWhenDone() error {
 	return nil
 }
 
-// Close closes the connection at once. What is queued is dropped. It is harmless
-// twice, and always returns nil.
+// Close closes the connection at once. What is queued is dropped. Serve and Wait
+// return an error that is [net.ErrClosed], unless there was a reason before. Close
+// is harmless twice, and always returns nil.
 func (c *Conn) Close() error {
 	c.abort(errClosed)
 	return nil

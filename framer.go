@@ -77,8 +77,8 @@ type Handler interface {
 	// and is valid until CollectIncomingData returns.
 	CollectIncomingData(data []byte) error
 
-	// FoundTerminator is called when the current message is complete. Of an
-	// empty message, CollectIncomingData has seen nothing.
+	// FoundTerminator is called when the current message is complete. For an
+	// empty message, CollectIncomingData is not called before.
 	FoundTerminator() error
 }
 
@@ -102,7 +102,7 @@ const headSize = 32
 type MessageTooLongError struct {
 	Limit int64  // MaxMessageSize, in bytes
 	Seen  int64  // bytes of the message that had come, or that its header announced
-	Head  []byte // its first bytes, at most 32, with the header if it has one
+	Head  []byte // a copy of its first bytes, at most 32, with the header if it has one
 }
 
 func (e *MessageTooLongError) Error() string {
@@ -160,8 +160,9 @@ func (c *Collector) Reset() { c.buf = c.buf[:0] }
 // called from one goroutine at a time.
 //
 // There are three styles. Run feeds a [Handler]. Next returns the next message
-// under a terminator of its own. All ranges over the messages. Next and All may
-// be mixed; bytes that one call has buffered are there for the next.
+// under a terminator of its own. All ranges over the messages. They may be mixed:
+// bytes that one call has buffered are there for the next. A panic of a Handler
+// passes through Run; in a [Conn] it becomes a [PanicError].
 type Framer struct {
 	r         io.Reader
 	pieceSize int   // Config.ReadBufferSize
@@ -493,6 +494,12 @@ func (f *Framer) Run(h Handler) error {
 		if f.discard.Load() {
 			f.discardInput()
 		}
+		if n, ok := f.whole(); ok {
+			if err := f.giveWhole(h, n); err != nil {
+				return err
+			}
+			continue
+		}
 		p, ok, err := f.next()
 		switch {
 		case err != nil:
@@ -511,6 +518,39 @@ func (f *Framer) Run(h Handler) error {
 	return nil
 }
 
+// whole is the short way to a message under a Delimiter that lies whole in the
+// buffer; it returns its length. Where it reports none, next has the answer.
+func (f *Framer) whole() (n int, ok bool) {
+	if f.term.kind != kindDelimiter || f.begun || f.ended || f.skipping || f.search.matched > 0 {
+		return 0, false
+	}
+	data := f.buf[f.start:f.end]
+	delim := f.term.delim
+	last := len(delim) - 1
+	// Of the delimiters in use, the last byte is the rarest.
+	end := bytes.IndexByte(data, delim[last])
+	n = end - last
+	if n < 0 || string(data[n:end]) != delim[:last] || n > f.pieceSize || int64(n) > f.maxSize {
+		return 0, false
+	}
+	return n, true
+}
+
+// giveWhole gives h the message of n bytes that the buffer begins with.
+func (f *Framer) giveWhole(h Handler, n int) error {
+	drop := len(f.term.delim)
+	data := f.buf[f.start : f.start+n]
+	f.start += n
+	f.ends++
+	f.changed = false
+	if n > 0 {
+		if err := h.CollectIncomingData(data); err != nil {
+			return err
+		}
+	}
+	return f.giveEnd(h, drop)
+}
+
 // more gets more input, for when all that is buffered has been looked at.
 func (f *Framer) more() error {
 	if f.readErr == io.EOF || f.finished {
@@ -527,15 +567,24 @@ func (f *Framer) give(h Handler, p part) error {
 			return err
 		}
 	}
-	if !p.found || f.changed && p.drop > 0 {
-		// The message goes on. What was the delimiter is under the new terminator.
+	if !p.found {
 		f.begun = f.begun || f.changed && f.term.kind != kindNone
+		return nil
+	}
+	return f.giveEnd(h, p.drop)
+}
+
+// giveEnd tells h that the message has ended, after a delimiter of drop bytes.
+func (f *Framer) giveEnd(h Handler, drop int) error {
+	if f.changed && drop > 0 {
+		// The message goes on. What was the delimiter is under the new terminator.
+		f.begun = f.begun || f.term.kind != kindNone
 		return nil
 	}
 	if f.stop.Load() {
 		return nil
 	}
-	f.start += p.drop
+	f.start += drop
 	f.found++
 	return h.FoundTerminator()
 }
@@ -594,6 +643,13 @@ func (f *Framer) nextMessage() ([]byte, error) {
 	for {
 		if f.discard.Load() {
 			f.discardInput()
+		}
+		if n, ok := f.whole(); ok {
+			data := f.buf[f.start : f.start+n]
+			f.start += n + len(f.term.delim)
+			f.ends++
+			f.found++
+			return data, nil
 		}
 		p, ok, err := f.next()
 		if err != nil {

@@ -43,7 +43,7 @@ type SimpleProducer struct {
 }
 
 // NewSimpleProducer returns a producer of data in pieces of at most bufferSize
-// bytes; 0 means 512. It keeps data, which must not be changed any more.
+// bytes; 0, or less, means 512. It keeps data, which must not be changed any more.
 func NewSimpleProducer(data []byte, bufferSize int) *SimpleProducer {
 	if bufferSize <= 0 {
 		bufferSize = 512

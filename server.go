@@ -22,21 +22,26 @@ import (
 )
 
 // ErrServerClosed is returned by the Serve methods of a [Server] after a call of
-// Shutdown or Close, and by Next in a [Session] when the server shuts down.
+// Shutdown or Close, and by Next in a [Session] when the server shuts down. It is
+// the reason of the connections that Close, or a Shutdown out of time, cut off.
 var ErrServerClosed = errors.New("framer: Server closed")
 
 // A Server accepts connections, serves each on a goroutine of its own, and knows
 // them until they have ended. Its fields must not be changed once it serves.
 //
 // The fields and methods that have a namesake in [net/http.Server] behave like
-// it, with one difference: the Serve methods return only after the connections
-// that they have accepted have ended.
+// it, but for two things: the Serve methods return only after the connections
+// that they have accepted have ended, and an empty Addr stands for a free port.
+//
+// Panics of handlers, producers and VerifyConn end their connection. Those of the
+// other functions in the fields are not caught.
 //
 // A zero Server with a NewHandler is ready. All methods may be called from any
 // goroutine.
 type Server struct {
-	// Addr is the TCP address to listen on, as "host:port". If empty,
-	// ListenAndServe uses a free port.
+	// Addr is the TCP address to listen on, as "host:port". If it is empty, or the
+	// port is 0, ListenAndServe uses a free port; to know which, listen and call
+	// Serve.
 	Addr string
 
 	// NewHandler is called once for every connection, before its first read, on
@@ -50,7 +55,7 @@ type Server struct {
 	TLSConfig *tls.Config
 
 	// Protocol optionally names the protocol, for ALPN (RFC 7301): ServeTLS offers
-	// it.
+	// it. A peer that does not negotiate is served as well.
 	Protocol string
 
 	// MaxConns is how many connections may be open at once; at the limit,
@@ -60,12 +65,13 @@ type Server struct {
 
 	// VerifyConn optionally decides whether to serve a new connection, like
 	// verify_request of Python's servers. It is called on the goroutine of the
-	// connection; after an error, which is logged, the connection is closed.
+	// connection, before a TLS handshake, and should not read. After an error,
+	// which is logged, the connection is closed.
 	VerifyConn func(net.Conn) error
 
 	// BaseContext optionally specifies the base context of the connections of a
 	// listener. If nil, it is context.Background(). When it ends, the connections
-	// are closed.
+	// are closed, those to come at once.
 	BaseContext func(net.Listener) context.Context
 
 	// ConnContext optionally modifies the context of a new connection.
@@ -93,7 +99,7 @@ type ServerStats struct {
 	Conns        int   // open now
 	Accepted     int64 // connections that came, with those refused
 	Refused      int64 // connections that VerifyConn refused
-	BytesRead    int64
+	BytesRead    int64 // these as in ConnStats, of all connections
 	BytesWritten int64
 	MessagesRead int64
 	QueuedBytes  int64 // pushed and not yet written, in all connections
@@ -263,8 +269,8 @@ func (s *Server) release() {
 }
 
 // ServeConn serves nc, which comes from elsewhere, and returns when it has ended,
-// with what [Conn.Serve] returns. nc counts for MaxConns and is shut down with
-// the others. When ctx ends, it is closed.
+// with what [Conn.Serve] returns. It waits for a place under MaxConns. nc is shut
+// down with the other connections. When ctx ends, it is closed.
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 	if s.NewHandler == nil {
 		nc.Close()

@@ -26,8 +26,8 @@ func (session) FoundTerminator() error           { return nil }
 //	})
 //
 // f runs on the goroutine of Serve. When it returns, what it has pushed is sent
-// and the connection closed. Its error is the reason, but [io.EOF], of a peer that
-// has ended its side, and [ErrServerClosed] are an orderly end.
+// and the connection closed. Its error is the reason why the connection ended;
+// [io.EOF] and [ErrServerClosed] count as an orderly end.
 func Session(f func(c *Conn) error) func(*Conn) Handler {
 	return func(*Conn) Handler { return session(f) }
 }
