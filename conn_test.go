@@ -77,6 +77,55 @@ func TestConnDividesInput(t *testing.T) {
 	}
 }
 
+// asynchat: find_prefix_at_end. What could begin the delimiter is held back, and
+// nothing else.
+func TestConnHoldsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := net.Pipe()
+		defer peer.Close()
+		var s script
+		s.onConnect = func() error { return s.SetTerminator(framer.Delimiter("\r\n")) }
+		s.serve(t, nc, framer.Config{})
+		for _, step := range []struct{ input, want string }{
+			{"qwerty\r", "qwerty"},
+			{"x", "qwerty\rx"},
+			{"qwertydkjf", "qwerty\rxqwertydkjf"},
+		} {
+			writeString(t, peer, step.input)
+			synctest.Wait()
+			if got := string(s.Bytes()); got != step.want {
+				t.Errorf("after %q the handler has %q, want %q", step.input, got, step.want)
+			}
+		}
+	})
+}
+
+// asynchat: disallow_negative_terminator. A senseless terminator is refused, and the
+// one in force stays. During a Length, it is what remains.
+func TestConnTerminator(t *testing.T) {
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	var s script
+	var got []framer.Terminator
+	s.onConnect = func() error { return s.SetTerminator(framer.Length(5)) }
+	s.onCollect = func([]byte) error {
+		if err := s.SetTerminator(framer.Length(-1)); err == nil {
+			t.Error("a negative length was accepted")
+		}
+		got = append(got, s.Terminator())
+		return nil
+	}
+	c := s.serve(t, nc, framer.Config{})
+	writeString(t, peer, "ab")
+	writeString(t, peer, "cde")
+	writeString(t, peer, "f")
+	peer.Close()
+	c.Wait()
+	if want := []framer.Terminator{framer.Length(3), framer.None(), framer.None()}; !slices.Equal(got, want) {
+		t.Errorf("the terminators are %v, want %v", got, want)
+	}
+}
+
 // endInput ends what peer sends, in the way that it can.
 func endInput(t *testing.T, peer net.Conn) {
 	t.Helper()

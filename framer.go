@@ -190,6 +190,7 @@ type Framer struct {
 	empties  int   // tokens from Split without progress
 	head     [headSize]byte
 	message  []byte // Next: the message so far, if the buffer could not hold it
+	returned bool   // Next: it was returned whole, or never will be
 	found    int64  // messages
 	ends     int64  // messages and those that were thrown away
 
@@ -425,8 +426,9 @@ func (f *Framer) splitRest(atEOF bool) error {
 
 // fill reads once into the buffer, which is empty but for what was held back.
 func (f *Framer) fill() error {
-	if f.readErr != nil {
-		return f.readErr
+	if err := f.readErr; err != nil {
+		f.readErr = nil // another call may read again
+		return err
 	}
 	f.makeRoom()
 	for range maxEmpty {
@@ -438,11 +440,11 @@ func (f *Framer) fill() error {
 			f.discardInput() // what was held back, not what has come since
 		}
 		f.end += n
-		f.readErr = err
-		if n > 0 || err == io.EOF {
+		switch {
+		case n > 0, err == io.EOF:
+			f.readErr = err
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
 		}
 	}
@@ -625,21 +627,21 @@ func (f *Framer) discardInput() {
 // At the end of the input Next returns [io.EOF], or, with what there is of an
 // unfinished message, [io.ErrUnexpectedEOF]. A message above MaxMessageSize is
 // a [*MessageTooLongError]; the next call, with the same t, goes on after it.
+// After any other error of the reader, such as an expired deadline, the next
+// call, with the same t, goes on where this one was.
 func (f *Framer) Next(t Terminator) ([]byte, error) {
-	if t != f.term || t.kind == kindLength {
+	if t != f.term {
 		if err := f.SetTerminator(t); err != nil {
 			return nil, err
 		}
+		f.returned = true
 	}
 	return f.nextMessage()
 }
 
 // nextMessage is Next under the terminator in force.
 func (f *Framer) nextMessage() ([]byte, error) {
-	if cap(f.message) > maxKept {
-		f.message = nil
-	}
-	f.message = f.message[:0]
+	f.forgetMessage()
 	for {
 		if f.discard.Load() {
 			f.discardInput()
@@ -653,8 +655,8 @@ func (f *Framer) nextMessage() ([]byte, error) {
 		}
 		p, ok, err := f.next()
 		if err != nil {
-			_, tooLong := err.(*MessageTooLongError)
-			f.skipping = tooLong
+			_, f.skipping = err.(*MessageTooLongError)
+			f.returned = true
 			return nil, err
 		}
 		if !ok {
@@ -672,9 +674,22 @@ func (f *Framer) nextMessage() ([]byte, error) {
 		}
 		f.message = append(f.message, p.data...)
 		if p.found {
+			f.returned = true
 			return f.message, nil
 		}
 	}
+}
+
+// forgetMessage makes room for another message, if the last one was returned.
+func (f *Framer) forgetMessage() {
+	switch {
+	case !f.returned:
+		return
+	case cap(f.message) > maxKept:
+		f.message = nil
+	}
+	f.message = f.message[:0]
+	f.returned = false
 }
 
 // All returns an iterator over the messages, which end as t says, up to the end

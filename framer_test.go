@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -29,7 +30,8 @@ type chunkReader struct {
 }
 
 func newChunkReader(chunks ...string) *chunkReader {
-	return &chunkReader{chunks: slices.Clone(chunks)}
+	empty := func(chunk string) bool { return chunk == "" }
+	return &chunkReader{chunks: slices.DeleteFunc(slices.Clone(chunks), empty)}
 }
 
 func (r *chunkReader) Read(p []byte) (int, error) {
@@ -340,6 +342,27 @@ func TestTerminatorTellsRemainder(t *testing.T) {
 		t.Error(err)
 	}
 	want := []string{"ab Length(5)", "cde Length(2)", "f Length(1)", "g None()", "h None()"}
+	if diff := diffStrings(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTerminatorTellsRemainderOfBuffer(t *testing.T) {
+	// A long delimiter makes the buffer grow beyond the size of a piece.
+	f := framer.NewFramer(strings.NewReader("<delimiter>abcdef"), &framer.Config{ReadBufferSize: 1})
+	if message, err := f.Next(framer.Delimiter("<delimiter>")); len(message) > 0 || err != nil {
+		t.Fatalf("%q, %v", message, err)
+	}
+	var got []string
+	h := new(hookedTranscript)
+	h.collect = func(data string) error {
+		got = append(got, data+" "+f.Terminator().String())
+		return nil
+	}
+	if err := errors.Join(f.SetTerminator(framer.Length(4)), f.Run(h)); err != nil {
+		t.Error(err)
+	}
+	want := []string{"a Length(3)", "b Length(2)", "c Length(1)", "d None()", "e None()", "f None()"}
 	if diff := diffStrings(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -679,21 +702,23 @@ func TestReaderStutters(t *testing.T) {
 
 func TestHandlerErrors(t *testing.T) {
 	broken := errors.New("broken")
-	for _, inFound := range []bool{false, true} {
-		f := framer.NewFramer(strings.NewReader("a\nb\n"), nil)
-		h := new(hookedTranscript)
-		want := "a"
-		if inFound {
-			want = "a|"
-			h.found = func() error { return broken }
-		} else {
-			h.collect = func(string) error { return broken }
-		}
-		if err := f.SetTerminator(framer.Delimiter("\n")); err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Run(h); err != broken || h.String() != want {
-			t.Errorf("%q, %v; want %q", h.String(), err, want)
+	for _, terminator := range []framer.Terminator{framer.Delimiter("b"), framer.AnyDelimiter("b"), framer.FixedLength(1)} {
+		for _, inFound := range []bool{false, true} {
+			f := framer.NewFramer(strings.NewReader("abab"), nil)
+			h := new(hookedTranscript)
+			want := "a"
+			if inFound {
+				want = "a|"
+				h.found = func() error { return broken }
+			} else {
+				h.collect = func(string) error { return broken }
+			}
+			if err := f.SetTerminator(terminator); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Run(h); err != broken || h.String() != want {
+				t.Errorf("%v: %q, %v; want %q", terminator, h.String(), err, want)
+			}
 		}
 	}
 }
@@ -793,11 +818,14 @@ func TestLinear(t *testing.T) {
 	// There is no clock here: quadratic work on a megabyte does not end within
 	// the time limit of a test.
 	for _, c := range linearCases() {
-		for _, size := range []int{1, 4096, len(c.input)} {
-			if err := c.run(size, max(size, 16)); err != nil {
-				t.Errorf("%s, chunks of %d: %v", c.name, size, err)
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for _, size := range []int{1, 4096, len(c.input)} {
+				if err := c.run(size, max(size, 16)); err != nil {
+					t.Errorf("chunks of %d: %v", size, err)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -1125,4 +1153,43 @@ func FuzzLengthPrefix(f *testing.F) {
 		s := &source{decisions}
 		compareWithNaive(t, program{prefixRule(s.prefix())}, input, seed, fuzzLimit(n))
 	})
+}
+
+// An errorReader reads from r, but has an error first, now and then.
+type errorReader struct {
+	r      io.Reader
+	err    error
+	failed bool
+}
+
+func (r *errorReader) Read(p []byte) (int, error) {
+	if r.failed = !r.failed; r.failed {
+		return 0, r.err
+	}
+	return r.r.Read(p)
+}
+
+// TestNextGoesOnAfterError has a reader, such as a serial line with a deadline,
+// that fails before every byte. Nothing of a message may be lost.
+func TestNextGoesOnAfterError(t *testing.T) {
+	for _, term := range []framer.Terminator{
+		framer.Delimiter("\r\n"),
+		framer.AnyDelimiter("\r\n", "\n"),
+		framer.Length(6),
+		framer.FixedLength(6),
+		framer.LengthPrefix(framer.Prefix{Size: 1, Adjustment: 5 - 'h', Keep: true}),
+	} {
+		r := &errorReader{r: iotest.OneByteReader(strings.NewReader("hello \r\nhello \r\n")), err: os.ErrDeadlineExceeded}
+		f := framer.NewFramer(r, nil)
+		for {
+			msg, err := f.Next(term)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				continue
+			}
+			if err != nil || string(msg) != "hello " {
+				t.Errorf("%v: Next = %q, %v, want the whole message", term, msg, err)
+			}
+			break
+		}
+	}
 }

@@ -560,6 +560,25 @@ func TestOnDoneEarly(t *testing.T) {
 	}
 }
 
+func TestProducerClosedTwice(t *testing.T) {
+	// Who uses producers without a Conn closes them himself.
+	inner := &testProducer{ending: endEmpty}
+	p, done := onDone(inner)
+	p = framer.Concat(p)
+	closer := p.(io.Closer)
+	if err := errors.Join(closer.Close(), closer.Close()); err != nil {
+		t.Error(err)
+	}
+	p, doneAlone := onDone(p)
+	closer = p.(io.Closer)
+	if err := errors.Join(closer.Close(), closer.Close()); err != nil {
+		t.Error(err)
+	}
+	if n := inner.closes.Load(); n != 1 || len(done) != 1 || len(doneAlone) != 1 {
+		t.Errorf("closed %d times, done %d and %d times", n, len(done), len(doneAlone))
+	}
+}
+
 func TestSeqProducerStops(t *testing.T) {
 	stopped := 0
 	seq := iter.Seq[[]byte](func(yield func([]byte) bool) {

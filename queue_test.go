@@ -291,6 +291,9 @@ func TestPushWaitsInVain(t *testing.T) {
 				if err := <-push; !errors.Is(err, net.ErrClosed) {
 					t.Errorf("Push: %v, want net.ErrClosed", err)
 				}
+				if err := c.TryPush(make([]byte, 10)); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("TryPush: %v, want net.ErrClosed", err)
+				}
 			})
 		})
 	}
@@ -535,6 +538,24 @@ func TestProducerFails(t *testing.T) {
 	}
 }
 
+// What goes wrong in closing a producer that is discarded is logged, too.
+func TestDiscardedProducerCloseFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logs logBook
+		c, _, _ := blockedConn(t, framer.Config{Logger: slog.New(&logs)})
+		p := &closeCounter{Producer: framer.NewBytesProducer([]byte("x"))}
+		c.PushWithProducer(badClose{framer.NewBytesProducer([]byte("x"))})
+		c.PushWithProducer(p)
+		c.DiscardBuffers()
+		if n := len(logs.find("framer: closing a producer")); n != 1 {
+			t.Errorf("logged %d times, want once", n)
+		}
+		if n := p.closed.Load(); n != 1 {
+			t.Errorf("the next producer was closed %d times, want 1", n)
+		}
+	})
+}
+
 // What goes wrong in closing a producer is logged, and nothing else happens.
 func TestProducerCloseFails(t *testing.T) {
 	nc, peer := net.Pipe()
@@ -610,7 +631,11 @@ func TestDiscardOutput(t *testing.T) {
 		synctest.Wait()
 		c.Push([]byte("dropped"))
 		c.CloseWhenDone()
+		synctest.Wait()
 		c.DiscardBuffers()
+		if err := c.Push([]byte("late")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Push after DiscardBuffers: %v, want net.ErrClosed", err)
+		}
 		if got := readAll(t, peer); got != "+" {
 			t.Errorf("the peer got %q, want %q", got, "+")
 		}

@@ -936,6 +936,9 @@ func TestConnState(t *testing.T) {
 		{"refused", func(s *framer.Server) {
 			s.VerifyConn = func(net.Conn) error { return errBad }
 		}, false, nil},
+		{"closed in VerifyConn", func(s *framer.Server) {
+			s.VerifyConn = func(net.Conn) error { return s.Close() }
+		}, false, []framer.ConnState{framer.StateNew, framer.StateClosed}},
 		{"without a handler", func(s *framer.Server) {
 			s.NewHandler = func(*framer.Conn) framer.Handler { return nil }
 		}, false, []framer.ConnState{framer.StateNew, framer.StateClosed}},
@@ -1048,6 +1051,12 @@ func TestServerStats(t *testing.T) {
 		checkEcho(t, peer)
 		if got := len(slices.Collect(s.Conns())); got != 1 {
 			t.Errorf("%d connections, want 1", got)
+		}
+		for c := range s.Conns() {
+			if c.NetConn() != nc {
+				t.Errorf("the connection is %v", c)
+			}
+			break
 		}
 		peer.Close()
 		if err := <-result; err != nil {

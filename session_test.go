@@ -45,12 +45,12 @@ func TestSession(t *testing.T) {
 			go fmt.Fprintf(peer, "ECHO %d\r\n%s", len(body), body)
 			readString(t, peer, fmt.Sprintf("%d %s\r\n", len(body), body))
 		}
-		if got := c.Stats().MessagesRead; got != 6 {
-			t.Errorf("%d messages read, want 6", got)
-		}
 		peer.Close()
 		if err := c.Wait(); err != nil {
 			t.Error(err)
+		}
+		if got := c.Stats().MessagesRead; got != 6 {
+			t.Errorf("%d messages read, want 6", got)
 		}
 	})
 }

@@ -136,15 +136,16 @@ func LengthPrefix(p Prefix) Terminator {
 // Unlike the other terminators, a split function needs the whole message in the
 // buffer and is asked anew with all of it after every read. An unfinished
 // message may fill MaxMessageSize plus ReadBufferSize bytes before it is
-// refused; a handler that chooses to skip it goes on with the next token that f
-// finds in the rest.
+// refused. If it is skipped, that means: up to and with the next token that f
+// finds.
 //
-// Two Terminators made by the same call of Split are equal; others are not.
+// Two Terminators made by the same call of Split are equal; others are not. It is
+// best called once, before a loop.
 func Split(f bufio.SplitFunc) Terminator {
 	return Terminator{kind: kindSplit, split: &f}
 }
 
-// String returns the Go expression that makes t, as far as there is one.
+// String returns t as it could be written in Go, for people to read.
 func (t Terminator) String() string {
 	switch t.kind {
 	case kindDelimiter:
@@ -456,7 +457,7 @@ func (p prefixFormat) length(data []byte) (length uint64, size int, err error) {
 	if p.size == Uvarint {
 		length, n := binary.Uvarint(field)
 		switch {
-		case n < 0:
+		case n < 0, n == 0 && len(field) >= binary.MaxVarintLen64:
 			return 0, 0, fmt.Errorf("%w: a uvarint of more than 64 bits; the header begins %q", ErrBadPrefix, data[:min(len(data), headSize)])
 		case n == 0:
 			return 0, 0, nil

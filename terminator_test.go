@@ -14,6 +14,7 @@ import (
 	"iter"
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -322,20 +323,22 @@ func (h *programHandler) HandleOversize(e *framer.MessageTooLongError) error {
 }
 
 // cuts yields the ways to cut input into chunks: all of them if it is short,
-// otherwise those with one or two cuts, and single bytes.
+// otherwise those into two chunks, and into chunks of equal size.
 func cuts(input string) iter.Seq[[]string] {
 	if len(input) <= 10 {
 		return allCuts(input)
 	}
 	return func(yield func([]string) bool) {
-		if !yield([]string{input}) || !yield(bytewise(input)) {
-			return
-		}
-		for i := 1; i < len(input); i++ {
-			for j := i; j < len(input); j++ {
-				if !yield([]string{input[:i], input[i:j], input[j:]}) {
-					return
-				}
+		for i := 1; i <= len(input); i++ {
+			if !yield([]string{input[:i], input[i:]}) {
+				return
+			}
+			var chunks []string
+			for chunk := range slices.Chunk([]byte(input), i) {
+				chunks = append(chunks, string(chunk))
+			}
+			if !yield(chunks) {
+				return
 			}
 		}
 	}
@@ -441,6 +444,29 @@ func TestTerminators(t *testing.T) {
 				checkEveryCut(t, program{test.rule}, input, -1, 1, 3)
 			}
 		})
+	}
+}
+
+func TestDelimitersAtRandom(t *testing.T) {
+	// The inputs are full of beginnings of the delimiter, so that the search has to
+	// fall back from one to another.
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 5000 {
+		delim := ""
+		for range 1 + random.IntN(12) {
+			delim += "aaab"[random.IntN(4):][:1]
+		}
+		input := ""
+		for range 8 {
+			input += delim[:random.IntN(len(delim)+1)] + "ab"[random.IntN(2):][:1]
+		}
+		p := program{delimiterRule(delim)}
+		want := p.outcome(input, -1)
+		for _, size := range []int{1, 5, 100} {
+			if got := p.run(strings.NewReader(input), framer.Config{ReadBufferSize: size}); !got.equal(want) {
+				t.Fatalf("%q in %q, buffer of %d:\n got %q\nwant %q", delim, input, size, got, want)
+			}
+		}
 	}
 }
 
@@ -606,6 +632,7 @@ func TestLengthPrefixHostile(t *testing.T) {
 		{"negative and the header", framer.Prefix{Size: u8, Adjustment: -4, Keep: true}, 0, "\x03abc", 0, framer.ErrBadPrefix},
 		{"uvarint 2^64-1", framer.Prefix{Size: framer.Uvarint}, 0, maxUvarint + "abc", math.MaxInt64, nil},
 		{"uvarint 2^64", framer.Prefix{Size: framer.Uvarint}, 0, strings.Repeat("\x80", 9) + "\x02abc", 0, framer.ErrBadPrefix},
+		{"uvarint of 10 bytes that goes on", framer.Prefix{Size: framer.Uvarint}, 0, strings.Repeat("\x80", 10), 0, framer.ErrBadPrefix},
 		{"uvarint of 11 bytes", framer.Prefix{Size: framer.Uvarint}, 0, strings.Repeat("\x80", 10) + "\x01abc", 0, framer.ErrBadPrefix},
 		{"uvarint without end", framer.Prefix{Size: framer.Uvarint}, 0, strings.Repeat("\x80", 1000), 0, framer.ErrBadPrefix},
 		{"one above the limit", framer.Prefix{Size: u8}, 10, "\x0bxxxxxxxxxxx", 11, nil},
