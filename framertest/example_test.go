@@ -1,0 +1,200 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framertest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
+)
+
+// printer stands for the *testing.T that a test has: it prints failures.
+type printer struct{ testing.TB }
+
+func (printer) Helper() {}
+
+func (printer) Errorf(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+
+// Each end of a Pipe is buffered, and can end its output and still read.
+func ExamplePipe() {
+	a, b := framertest.Pipe()
+	defer a.Close()
+	defer b.Close()
+
+	fmt.Fprint(a, "no one has to read yet")
+	a.CloseWrite()
+	data, err := io.ReadAll(b)
+	fmt.Printf("%q, %v\n", data, err)
+
+	fmt.Fprint(b, "thank you")
+	b.CloseWrite()
+	data, err = io.ReadAll(a)
+	fmt.Printf("%q, %v\n", data, err)
+	// Output:
+	// "no one has to read yet", <nil>
+	// "thank you", <nil>
+}
+
+// To close a connection with unread input destroys what was sent on it. On a Pipe
+// a program that does so fails every time, not just now and then.
+func ExampleConn_Close() {
+	client, server := framertest.Pipe()
+	defer client.Close()
+
+	fmt.Fprint(client, "a request that nobody reads to the end")
+	fmt.Fprint(server, "421 too busy")
+	server.Close()
+	data, err := io.ReadAll(client)
+	fmt.Printf("%q, reset: %t\n", data, errors.Is(err, syscall.ECONNRESET))
+	// Output:
+	// "", reset: true
+}
+
+// HoldReads and HoldWrites make a network that delivers nothing. Here it does not
+// deliver until the client has said all.
+func ExampleConn_HoldReads() {
+	client, server := framertest.Pipe()
+	defer client.Close()
+	defer server.Close()
+
+	server.HoldReads(true)
+	for _, text := range []string{"one ", "two ", "three"} {
+		fmt.Fprint(client, text)
+	}
+	server.HoldReads(false)
+
+	buf := make([]byte, 100)
+	n, _ := server.Read(buf)
+	fmt.Println(string(buf[:n]))
+	// Output:
+	// one two three
+}
+
+// A Server accepts from a Listener as from one of package net. Most tests do this
+// in a bubble of testing/synctest, where timeouts take no time.
+func ExampleListen() {
+	server := framer.Server{NewHandler: framer.Messages(framer.Delimiter("\n"),
+		func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) })}
+	l := framertest.Listen()
+	var served sync.WaitGroup
+	served.Go(func() { fmt.Println(server.Serve(l)) })
+
+	client, err := l.Dial()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Fprint(client, "hello\n")
+	client.CloseWrite()
+	io.Copy(printWriter{}, client)
+	client.Close()
+
+	server.Shutdown(context.Background())
+	served.Wait()
+	// Output:
+	// got "hello\n"
+	// framer: Server closed
+}
+
+type printWriter struct{}
+
+func (printWriter) Write(p []byte) (int, error) {
+	fmt.Printf("got %q\n", p)
+	return len(p), nil
+}
+
+// A function that looks for the delimiter in each piece that it reads is found
+// out. The message says where the input was cut. In a test, t is the *testing.T.
+func ExampleRecut() {
+	var t printer
+	framertest.Recut(t, []byte("one\r\ntwo\r\n"), func(r io.Reader) string {
+		var lines int
+		buf := make([]byte, 4096)
+		for {
+			n, err := r.Read(buf)
+			if err != nil {
+				return fmt.Sprint(lines, " lines")
+			}
+			lines += bytes.Count(buf[:n], []byte("\r\n"))
+		}
+	})
+	// Output:
+	// the cut makes a difference: "one\r" | "\ntwo\r\n"
+	// --- whole
+	// 2 lines
+	// --- cut
+	// 1 lines
+}
+
+// upper is a Handler that answers in upper case.
+type upper struct {
+	*framer.Conn
+	framer.Collector
+}
+
+func newUpper(c *framer.Conn) framer.Handler {
+	c.SetTerminator(framer.Delimiter("\r\n"))
+	return &upper{Conn: c}
+}
+
+func (h *upper) FoundTerminator() error {
+	return h.Push(append(bytes.ToUpper(h.Take()), "\r\n"...))
+}
+
+// The test of a Handler is one line. It fails if a message, the unfinished rest,
+// the output, or the reason of the end depend on a cut. In a test, t is the
+// *testing.T.
+func ExampleTranscript() {
+	var t printer
+	framertest.Recut(t, []byte("one\r\ntwo\r\nthr"), framertest.Transcript(newUpper, nil))
+
+	// This is what it compares.
+	transcript := framertest.Transcript(newUpper, nil)
+	fmt.Print(transcript(bytes.NewReader([]byte("one\r\ntwo\r\nthr"))))
+	// Output:
+	// message "one"
+	// message "two"
+	// rest "thr"
+	// sent "ONE\r\nTWO\r\n"
+	// end unexpected EOF
+}
+
+// A script for a peer of a server that answers in upper case, and of one that
+// should but does not. In a test, t is the *testing.T.
+func ExamplePlay() {
+	var t printer
+	for _, newHandler := range []func(*framer.Conn) framer.Handler{
+		newUpper,
+		framer.Messages(framer.Delimiter("\r\n"), func(c *framer.Conn, line []byte) error {
+			return c.Push(append(line, "\r\n"...))
+		}),
+	} {
+		client, server := framertest.Pipe()
+		var served sync.WaitGroup
+		served.Go(func() { framer.NewConn(server, newHandler, nil).Serve(context.Background()) })
+		ok := framertest.Play(t, client,
+			framertest.SendBytewise("hello\r\n"),
+			framertest.Expect("HELLO\r\n"),
+			framertest.Send("unfinished"),
+			framertest.HalfClose(),
+			framertest.ExpectEnd(),
+		)
+		fmt.Println(ok)
+		client.Close()
+		served.Wait()
+	}
+	// Output:
+	// true
+	// step 2, Expect("HELLO\r\n"): got "hello\r\n"
+	// false
+}

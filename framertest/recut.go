@@ -1,0 +1,315 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framertest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"math/bits"
+	"math/rand/v2"
+	"net"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/goframer/framer"
+)
+
+const (
+	exhaustive  = 12      // inputs of up to so many bytes are cut in every way
+	singleLimit = 2048    // inputs of up to so many bytes are cut once at every place
+	minRandom   = 20      // random cuts of an input that is longer than exhaustive
+	maxRandom   = 300     // as many if it is short
+	randomBytes = 8 << 20 // what they may cost together, between the two
+)
+
+// Recut runs f on input whole, and then cut into reads in many other ways: in
+// every way if input has at most 12 bytes, otherwise once at every place (up to
+// 2048 bytes), byte by byte, and into pieces of random sizes that are the same in
+// every run. If f does not return the same each time, Recut fails t with a cut that
+// makes a difference: the smallest for a short input, otherwise one of which no
+// place can be left out.
+//
+// f reads what it is given to the end and returns a text of what came of it, which
+// must depend on nothing else. For the handler of a connection, [Transcript] makes
+// one.
+func Recut(t testing.TB, input []byte, f func(io.Reader) string) {
+	t.Helper()
+	want := f(&cutReader{input: input})
+	if again := f(&cutReader{input: input}); again != want {
+		t.Errorf("the same input makes a difference\n--- once\n%s\n--- again\n%s", want, again)
+		return
+	}
+	differs := func(cuts []int) bool {
+		return f(&cutReader{input: input, cuts: cuts}) != want
+	}
+	for cuts := range ways(len(input)) {
+		if !differs(cuts) {
+			continue
+		}
+		cuts = shrink(cuts, differs)
+		t.Errorf("the cut makes a difference: %s\n--- whole\n%s\n--- cut\n%s",
+			pieces(input, cuts), want, f(&cutReader{input: input, cuts: cuts}))
+		return
+	}
+}
+
+// ways returns the cuts to try of n bytes, as places in increasing order.
+func ways(n int) iter.Seq[[]int] {
+	return func(yield func([]int) bool) {
+		switch {
+		case n < 2:
+		case n <= exhaustive:
+			allWays(n, yield)
+		default:
+			someWays(n, yield)
+		}
+	}
+}
+
+// allWays yields all subsets of the n-1 places, small ones first.
+func allWays(n int, yield func([]int) bool) {
+	for size := 1; size < n; size++ {
+		for set := range uint(1) << (n - 1) {
+			if bits.OnesCount(set) == size && !yield(places(set)) {
+				return
+			}
+		}
+	}
+}
+
+// places returns the places that are the bits of set, from 1 on.
+func places(set uint) (cuts []int) {
+	for ; set != 0; set &= set - 1 {
+		cuts = append(cuts, 1+bits.TrailingZeros(set))
+	}
+	return cuts
+}
+
+// someWays yields single places, all places, and random ones.
+func someWays(n int, yield func([]int) bool) {
+	var all []int
+	for i := 1; i < n; i++ {
+		if n <= singleLimit && !yield([]int{i}) {
+			return
+		}
+		all = append(all, i)
+	}
+	if !yield(all) {
+		return
+	}
+	random := rand.New(rand.NewPCG(1, uint64(n)))
+	for range min(max(minRandom, randomBytes/n), maxRandom) {
+		if !yield(randomPlaces(n, random)) {
+			return
+		}
+	}
+}
+
+// randomPlaces cuts n bytes into pieces of random sizes, which are small in some
+// calls and large in others.
+func randomPlaces(n int, random *rand.Rand) (cuts []int) {
+	longest := n >> random.IntN(bits.Len(uint(n)))
+	for i := 1 + random.IntN(longest); i < n; i += 1 + random.IntN(longest) {
+		cuts = append(cuts, i)
+	}
+	return cuts
+}
+
+// shrink drops places from cuts as long as they still make a difference, many at
+// once first.
+func shrink(cuts []int, differs func([]int) bool) []int {
+	for size := len(cuts) / 2; size > 0; size /= 2 {
+		for dropped := true; dropped; {
+			cuts, dropped = drop(cuts, size, differs)
+		}
+	}
+	return cuts
+}
+
+// drop drops runs of size places from cuts, where the rest makes a difference, and
+// reports whether there was one.
+func drop(cuts []int, size int, differs func([]int) bool) (rest []int, dropped bool) {
+	for i := 0; i+size <= len(cuts); {
+		fewer := slices.Concat(cuts[:i], cuts[i+size:])
+		if differs(fewer) {
+			cuts, dropped = fewer, true
+		} else {
+			i += size
+		}
+	}
+	return cuts, dropped
+}
+
+// pieces shows a cut.
+func pieces(input []byte, cuts []int) string {
+	var all []string
+	last := 0
+	for _, i := range append(slices.Clone(cuts), len(input)) {
+		all = append(all, quote(string(input[last:i])))
+		last = i
+	}
+	return strings.Join(all, " | ")
+}
+
+// quote quotes s, of which it shows both ends if it is long.
+func quote(s string) string {
+	const end = 30
+	if len(s) <= 2*end {
+		return strconv.Quote(s)
+	}
+	return fmt.Sprintf("%q...%q", s[:end], s[len(s)-end:])
+}
+
+// A cutReader gives its input in one piece a read.
+type cutReader struct {
+	input []byte
+	pos   int
+	cuts  []int
+}
+
+func (r *cutReader) Read(p []byte) (int, error) {
+	if r.pos == len(r.input) {
+		return 0, io.EOF
+	}
+	end := len(r.input)
+	if len(r.cuts) > 0 {
+		end = r.cuts[0]
+	}
+	n := copy(p, r.input[r.pos:end])
+	r.pos += n
+	if r.pos == end && len(r.cuts) > 0 {
+		r.cuts = r.cuts[1:]
+	}
+	return n, nil
+}
+
+// Transcript returns a function for [Recut] that serves a connection whose input
+// is the reader's, and tells what the handler saw (messages, the unfinished rest,
+// messages that were too long, the reason of the end) and what it sent. Of a
+// handler made by [framer.Session] or [framer.Messages] only the output and the
+// reason are told.
+//
+// newHandler is called for every connection anew. Its handler must not depend on
+// the time, nor on when its output is sent, as it does if it calls Close with
+// output that waits. Nothing is logged unless cfg has a Logger; cfg may be nil.
+func Transcript(newHandler func(*framer.Conn) framer.Handler, cfg *framer.Config) func(io.Reader) string {
+	var config framer.Config
+	if cfg != nil {
+		config = *cfg
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	return func(r io.Reader) string {
+		nc := &scriptedConn{r: r}
+		var seen recorder
+		c := framer.NewConn(nc, func(c *framer.Conn) framer.Handler {
+			h := newHandler(c)
+			if h == nil || isSession(h) {
+				return h
+			}
+			seen.Handler = h
+			return &seen
+		}, &config)
+		err := c.Serve(context.Background())
+		fmt.Fprintf(&seen.log, "rest %q\nsent %q\nend %s\n", seen.message, nc.written(), describe(err))
+		return seen.log.String()
+	}
+}
+
+// describe returns the text of err. How much of a message that is too long was
+// seen depends on the cut.
+func describe(err error) string {
+	var long *framer.MessageTooLongError
+	if errors.As(err, &long) {
+		return fmt.Sprintf("message too long, limit %d", long.Limit)
+	}
+	return fmt.Sprint(err)
+}
+
+// isSession reports whether h reads for itself, so that it can't be wrapped.
+func isSession(h framer.Handler) bool {
+	t := reflect.TypeOf(h)
+	return t.PkgPath() == reflect.TypeFor[framer.Conn]().PkgPath() && t.Kind() == reflect.Func
+}
+
+// A recorder passes everything on to a Handler, and writes it down.
+type recorder struct {
+	framer.Handler
+	message []byte
+	log     bytes.Buffer
+}
+
+func (r *recorder) CollectIncomingData(data []byte) error {
+	r.message = append(r.message, data...)
+	return r.Handler.CollectIncomingData(data)
+}
+
+func (r *recorder) FoundTerminator() error {
+	fmt.Fprintf(&r.log, "message %q\n", r.message)
+	r.message = nil
+	return r.Handler.FoundTerminator()
+}
+
+func (r *recorder) HandleConnect() error {
+	if h, ok := r.Handler.(framer.ConnectHandler); ok {
+		return h.HandleConnect()
+	}
+	return nil
+}
+
+func (r *recorder) HandleOversize(e *framer.MessageTooLongError) error {
+	fmt.Fprintf(&r.log, "too long %q\n", r.message)
+	r.message = nil
+	if h, ok := r.Handler.(framer.OversizeHandler); ok {
+		return h.HandleOversize(e)
+	}
+	return e
+}
+
+func (r *recorder) HandleClose(err error) {
+	if h, ok := r.Handler.(framer.CloseHandler); ok {
+		h.HandleClose(err)
+	}
+}
+
+// A scriptedConn is a connection with a given input that keeps its output.
+type scriptedConn struct {
+	r io.Reader
+
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+func (c *scriptedConn) Read(p []byte) (int, error) { return c.r.Read(p) }
+
+func (c *scriptedConn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out.Write(p)
+}
+
+func (c *scriptedConn) written() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return bytes.Clone(c.out.Bytes())
+}
+
+func (c *scriptedConn) Close() error                     { return nil }
+func (c *scriptedConn) LocalAddr() net.Addr              { return addr("local") }
+func (c *scriptedConn) RemoteAddr() net.Addr             { return addr("remote") }
+func (c *scriptedConn) SetDeadline(time.Time) error      { return nil }
+func (c *scriptedConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *scriptedConn) SetWriteDeadline(time.Time) error { return nil }
