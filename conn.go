@@ -163,9 +163,10 @@ type Conn struct {
 }
 
 // NewConn returns a Conn on nc, which belongs to it from now on. Nothing happens
-// until Serve is called; what is pushed before is sent then. newHandler is called
-// once, by Serve, before anything is read. cfg may be nil. nc must support
-// deadlines: the timeouts, and some ways to close, depend on them.
+// until Serve is called. newHandler is called once, by Serve, before anything is
+// read. What is pushed before it has returned is sent then, and must fit in the
+// queue, or Push waits for ever. cfg may be nil. nc must support deadlines: the
+// timeouts, and some ways to close, depend on them.
 //
 // If nc is a [*tls.Conn], Serve performs the handshake.
 func NewConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config) *Conn {
@@ -311,7 +312,7 @@ func (c *Conn) converse() error {
 	switch {
 	case errors.Is(err, net.ErrClosed) && c.framer.stop.Load():
 		return nil // after CloseWhenDone, or Close, which has its own reason
-	case err == ErrServerClosed:
+	case err == ErrServerClosed && c.isShutting():
 		if h, ok := c.handler.(ShutdownHandler); ok {
 			return h.HandleShutdown()
 		}

@@ -24,7 +24,7 @@ func TestLingerWhilePeerReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := framer.Server{
-		Config: framer.Config{LingerTimeout: 100 * time.Millisecond, MaxQueuedBytes: -1},
+		Config: framer.Config{LingerTimeout: 500 * time.Millisecond, MaxQueuedBytes: -1},
 		NewHandler: framer.Session(func(c *framer.Conn) error {
 			if _, err := c.Next(framer.Delimiter("\n")); err != nil {
 				return err
@@ -50,7 +50,7 @@ func TestLingerWhilePeerReads(t *testing.T) {
 	fmt.Fprintln(nc, "go")
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	buf := make([]byte, 64<<10)
+	buf := make([]byte, 16<<10)
 	var got int
 	for err == nil {
 		<-tick.C

@@ -22,19 +22,25 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leakedGoroutines returns the stacks of the goroutines, other than the caller's,
-// that run this package or were created by it. One that has only its last steps
-// to do is given the processor before.
-func leakedGoroutines() (leaked []string) {
+// leakedGoroutines returns the stacks of the goroutines that run this package or
+// were created by it. One that has only its last steps to do is given the
+// processor before.
+func leakedGoroutines() []string {
 	for range 1000 {
 		runtime.Gosched()
 	}
+	return goroutines("github.com/goframer/framer")
+}
+
+// goroutines returns the stacks of the goroutines, other than the caller's, that
+// contain s.
+func goroutines(s string) (found []string) {
 	buf := make([]byte, 1<<20)
 	stacks := strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n")
 	for _, stack := range stacks[1:] {
-		if strings.Contains(stack, "github.com/goframer/framer") {
-			leaked = append(leaked, stack)
+		if strings.Contains(stack, s) {
+			found = append(found, stack)
 		}
 	}
-	return leaked
+	return found
 }

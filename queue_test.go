@@ -699,18 +699,17 @@ func TestWriterEndsWhenIdle(t *testing.T) {
 		nc, peer := net.Pipe()
 		var s script
 		c := s.serve(t, nc, framer.Config{})
-		synctest.Wait()
-		silent := runtime.NumGoroutine()
+		const reader, writer = "framer.(*Conn).Serve(", "framer.(*Conn).write("
 		for range 3 {
 			c.Push([]byte("x"))
 			synctest.Wait()
-			if n := runtime.NumGoroutine(); n != silent+1 {
-				t.Errorf("%d goroutines while output waits, want %d", n, silent+1)
+			if r, w := len(goroutines(reader)), len(goroutines(writer)); r != 1 || w != 1 {
+				t.Errorf("while output waits there are %d readers and %d writers, want 1 and 1", r, w)
 			}
 			readString(t, peer, "x")
 			synctest.Wait()
-			if n := runtime.NumGoroutine(); n != silent {
-				t.Errorf("%d goroutines when it is sent, want %d", n, silent)
+			if r, w := len(goroutines(reader)), len(goroutines(writer)); r != 1 || w != 0 {
+				t.Errorf("when it is sent there are %d readers and %d writers, want 1 and 0", r, w)
 			}
 		}
 		peer.Close()
