@@ -312,8 +312,8 @@ func (c *Conn) converse() error {
 	switch {
 	case errors.Is(err, net.ErrClosed) && c.framer.stop.Load():
 		return nil // after CloseWhenDone, or Close, which has its own reason
-	case err == ErrServerClosed && c.isShutting():
-		if h, ok := c.handler.(ShutdownHandler); ok {
+	case err == ErrServerClosed:
+		if h, ok := c.handler.(ShutdownHandler); ok && c.isShutting() {
 			return h.HandleShutdown()
 		}
 		return nil
@@ -432,7 +432,8 @@ func (c *Conn) discardInput() {
 			c.mu.Lock()
 			sent := !c.lingerEnd.IsZero()
 			c.mu.Unlock()
-			if !sent {
+			if !sent && !c.isClosed() {
+				resetOnClose(c.nc)
 				c.abort(err)
 			}
 		}
@@ -460,6 +461,7 @@ func (c *Conn) awaitWriter() {
 		left := timeout - time.Since(c.lastMoved())
 		c.mu.Unlock()
 		if left <= 0 {
+			resetOnClose(c.nc)
 			c.abort(c.timeoutError(writeTimeout))
 			return
 		}
