@@ -1,0 +1,114 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+)
+
+// A kind says what a record is. Messages and replies are numbered, others are not.
+type kind byte
+
+const (
+	message  kind = 'm'
+	reply    kind = 'r'
+	farewell kind = 'f' // of a server that is shut down
+
+	// Commands to the server.
+	closeCommand         kind = 'w' // call CloseWhenDone
+	errorCommand         kind = 'e' // return an error
+	panicCommand         kind = 'p'
+	producerErrorCommand kind = 'x'
+	cancelCommand        kind = 'c' // of the context
+	discardCommand       kind = 'd'
+)
+
+// A record is what is sent, in either direction: a line of text without its end,
+//
+//	kind connection number answer payload checksum
+//
+// where answer is how large the payload of the reply is to be. The payload may
+// have spaces and carriage returns, but no newline.
+type record struct {
+	kind         kind
+	conn, number uint64
+	answer       int
+	offset, size int // of the payload in the text
+}
+
+// maxPayload is the greatest size of a payload in bytes.
+const maxPayload = 128 << 10
+
+// newText returns what payloads are parts of. It has beginnings of delimiters.
+func newText(rnd *rand.Rand) []byte {
+	const letters = "abcdefgh 0123456789\r\r.\x00\xff"
+	text := make([]byte, 2*maxPayload)
+	for i := range text {
+		text[i] = letters[rnd.IntN(len(letters))]
+	}
+	return text
+}
+
+// pieces returns r as it is sent under f, in three parts of which the second is
+// the payload.
+func (r record) pieces(f *framing, text []byte) (head, payload, tail []byte) {
+	head = append(head, byte(r.kind), ' ')
+	for _, n := range []uint64{r.conn, r.number, uint64(r.answer)} {
+		head = append(strconv.AppendUint(head, n, 10), ' ')
+	}
+	payload = text[r.offset : r.offset+r.size]
+	sum := crc32.Update(crc32.ChecksumIEEE(head), crc32.IEEETable, payload)
+	tail = fmt.Appendf(nil, " %08x", sum)
+	if f.before != nil {
+		head = append(f.before(len(head)+len(payload)+len(tail)), head...)
+	}
+	return head, payload, append(tail, f.after...)
+}
+
+// bytes returns r as it is sent under f.
+func (r record) bytes(f *framing, text []byte) []byte {
+	return slices.Concat(r.pieces(f, text))
+}
+
+// checksumSize is the size of a checksum and the space before it.
+const checksumSize = 9
+
+var errTorn = errors.New("soak: torn record")
+
+// parse returns the record that data is, without its payload, which was checked.
+func parse(data []byte) (record, error) {
+	end := len(data) - checksumSize
+	if end < 0 {
+		return record{}, fmt.Errorf("%w of %d bytes", errTorn, len(data))
+	}
+	want := fmt.Appendf(nil, " %08x", crc32.ChecksumIEEE(data[:end]))
+	if !bytes.Equal(data[end:], want) {
+		return record{}, fmt.Errorf("%w of %d bytes: its checksum is%s, not%s", errTorn, len(data), data[end:], want)
+	}
+	fields := bytes.SplitN(data[:end], []byte(" "), 5)
+	if len(fields) < 5 || len(fields[0]) != 1 {
+		return record{}, fmt.Errorf("%w: %d fields", errTorn, len(fields))
+	}
+	var numbers [3]uint64
+	for i := range numbers {
+		n, err := strconv.ParseUint(string(fields[i+1]), 10, 63)
+		if err != nil {
+			return record{}, fmt.Errorf("%w: %w", errTorn, err)
+		}
+		numbers[i] = n
+	}
+	return record{
+		kind:   kind(fields[0][0]),
+		conn:   numbers[0],
+		number: numbers[1],
+		answer: min(int(numbers[2]), maxPayload),
+	}, nil
+}
