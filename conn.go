@@ -119,13 +119,14 @@ type ConnStats struct {
 //
 // # Closing
 //
-// After CloseWhenDone, and likewise when the peer has ended its side, when the
-// Handler has returned an error or has panicked, no method of the Handler is
-// called any more but HandleClose. What is queued is sent, then the end of output
+// After CloseWhenDone, and likewise when the peer has ended its side or has taken
+// too long to send, when the Handler has returned an error or has panicked, no
+// method of the Handler is called any more but HandleClose. What is queued is sent, then the end of output
 // (CloseWrite). Input is read and thrown away until the peer ends its side too,
 // or for LingerTimeout; then the connection is closed. Close, an error of the
 // network, the end of Serve's context, and an error of a Producer close it at
-// once.
+// once. If that cuts off a push or a producer, a TCP connection is reset, so that
+// the peer does not take what it got for the whole.
 type Conn struct {
 	nc         net.Conn
 	cfg        Config
@@ -164,11 +165,11 @@ type Conn struct {
 
 // NewConn returns a Conn on nc, which belongs to it from now on. Nothing happens
 // until Serve is called. newHandler is called once, by Serve, before anything is
-// read. What is pushed before it has returned is sent then, and must fit in the
-// queue, or Push waits for ever. cfg may be nil. nc must support deadlines: the
-// timeouts, and some ways to close, depend on them.
+// read. What is pushed before is sent then. cfg may be nil. nc must support
+// deadlines: the timeouts, and some ways to close, depend on them.
 //
-// If nc is a [*tls.Conn], Serve performs the handshake.
+// If nc is a [*tls.Conn], Serve performs the handshake, after newHandler: what that
+// pushes must fit in the queue, or it waits for ever.
 func NewConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config) *Conn {
 	c := &Conn{
 		nc:         nc,
@@ -248,6 +249,9 @@ func (c *Conn) begin(ctx context.Context) error {
 	c.mu.Lock()
 	c.ctx = connContext{c.life, ctx}
 	c.mu.Unlock()
+	if _, ok := c.nc.(handshaker); !ok {
+		c.openQueue() // newHandler may push more than the queue holds
+	}
 
 	err := errors.New("framer: newHandler has ended its goroutine")
 	defer func() {
@@ -307,7 +311,7 @@ func (c *Conn) converse() error {
 		return err
 	}
 	c.enter(StateActive)
-	c.queue.open(func() { c.writer.Go(c.write) })
+	c.openQueue()
 	err := c.receive()
 	switch {
 	case errors.Is(err, net.ErrClosed) && c.framer.stop.Load():
@@ -320,6 +324,9 @@ func (c *Conn) converse() error {
 	}
 	return err
 }
+
+// openQueue lets output be written.
+func (c *Conn) openQueue() { c.queue.open(func() { c.writer.Go(c.write) }) }
 
 // receive feeds the handler.
 func (c *Conn) receive() error {
@@ -344,8 +351,13 @@ func (c *Conn) receive() error {
 	return c.framer.Run(c.handler)
 }
 
+// A handshaker is a tls.Conn, perhaps one in disguise.
+type handshaker interface {
+	HandshakeContext(context.Context) error
+}
+
 func (c *Conn) handshake() error {
-	t, ok := c.nc.(interface{ HandshakeContext(context.Context) error })
+	t, ok := c.nc.(handshaker)
 	if !ok {
 		return nil
 	}
@@ -432,8 +444,7 @@ func (c *Conn) discardInput() {
 			c.mu.Lock()
 			sent := !c.lingerEnd.IsZero()
 			c.mu.Unlock()
-			if !sent && !c.isClosed() {
-				resetOnClose(c.nc)
+			if !sent {
 				c.abort(err)
 			}
 		}
@@ -461,7 +472,6 @@ func (c *Conn) awaitWriter() {
 		left := timeout - time.Since(c.lastMoved())
 		c.mu.Unlock()
 		if left <= 0 {
-			resetOnClose(c.nc)
 			c.abort(c.timeoutError(writeTimeout))
 			return
 		}
@@ -500,7 +510,7 @@ func (c *Conn) finish(reason error) error {
 // has an effect; reason counts if there is none yet.
 func (c *Conn) abort(reason error) {
 	c.framer.stop.Store(true)
-	c.queue.shut()
+	cut := c.queue.shut()
 	c.mu.Lock()
 	if c.state == StateClosed {
 		c.mu.Unlock()
@@ -514,6 +524,9 @@ func (c *Conn) abort(reason error) {
 	served := c.served
 	c.mu.Unlock()
 
+	if cut {
+		resetOnClose(c.nc)
+	}
 	if t, ok := c.nc.(*tls.Conn); ok {
 		t.NetConn().Close() // or the close of t might wait for the peer
 	}
@@ -735,18 +748,30 @@ func (c *Conn) shutdown() {
 
 // write is the writer goroutine: it sends what is queued, until there is nothing.
 func (c *Conn) write() error {
+	reason := errors.New("framer: the end of a producer has ended the writer's goroutine")
+	defer func() {
+		if reason != nil {
+			c.abort(reason)
+		}
+	}()
+	c.writeQueue()
+	reason = nil
+	return nil
+}
+
+func (c *Conn) writeQueue() {
 	for {
 		p, last := c.queue.take()
 		switch {
 		case p != nil:
 			if !c.send(p) {
-				return nil
+				return
 			}
 		case last:
 			c.endOutput()
-			return nil
+			return
 		default:
-			return nil
+			return
 		}
 	}
 }
@@ -775,7 +800,6 @@ func (c *Conn) send(p Producer) (ok bool) {
 // sent ends p, which has failed with err if that is not nil.
 func (c *Conn) sent(p Producer, err error) bool {
 	if err != nil && err != errDiscarded {
-		resetOnClose(c.nc)
 		c.abort(err)
 		err = causeOf(c.err())
 	}

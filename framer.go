@@ -61,6 +61,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"sync/atomic"
 )
 
@@ -73,8 +74,8 @@ import (
 type Handler interface {
 	// CollectIncomingData is given the next piece of the current message, as
 	// soon as it has come. data is never empty and never longer than
-	// ReadBufferSize (a token of [Split] excepted). It is lent: it may be changed,
-	// and is valid until CollectIncomingData returns.
+	// ReadBufferSize (a token of [Split] excepted). It is lent: it may be changed
+	// and appended to, and is valid until CollectIncomingData returns.
 	CollectIncomingData(data []byte) error
 
 	// FoundTerminator is called when the current message is complete. For an
@@ -300,7 +301,7 @@ func (f *Framer) look() error {
 // take returns a part of what is known, with everything in f as it is after it.
 func (f *Framer) take() (part, error) {
 	if f.token != nil {
-		p := part{data: f.token, found: true}
+		p := part{data: f.token[:len(f.token):len(f.token)], found: true}
 		f.token = nil
 		f.endMessage()
 		return p, nil
@@ -319,7 +320,7 @@ func (f *Framer) take() (part, error) {
 		f.size += int64(n)
 		f.begun = f.begun || n > 0
 	}
-	p := part{data: f.buf[f.start : f.start+n]}
+	p := part{data: f.lend(n)}
 	f.start += n
 	f.known -= n
 	if f.known == 0 && f.ended {
@@ -327,6 +328,12 @@ func (f *Framer) take() (part, error) {
 		f.endMessage()
 	}
 	return p, nil
+}
+
+// lend returns the next n bytes of the buffer, without what is behind them: the
+// borrower may append, and must not write over the next message by it.
+func (f *Framer) lend(n int) []byte {
+	return f.buf[f.start : f.start+n : f.start+n]
 }
 
 // endMessage makes f ready for the next message.
@@ -541,7 +548,7 @@ func (f *Framer) whole() (n int, ok bool) {
 // giveWhole gives h the message of n bytes that the buffer begins with.
 func (f *Framer) giveWhole(h Handler, n int) error {
 	drop := len(f.term.delim)
-	data := f.buf[f.start : f.start+n]
+	data := f.lend(n)
 	f.start += n
 	f.ends++
 	f.changed = false
@@ -647,7 +654,7 @@ func (f *Framer) nextMessage() ([]byte, error) {
 			f.discardInput()
 		}
 		if n, ok := f.whole(); ok {
-			data := f.buf[f.start : f.start+n]
+			data := f.lend(n)
 			f.start += n + len(f.term.delim)
 			f.ends++
 			f.found++
@@ -675,7 +682,7 @@ func (f *Framer) nextMessage() ([]byte, error) {
 		f.message = append(f.message, p.data...)
 		if p.found {
 			f.returned = true
-			return f.message, nil
+			return slices.Clip(f.message), nil
 		}
 	}
 }

@@ -5,6 +5,7 @@
 package framer_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -1193,3 +1194,43 @@ func TestNextGoesOnAfterError(t *testing.T) {
 		}
 	}
 }
+
+// TestAppendToLent has borrowers who append to what they are lent. The bytes of
+// the next message are behind it.
+func TestAppendToLent(t *testing.T) {
+	const input = "one\ntwo\nthree\n"
+	want := []string{"one", "two", "three"}
+	for _, term := range []framer.Terminator{
+		framer.Delimiter("\n"), framer.AnyDelimiter("\n", "\r\n"), framer.Split(bufio.ScanLines),
+	} {
+		var next, run []string
+		for msg, err := range framer.NewFramer(strings.NewReader(input), nil).All(term) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			next = append(next, string(msg))
+			_ = append(msg, "rubbish"...)
+		}
+		f := framer.NewFramer(strings.NewReader(input), nil)
+		if err := f.SetTerminator(term); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Run(appender{&run}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(next, want) || !slices.Equal(run, want) {
+			t.Errorf("%v: All gave %q and Run %q, want %q", term, next, run, want)
+		}
+	}
+}
+
+// An appender appends to what it is lent.
+type appender struct{ messages *[]string }
+
+func (a appender) CollectIncomingData(data []byte) error {
+	*a.messages = append(*a.messages, string(data))
+	_ = append(data, "rubbish"...)
+	return nil
+}
+
+func (a appender) FoundTerminator() error { return nil }

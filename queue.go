@@ -44,6 +44,7 @@ type queue struct {
 	mu      sync.Mutex
 	start   func() // starts the writer; nil while it must not run yet
 	running bool   // there is a writer
+	busy    bool   // it has taken an entry, and not yet the next
 	closed  bool   // nothing more is accepted
 	entries chan Producer
 	tail    *batch // the last entry, if it can still grow
@@ -181,12 +182,14 @@ func (q *queue) close() {
 	}
 }
 
-// shut is close without a writer: none is started any more.
-func (q *queue) shut() {
+// shut is close without a writer: none is started any more. It reports whether
+// the one that runs is in the middle of an entry.
+func (q *queue) shut() (busy bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
 	q.start = nil
+	return q.busy
 }
 
 // take returns the next entry for the writer. Without one it returns nil and the
@@ -200,8 +203,10 @@ func (q *queue) take() (p Producer, last bool) {
 		if p == Producer(q.tail) {
 			q.tail = nil
 		}
+		q.busy = true
 		return p, false
 	default:
+		q.busy = false
 		q.entries = nil // a silent connection needs no channel
 		q.running = q.closed
 		return nil, q.closed

@@ -757,3 +757,32 @@ func TestProducerPushes(t *testing.T) {
 		t.Errorf("the peer got %q, want %q", got, want)
 	}
 }
+
+// TestPushInNewHandler has a handler begin with more than the queue holds.
+func TestPushInNewHandler(t *testing.T) {
+	const pushes = 32
+	nc, peer := memoryPair(t)
+	defer peer.Close()
+	c := framer.NewConn(nc, func(c *framer.Conn) framer.Handler {
+		for range pushes {
+			err := errors.Join(
+				c.Push(make([]byte, 1000)),
+				c.PushWithProducer(framer.NewBytesProducer(make([]byte, 1000))))
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		c.CloseWhenDone()
+		return new(script)
+	}, &framer.Config{MaxQueuedBytes: 4096})
+	served := make(chan error, 1)
+	go func() { served <- c.Serve(t.Context()) }()
+	data, err := io.ReadAll(peer)
+	peer.Close()
+	if want := pushes * 2000; len(data) != want || err != nil {
+		t.Errorf("received %d bytes and %v, want %d", len(data), err, want)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}

@@ -55,7 +55,7 @@ type Server struct {
 	TLSConfig *tls.Config
 
 	// Protocol optionally names the protocol, for ALPN (RFC 7301): ServeTLS offers
-	// it. A peer that does not negotiate is served as well.
+	// it. A peer that offers no protocols is served as well.
 	Protocol string
 
 	// MaxConns is how many connections may be open at once; at the limit,
@@ -173,7 +173,8 @@ func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 
 // Serve accepts connections from l and serves them. It returns when l fails or
 // the server is closed, and the connections have ended; the error is not nil, and
-// [ErrServerClosed] after Shutdown or Close. l is closed then.
+// [ErrServerClosed] after Shutdown or Close. l is closed then. To serve no more
+// than the connections that there are, close l: the error is [net.ErrClosed] then.
 //
 // Errors of Accept that pass, such as a lack of file descriptors, are logged and
 // waited out.

@@ -194,7 +194,10 @@ func (t Terminator) validate(maxSize int64) error {
 			}
 		}
 	case kindLength, kindFixedLength:
-		if t.n < 0 || t.n == 0 && t.kind == kindFixedLength {
+		switch {
+		case t.n < 0:
+			return fmt.Errorf("framer: %v: the length must not be negative", t)
+		case t.n == 0 && t.kind == kindFixedLength:
 			return fmt.Errorf("framer: %v: the length must be positive", t)
 		}
 		if t.n > maxSize {

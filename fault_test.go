@@ -1,0 +1,573 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+//go:build linux
+
+package framer_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
+)
+
+// TestFaults plays every fault on every medium. What a peer sees at the end of a
+// connection differs between systems; the table is right for Linux.
+func TestFaults(t *testing.T) {
+	columns := media(t)
+	names := make(map[string]bool)
+	for _, m := range columns {
+		names[m.name] = true
+	}
+	for _, f := range faults() {
+		for name := range f.senseless {
+			if !names[name] {
+				t.Errorf("%s: there is no medium %q", f.name, name)
+			}
+		}
+		for _, m := range columns {
+			t.Run(f.name+"/"+m.name, func(t *testing.T) { f.test(t, m) })
+		}
+	}
+}
+
+// A fault is a row of the matrix.
+type fault struct {
+	name string
+
+	// cfg has the limits of the connections, in the time of the medium.
+	cfg framer.Config
+
+	// handle, if not nil, gives the handler of a new connection its part.
+	handle func(ft *faultTest, s *script)
+
+	// play is the part of the peer. When it returns, what its connections still
+	// receive is read, and they are closed.
+	play func(ft *faultTest)
+
+	// want is what every side must see.
+	want faultOutcome
+
+	// senseless has the media on which the fault makes no sense, and why.
+	senseless map[string]string
+}
+
+// A faultOutcome is what the sides of a connection see.
+type faultOutcome struct {
+	// reason is what Serve, Wait and HandleClose must report.
+	reason reason
+
+	// got is what the peer receives besides what play reads. If the output ends
+	// in order it must be all of it, otherwise it may be the beginning.
+	got string
+
+	// received, if not nil, checks what the peer receives in place of got.
+	received func(t *testing.T, got string)
+
+	end ending
+
+	// takes is how long everything takes on the fake clock, exactly. Real media
+	// only must not take so long that it looks as if it were for ever.
+	takes time.Duration
+
+	// unhandled says that there never was a handler.
+	unhandled bool
+}
+
+// An ending is how the output of a connection ends for its peer.
+type ending int
+
+const (
+	orderly ending = iota // as CloseWrite ends it
+	cutOff                // as Close ends it, which only TLS may tell from CloseWrite
+	reset                 // as the peer can't mistake for the end
+	unseen                // the peer does not look, or can't tell
+)
+
+// A medium is a column of the matrix.
+type medium struct {
+	name   string
+	listen func() (net.Listener, error)
+	dial   func(l net.Listener) (net.Conn, error)
+	second time.Duration // how long a second of the table takes
+
+	// The sides' configurations if the medium is TLS.
+	server, client *tls.Config
+
+	// ends has what Read returns at the ends that a peer can see.
+	ends map[ending]reason
+}
+
+// inMemory reports whether m works on a fake clock.
+func (m *medium) inMemory() bool { return m.second == time.Second }
+
+// scaled returns cfg in the time of m.
+func (m *medium) scaled(cfg framer.Config) framer.Config {
+	for _, d := range []*time.Duration{&cfg.HandshakeTimeout, &cfg.MessageTimeout, &cfg.IdleTimeout, &cfg.WriteTimeout, &cfg.LingerTimeout} {
+		*d = m.scale(*d)
+	}
+	return cfg
+}
+
+func (m *medium) scale(d time.Duration) time.Duration {
+	return time.Duration(d.Seconds() * float64(m.second))
+}
+
+// media returns the columns of the matrix.
+func media(t *testing.T) []*medium {
+	const second = 10 * time.Millisecond
+	server, client := tlsConfigs(t)
+	server.SessionTicketsDisabled = true // a peer that closes without reading them would reset
+	socket := filepath.Join(t.TempDir(), "socket")
+	dial := func(l net.Listener) (net.Conn, error) {
+		return net.Dial(l.Addr().Network(), l.Addr().String())
+	}
+	listenTCP := func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
+	return []*medium{
+		{
+			name:   "tcp",
+			listen: listenTCP,
+			dial:   dial,
+			second: second,
+			ends:   map[ending]reason{orderly: is(io.EOF), cutOff: is(io.EOF), reset: is(syscall.ECONNRESET)},
+		},
+		{
+			name:   "tls",
+			listen: listenTCP,
+			dial:   dial,
+			second: second,
+			server: server,
+			client: client,
+			// Between two records, crypto/tls does not insist on close_notify.
+			ends: map[ending]reason{orderly: is(io.EOF), cutOff: is(io.ErrUnexpectedEOF, io.EOF), reset: is(syscall.ECONNRESET)},
+		},
+		{
+			name:   "unix",
+			listen: func() (net.Listener, error) { return net.Listen("unix", socket) },
+			dial:   dial,
+			second: second,
+			// There is no way to reset it, but to close it with unread input.
+			ends: map[ending]reason{orderly: is(io.EOF), cutOff: is(io.EOF), reset: is(io.EOF)},
+		},
+		{
+			name:   "pipe",
+			listen: func() (net.Listener, error) { return framertest.Listen(), nil },
+			dial:   func(l net.Listener) (net.Conn, error) { return l.(*framertest.Listener).Dial() },
+			second: time.Second,
+			ends:   map[ending]reason{orderly: is(io.EOF), cutOff: is(io.EOF), reset: is(syscall.ECONNRESET)},
+		},
+	}
+}
+
+// test plays f on m, and looks for what is left of it.
+func (f *fault) test(t *testing.T, m *medium) {
+	if why, ok := f.senseless[m.name]; ok {
+		t.Logf("senseless: %s", why)
+		return
+	}
+	before := takeInventory(t)
+	var left remains
+	if m.inMemory() {
+		synctest.Test(t, func(t *testing.T) { left = f.run(t, m) })
+	} else {
+		left = f.run(t, m)
+	}
+	before.compare(t)
+	left.check(t)
+}
+
+// run plays f on m, and checks what was seen.
+func (f *fault) run(t *testing.T, m *medium) remains {
+	ft := newFaultTest(t, f, m)
+	defer ft.close()
+	start := time.Now()
+	f.play(ft)
+	ft.leave()
+	ft.await()
+	took := time.Since(start)
+	ft.close()
+
+	if m.inMemory() && took != f.want.takes {
+		t.Errorf("took %v, want %v", took, f.want.takes)
+	}
+	ft.check(f.want)
+	return ft.remains()
+}
+
+// watchdog is how long a fault may take, where that is no question of the result.
+const watchdog = time.Minute
+
+// A faultTest is a cell of the matrix: a server on a medium, its connections, and
+// their peers.
+type faultTest struct {
+	t        *testing.T
+	fault    *fault
+	medium   *medium
+	server   framer.Server
+	listener *failingListener
+	served   chan error // what Serve returned
+	base     context.Context
+	cancel   context.CancelCauseFunc // of base
+	arrived  chan *actor             // the connections, when they have a handler
+	signal   chan struct{}           // closed by one side to tell the other something
+	late     chan struct{}           // closed when the watchdog barks
+	group    sync.WaitGroup          // goroutines of play and of peers
+	close    func()                  // ends everything and waits for it
+
+	actors []*actor // those that have arrived
+
+	mu        sync.Mutex
+	peers     []*faultPeer
+	producers []*watchedProducer
+}
+
+// An actor is a connection of the server.
+type actor struct {
+	*script
+	conn   *framer.Conn
+	reason error // given to HandleClose
+}
+
+func newFaultTest(t *testing.T, f *fault, m *medium) *faultTest {
+	t.Helper()
+	l, err := m.listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ft := &faultTest{
+		t:        t,
+		fault:    f,
+		medium:   m,
+		listener: &failingListener{Listener: l, errs: make(chan error, 10)},
+		served:   make(chan error, 1),
+		arrived:  make(chan *actor, 100),
+		signal:   make(chan struct{}),
+		late:     make(chan struct{}),
+	}
+	ft.base, ft.cancel = context.WithCancelCause(context.Background())
+	ft.server.NewHandler = ft.newHandler
+	ft.server.Config = m.scaled(f.cfg)
+	ft.server.Config.Logger = slog.New(slog.DiscardHandler)
+	ft.server.TLSConfig = m.server
+	ft.server.BaseContext = func(net.Listener) context.Context { return ft.base }
+	go ft.serve()
+
+	var watch sync.WaitGroup
+	over := make(chan struct{})
+	watch.Go(func() { ft.watch(over) })
+	ft.close = sync.OnceFunc(func() {
+		ft.end()
+		ft.group.Wait()
+		if err := <-ft.served; err != framer.ErrServerClosed {
+			t.Errorf("Serve of the server returned %v, want ErrServerClosed", err)
+		}
+		close(over)
+		watch.Wait()
+	})
+	return ft
+}
+
+// watch ends everything if it takes too long.
+func (ft *faultTest) watch(over <-chan struct{}) {
+	select {
+	case <-over:
+	case <-time.After(watchdog):
+		ft.t.Errorf("it is not over after %v", watchdog)
+		close(ft.late)
+		ft.end()
+	}
+}
+
+func (ft *faultTest) serve() {
+	if ft.medium.server != nil {
+		ft.served <- ft.server.ServeTLS(ft.listener, "", "")
+		return
+	}
+	ft.served <- ft.server.Serve(ft.listener)
+}
+
+// end ends whatever still goes on.
+func (ft *faultTest) end() {
+	ft.server.Close()
+	ft.mu.Lock()
+	defer ft.mu.Unlock()
+	for _, p := range ft.peers {
+		p.raw.Close()
+	}
+}
+
+func (ft *faultTest) newHandler(c *framer.Conn) framer.Handler {
+	a := &actor{script: &script{t: ft.t}, conn: c}
+	a.onClose = func(err error) { a.reason = err }
+	defer func() { ft.arrived <- a }()
+	h := a.newHandler(c)
+	if ft.fault.handle != nil {
+		ft.fault.handle(ft, a.script)
+	}
+	return h
+}
+
+// dial returns a new peer.
+func (ft *faultTest) dial() *faultPeer {
+	ft.t.Helper()
+	p := ft.dialRaw()
+	if ft.medium.client != nil {
+		c := tls.Client(p.raw, ft.medium.client)
+		if err := c.Handshake(); err != nil {
+			ft.t.Fatal(err)
+		}
+		p.Conn = c
+	}
+	return p
+}
+
+// dialRaw returns a new peer that does not know of TLS.
+func (ft *faultTest) dialRaw() *faultPeer {
+	ft.t.Helper()
+	nc, err := ft.medium.dial(ft.listener.Listener)
+	if err != nil {
+		ft.t.Fatal(err)
+	}
+	p := &faultPeer{Conn: nc, raw: nc, ft: ft, seen: make(chan struct{})}
+	ft.mu.Lock()
+	defer ft.mu.Unlock()
+	ft.peers = append(ft.peers, p)
+	return p
+}
+
+// next waits for the next connection.
+func (ft *faultTest) next() *actor {
+	ft.t.Helper()
+	select {
+	case a := <-ft.arrived:
+		ft.actors = append(ft.actors, a)
+		return a
+	case <-ft.late:
+		ft.t.Fatal("there is no connection")
+		return nil
+	}
+}
+
+// hear waits for the signal of a handler or a producer.
+func (ft *faultTest) hear() {
+	ft.t.Helper()
+	select {
+	case <-ft.signal:
+	case <-ft.late:
+		ft.t.Fatal("there is no signal")
+	}
+}
+
+// await waits until all connections have ended.
+func (ft *faultTest) await() {
+	ft.t.Helper()
+	for len(ft.actors) < len(ft.peers) {
+		ft.next()
+	}
+	for _, a := range ft.actors {
+		a.conn.Wait()
+	}
+}
+
+// leave has all peers look at what comes to them, up to the end, and close.
+func (ft *faultTest) leave() {
+	for _, p := range ft.peers {
+		if p.gone {
+			continue
+		}
+		p.watch()
+		<-p.seen
+		p.Close()
+	}
+}
+
+// ticks calls f every second until it returns false, or done is closed.
+func (ft *faultTest) ticks(done <-chan struct{}, f func() bool) {
+	ticker := time.NewTicker(ft.medium.second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			if !f() {
+				return
+			}
+		case <-done:
+			return
+		}
+	}
+}
+
+// own returns p, of which it is checked that it is closed once.
+func (ft *faultTest) own(p framer.Producer) framer.Producer {
+	ft.mu.Lock()
+	defer ft.mu.Unlock()
+	watched := &watchedProducer{Producer: p}
+	ft.producers = append(ft.producers, watched)
+	return watched
+}
+
+// check checks what holds at every end, and that it was the wanted one.
+func (ft *faultTest) check(want faultOutcome) {
+	t := ft.t
+	for _, a := range ft.actors {
+		err := a.conn.Wait()
+		if !want.reason.holds(err) {
+			t.Errorf("the connection ended with %v, want %s", err, want.reason)
+		}
+		closes := 1
+		if want.unhandled {
+			closes = 0
+		} else if a.reason != err {
+			t.Errorf("HandleClose was told %v, Wait %v", a.reason, err)
+		}
+		if n := a.called("close"); n != closes {
+			t.Errorf("HandleClose was called %d times, want %d", n, closes)
+		}
+		if err := a.conn.Push([]byte("late")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Push after the end returned %v, want net.ErrClosed", err)
+		}
+		if n := a.conn.Stats().QueuedBytes; n != 0 {
+			t.Errorf("%d bytes are queued after the end", n)
+		}
+	}
+	for i, p := range ft.producers {
+		if n := p.closes.Load(); n != 1 {
+			t.Errorf("producer %d was closed %d times, want 1", i, n)
+		}
+		if p.misused.Load() {
+			t.Errorf("producer %d was asked for more after it was closed", i)
+		}
+	}
+	if n := len(ft.listener.errs); n > 0 {
+		t.Errorf("%d errors of Accept were not seen", n)
+	}
+	for _, p := range ft.peers {
+		p.check(want)
+	}
+}
+
+// A faultPeer is a peer of the server.
+type faultPeer struct {
+	net.Conn // speaks TLS if the medium is that
+	raw      net.Conn
+	ft       *faultTest
+	gone     bool // it has closed its end, and sees nothing more
+
+	watching bool
+	seen     chan struct{} // closed when it has seen the end
+	got      []byte
+	err      error // the end
+}
+
+func (p *faultPeer) write(s string) {
+	p.ft.t.Helper()
+	writeString(p.ft.t, p, s)
+}
+
+func (p *faultPeer) read(want string) {
+	p.ft.t.Helper()
+	readString(p.ft.t, p, want)
+}
+
+// watch begins to look at all that comes.
+func (p *faultPeer) watch() {
+	if p.watching {
+		return
+	}
+	p.watching = true
+	p.ft.group.Go(func() {
+		defer close(p.seen)
+		p.got, p.err = io.ReadAll(p)
+		if p.err == nil {
+			p.err = io.EOF
+		}
+	})
+}
+
+// closeWrite ends the output of p.
+func (p *faultPeer) closeWrite() {
+	p.ft.t.Helper()
+	endInput(p.ft.t, p.Conn)
+}
+
+// reset makes p go without a FIN. On a Unix socket there must be something that it
+// has not read.
+func (p *faultPeer) reset() {
+	p.gone = true
+	if l, ok := p.raw.(interface{ SetLinger(sec int) error }); ok {
+		l.SetLinger(0)
+	}
+	p.raw.Close()
+}
+
+func (p *faultPeer) check(want faultOutcome) {
+	t := p.ft.t
+	if p.gone {
+		return
+	}
+	got := string(p.got)
+	if want.received != nil {
+		want.received(t, got)
+	}
+	if want.end == unseen {
+		return
+	}
+	if end := p.ft.medium.ends[want.end]; !end.holds(p.err) {
+		t.Errorf("after %d bytes the peer saw %v, want %s", len(got), p.err, end)
+	}
+	switch {
+	case want.received != nil:
+	case want.end != orderly && strings.HasPrefix(want.got, got):
+	case got != want.got:
+		t.Errorf("the peer got %d bytes, %.40q..., want %d, %.40q...", len(got), got, len(want.got), want.got)
+	}
+}
+
+// A watchedProducer counts how often it is closed.
+type watchedProducer struct {
+	framer.Producer
+	closes  atomic.Int32
+	misused atomic.Bool // More was called after Close
+}
+
+func (p *watchedProducer) More() ([]byte, error) {
+	if p.closes.Load() > 0 {
+		p.misused.Store(true)
+	}
+	return p.Producer.More()
+}
+
+func (p *watchedProducer) Close() error {
+	p.closes.Add(1)
+	return nil
+}
+
+// A failingListener fails to accept as often as there is an error.
+type failingListener struct {
+	net.Listener
+	errs chan error
+}
+
+func (l *failingListener) Accept() (net.Conn, error) {
+	select {
+	case err := <-l.errs:
+		return nil, err
+	default:
+		return l.Listener.Accept()
+	}
+}
