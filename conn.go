@@ -799,6 +799,9 @@ func (c *Conn) send(p Producer) (ok bool) {
 
 // sent ends p, which has failed with err if that is not nil.
 func (c *Conn) sent(p Producer, err error) bool {
+	if err == nil {
+		c.queue.rest() // before p can tell anyone
+	}
 	if err != nil && err != errDiscarded {
 		c.abort(err)
 		err = causeOf(c.err())

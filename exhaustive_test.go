@@ -2,15 +2,13 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-package framer_test
+package framer
 
 import (
 	"io"
 	"math/bits"
 	"strings"
 	"testing"
-
-	"github.com/goframer/framer"
 )
 
 // The tests in this file leave nothing to chance: all delimiters of up to 3 bytes
@@ -18,7 +16,7 @@ import (
 
 // maxInput is the length of the longest inputs.
 func maxInput() int {
-	if underRace || testing.Short() {
+	if UnderRace || testing.Short() {
 		return 6
 	}
 	return 9
@@ -59,8 +57,8 @@ func (r *maskReader) Read(p []byte) (int, error) {
 // A transcriber writes down the bytes it is given, and a bar for the end of each
 // message. It alternates between its terminators.
 type transcriber struct {
-	f       *framer.Framer
-	terms   []framer.Terminator
+	f       *Framer
+	terms   []Terminator
 	ends    int
 	written []byte
 }
@@ -80,11 +78,14 @@ func (h *transcriber) FoundTerminator() error {
 }
 
 // checkAllCuts compares what a Framer makes of text, under every cut, with want.
-func checkAllCuts(t *testing.T, text, want string, terms ...framer.Terminator) {
+func checkAllCuts(t *testing.T, text, want string, terms ...Terminator) {
+	var r maskReader
+	var f Framer
 	var h transcriber
 	for cuts := range uint(1) << max(len(text)-1, 0) {
-		f := framer.NewFramer(&maskReader{text, cuts}, &framer.Config{ReadBufferSize: 16})
-		h = transcriber{f: f, terms: terms, written: h.written[:0]}
+		r = maskReader{text, cuts}
+		f = Framer{r: &r, pieceSize: 16, maxSize: 16, buf: f.buf} // NewFramer would take most of the time
+		h = transcriber{f: &f, terms: terms, written: h.written[:0]}
 		if err := f.SetTerminator(terms[0]); err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +103,7 @@ func TestEveryDelimiter(t *testing.T) {
 	inputs := allWords(0, maxInput())
 	for _, delim := range allWords(1, 3) {
 		for _, text := range inputs {
-			checkAllCuts(t, text, strings.ReplaceAll(text, delim, "|"), framer.Delimiter(delim))
+			checkAllCuts(t, text, strings.ReplaceAll(text, delim, "|"), Delimiter(delim))
 		}
 	}
 }
@@ -113,7 +114,7 @@ func TestEveryPairOfDelimiters(t *testing.T) {
 	delims := allWords(1, 3)
 	for i, one := range delims {
 		for _, other := range delims[i+1:] {
-			term := framer.AnyDelimiter(one, other)
+			term := AnyDelimiter(one, other)
 			for _, text := range inputs {
 				checkAllCuts(t, text, replaceAny(text, one, other), term)
 			}
@@ -148,7 +149,7 @@ func TestEveryAlternation(t *testing.T) {
 		for length := range 4 {
 			for _, text := range inputs {
 				checkAllCuts(t, text, alternate(text, delim, length),
-					framer.Delimiter(delim), framer.Length(int64(length)))
+					Delimiter(delim), Length(int64(length)))
 			}
 		}
 	}

@@ -37,6 +37,23 @@ func callFaults(flood []byte) []fault {
 			want: faultOutcome{reason: inOrder(), received: wantWholeLines},
 		},
 		{
+			name: "Close after Flush",
+			play: func(ft *faultTest) {
+				p := ft.dial()
+				c := ft.next().conn
+				for range 1000 {
+					c.Push([]byte("line\n"))
+					if err := c.Flush(context.Background()); err != nil {
+						ft.t.Error(err)
+					}
+				}
+				c.Close()
+				ft.await()
+				p.read(strings.Repeat("line\n", 1000))
+			},
+			want: faultOutcome{reason: is(net.ErrClosed), end: cutOff},
+		},
+		{
 			name:   "context cancelled",
 			handle: echoes,
 			play: func(ft *faultTest) {

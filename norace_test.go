@@ -4,7 +4,7 @@
 
 //go:build !race
 
-package framer_test
+package framer
 
-// underRace says that everything takes ten times as long.
-const underRace = false
+// UnderRace says that everything takes ten times as long.
+const UnderRace = false

@@ -44,7 +44,7 @@ type queue struct {
 	mu      sync.Mutex
 	start   func() // starts the writer; nil while it must not run yet
 	running bool   // there is a writer
-	busy    bool   // it has taken an entry, and not yet the next
+	busy    bool   // it has taken an entry, and not yet written all of it
 	closed  bool   // nothing more is accepted
 	entries chan Producer
 	tail    *batch // the last entry, if it can still grow
@@ -211,6 +211,13 @@ func (q *queue) take() (p Producer, last bool) {
 		q.running = q.closed
 		return nil, q.closed
 	}
+}
+
+// rest notes that all of what was taken has been written. It is for the writer.
+func (q *queue) rest() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.busy = false
 }
 
 // discarded reports whether the queue was discarded since the last take. It is
