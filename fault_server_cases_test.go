@@ -41,7 +41,7 @@ func callFaults(flood []byte) []fault {
 			play: func(ft *faultTest) {
 				p := ft.dial()
 				c := ft.next().conn
-				for range 1000 {
+				for range 100 {
 					c.Push([]byte("line\n"))
 					if err := c.Flush(context.Background()); err != nil {
 						ft.t.Error(err)
@@ -49,7 +49,7 @@ func callFaults(flood []byte) []fault {
 				}
 				c.Close()
 				ft.await()
-				p.read(strings.Repeat("line\n", 1000))
+				p.read(strings.Repeat("line\n", 100))
 			},
 			want: faultOutcome{reason: is(net.ErrClosed), end: cutOff},
 		},
