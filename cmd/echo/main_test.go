@@ -260,7 +260,7 @@ func TestInterruptedClient(t *testing.T) {
 		if _, err := io.ReadFull(nc, make([]byte, len(lorem))); err != nil {
 			return err
 		}
-		cancel() // and no answer
+		cancel()                // and no answer
 		io.Copy(io.Discard, nc) // until the end, or a reset if the client was not done
 		return nil
 	})
