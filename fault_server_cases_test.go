@@ -43,9 +43,7 @@ func callFaults(flood []byte) []fault {
 				c := ft.next().conn
 				for range 100 {
 					c.Push([]byte("line\n"))
-					if err := c.Flush(context.Background()); err != nil {
-						ft.t.Error(err)
-					}
+					ft.flush(c)
 				}
 				c.Close()
 				ft.await()
@@ -60,6 +58,7 @@ func callFaults(flood []byte) []fault {
 				p := ft.dial()
 				p.write("line\n")
 				p.read("line\n")
+				ft.flush(ft.next())
 				ft.cancel(errFault)
 			},
 			want: faultOutcome{reason: is(errFault), end: cutOff},
@@ -76,6 +75,15 @@ func callFaults(flood []byte) []fault {
 			},
 			want: faultOutcome{reason: is(errFault), got: flooded(flood)[10:], end: reset},
 		},
+	}
+}
+
+// flush waits until c has noticed that its output has been written. A connection
+// that is closed before is reset, even if the peer has got everything.
+func (ft *faultTest) flush(c interface{ Flush(context.Context) error }) {
+	ft.t.Helper()
+	if err := c.Flush(context.Background()); err != nil {
+		ft.t.Errorf("Flush returned %v", err)
 	}
 }
 
@@ -177,9 +185,10 @@ func serverFaults(flood []byte) []fault {
 		},
 		{
 			name: "Shutdown whose context ends, with a busy handler",
-			handle: func(_ *faultTest, s *script) {
+			handle: func(ft *faultTest, s *script) {
 				s.onFound = func() error {
 					s.Push([]byte("busy\n"))
+					ft.flush(s)
 					<-s.Context().Done()
 					return errFault
 				}

@@ -870,6 +870,11 @@ func TestServerClose(t *testing.T) {
 	peer := dial(t, l)
 	writeString(t, peer, "hello\n")
 	readString(t, peer, "hello\n")
+	for c := range s.Conns() {
+		if err := c.Flush(t.Context()); err != nil { // or the peer may find a reset
+			t.Error(err)
+		}
+	}
 	if err := errors.Join(s.Close(), s.Close()); err != nil {
 		t.Error(err)
 	}
