@@ -56,7 +56,7 @@ func callbacks() []callback {
 			provoke: func(ft *faultTest, p *faultPeer) {
 				p.write("line\n")
 				p.read("so far\n")
-				ft.shutdown(context.Background(), nil)
+				ft.shutdown(ft.base, nil)
 			},
 		},
 	}

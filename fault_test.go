@@ -10,20 +10,14 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
-	"path/filepath"
-	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/goframer/framer"
-	"github.com/goframer/framer/framertest"
 )
 
 // TestFaults plays every fault on every medium. What a peer sees at the end of a
@@ -87,91 +81,6 @@ type faultOutcome struct {
 
 	// unhandled says that there never was a handler.
 	unhandled bool
-}
-
-// An ending is how the output of a connection ends for its peer.
-type ending int
-
-const (
-	orderly ending = iota // as CloseWrite ends it
-	cutOff                // as Close ends it, which only TLS may tell from CloseWrite
-	reset                 // as the peer can't mistake for the end
-	unseen                // the peer does not look, or can't tell
-)
-
-// A medium is a column of the matrix.
-type medium struct {
-	name   string
-	listen func() (net.Listener, error)
-	dial   func(l net.Listener) (net.Conn, error)
-	second time.Duration // how long a second of the table takes
-
-	// The sides' configurations if the medium is TLS.
-	server, client *tls.Config
-
-	// ends has what Read returns at the ends that a peer can see.
-	ends map[ending]reason
-}
-
-// inMemory reports whether m works on a fake clock.
-func (m *medium) inMemory() bool { return m.second == time.Second }
-
-// scaled returns cfg in the time of m.
-func (m *medium) scaled(cfg framer.Config) framer.Config {
-	for _, d := range []*time.Duration{&cfg.HandshakeTimeout, &cfg.MessageTimeout, &cfg.IdleTimeout, &cfg.WriteTimeout, &cfg.LingerTimeout} {
-		*d = m.scale(*d)
-	}
-	return cfg
-}
-
-func (m *medium) scale(d time.Duration) time.Duration {
-	return time.Duration(d.Seconds() * float64(m.second))
-}
-
-// media returns the columns of the matrix.
-func media(t *testing.T) []*medium {
-	const second = 10 * time.Millisecond
-	server, client := tlsConfigs(t)
-	server.SessionTicketsDisabled = true // a peer that closes without reading them would reset
-	socket := filepath.Join(t.TempDir(), "socket")
-	dial := func(l net.Listener) (net.Conn, error) {
-		return net.Dial(l.Addr().Network(), l.Addr().String())
-	}
-	listenTCP := func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
-	return []*medium{
-		{
-			name:   "tcp",
-			listen: listenTCP,
-			dial:   dial,
-			second: second,
-			ends:   map[ending]reason{orderly: is(io.EOF), cutOff: is(io.EOF), reset: is(syscall.ECONNRESET)},
-		},
-		{
-			name:   "tls",
-			listen: listenTCP,
-			dial:   dial,
-			second: second,
-			server: server,
-			client: client,
-			// Between two records, crypto/tls does not insist on close_notify.
-			ends: map[ending]reason{orderly: is(io.EOF), cutOff: is(io.ErrUnexpectedEOF, io.EOF), reset: is(syscall.ECONNRESET)},
-		},
-		{
-			name:   "unix",
-			listen: func() (net.Listener, error) { return net.Listen("unix", socket) },
-			dial:   dial,
-			second: second,
-			// There is no way to reset it, but to close it with unread input.
-			ends: map[ending]reason{orderly: is(io.EOF), cutOff: is(io.EOF), reset: is(io.EOF)},
-		},
-		{
-			name:   "pipe",
-			listen: func() (net.Listener, error) { return framertest.Listen(), nil },
-			dial:   func(l net.Listener) (net.Conn, error) { return l.(*framertest.Listener).Dial() },
-			second: time.Second,
-			ends:   map[ending]reason{orderly: is(io.EOF), cutOff: is(io.EOF), reset: is(syscall.ECONNRESET)},
-		},
-	}
 }
 
 // test plays f on m, and looks for what is left of it.
@@ -289,6 +198,7 @@ func (ft *faultTest) watch(over <-chan struct{}) {
 	case <-time.After(watchdog):
 		ft.t.Errorf("it is not over after %v", watchdog)
 		close(ft.late)
+		ft.cancel(context.DeadlineExceeded)
 		ft.end()
 	}
 }
@@ -458,116 +368,5 @@ func (ft *faultTest) check(want faultOutcome) {
 	}
 	for _, p := range ft.peers {
 		p.check(want)
-	}
-}
-
-// A faultPeer is a peer of the server.
-type faultPeer struct {
-	net.Conn // speaks TLS if the medium is that
-	raw      net.Conn
-	ft       *faultTest
-	gone     bool // it has closed its end, and sees nothing more
-
-	watching bool
-	seen     chan struct{} // closed when it has seen the end
-	got      []byte
-	err      error // the end
-}
-
-func (p *faultPeer) write(s string) {
-	p.ft.t.Helper()
-	writeString(p.ft.t, p, s)
-}
-
-func (p *faultPeer) read(want string) {
-	p.ft.t.Helper()
-	readString(p.ft.t, p, want)
-}
-
-// watch begins to look at all that comes.
-func (p *faultPeer) watch() {
-	if p.watching {
-		return
-	}
-	p.watching = true
-	p.ft.group.Go(func() {
-		defer close(p.seen)
-		p.got, p.err = io.ReadAll(p)
-		if p.err == nil {
-			p.err = io.EOF
-		}
-	})
-}
-
-// closeWrite ends the output of p.
-func (p *faultPeer) closeWrite() {
-	p.ft.t.Helper()
-	endInput(p.ft.t, p.Conn)
-}
-
-// reset makes p go without a FIN. On a Unix socket there must be something that it
-// has not read.
-func (p *faultPeer) reset() {
-	p.gone = true
-	if l, ok := p.raw.(interface{ SetLinger(sec int) error }); ok {
-		l.SetLinger(0)
-	}
-	p.raw.Close()
-}
-
-func (p *faultPeer) check(want faultOutcome) {
-	t := p.ft.t
-	if p.gone {
-		return
-	}
-	got := string(p.got)
-	if want.received != nil {
-		want.received(t, got)
-	}
-	if want.end == unseen {
-		return
-	}
-	if end := p.ft.medium.ends[want.end]; !end.holds(p.err) {
-		t.Errorf("after %d bytes the peer saw %v, want %s", len(got), p.err, end)
-	}
-	switch {
-	case want.received != nil:
-	case want.end != orderly && strings.HasPrefix(want.got, got):
-	case got != want.got:
-		t.Errorf("the peer got %d bytes, %.40q..., want %d, %.40q...", len(got), got, len(want.got), want.got)
-	}
-}
-
-// A watchedProducer counts how often it is closed.
-type watchedProducer struct {
-	framer.Producer
-	closes  atomic.Int32
-	misused atomic.Bool // More was called after Close
-}
-
-func (p *watchedProducer) More() ([]byte, error) {
-	if p.closes.Load() > 0 {
-		p.misused.Store(true)
-	}
-	return p.Producer.More()
-}
-
-func (p *watchedProducer) Close() error {
-	p.closes.Add(1)
-	return nil
-}
-
-// A failingListener fails to accept as often as there is an error.
-type failingListener struct {
-	net.Listener
-	errs chan error
-}
-
-func (l *failingListener) Accept() (net.Conn, error) {
-	select {
-	case err := <-l.errs:
-		return nil, err
-	default:
-		return l.Listener.Accept()
 	}
 }

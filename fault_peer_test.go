@@ -1,0 +1,127 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+//go:build linux
+
+package framer_test
+
+import (
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+
+	"github.com/goframer/framer"
+)
+
+// A faultPeer is a peer of the server.
+type faultPeer struct {
+	net.Conn // speaks TLS if the medium is that
+	raw      net.Conn
+	ft       *faultTest
+	gone     bool // it has closed its end, and sees nothing more
+
+	watching bool
+	seen     chan struct{} // closed when it has seen the end
+	got      []byte
+	err      error // the end
+}
+
+func (p *faultPeer) write(s string) {
+	p.ft.t.Helper()
+	writeString(p.ft.t, p, s)
+}
+
+func (p *faultPeer) read(want string) {
+	p.ft.t.Helper()
+	readString(p.ft.t, p, want)
+}
+
+// watch begins to look at all that comes.
+func (p *faultPeer) watch() {
+	if p.watching {
+		return
+	}
+	p.watching = true
+	p.ft.group.Go(func() {
+		defer close(p.seen)
+		p.got, p.err = io.ReadAll(p)
+		if p.err == nil {
+			p.err = io.EOF
+		}
+	})
+}
+
+// closeWrite ends the output of p.
+func (p *faultPeer) closeWrite() {
+	p.ft.t.Helper()
+	endInput(p.ft.t, p.Conn)
+}
+
+// reset makes p go without a FIN. On a Unix socket there must be something that it
+// has not read.
+func (p *faultPeer) reset() {
+	p.gone = true
+	if l, ok := p.raw.(interface{ SetLinger(sec int) error }); ok {
+		l.SetLinger(0)
+	}
+	p.raw.Close()
+}
+
+func (p *faultPeer) check(want faultOutcome) {
+	t := p.ft.t
+	if p.gone {
+		return
+	}
+	got := string(p.got)
+	if want.received != nil {
+		want.received(t, got)
+	}
+	if want.end == unseen {
+		return
+	}
+	if end := p.ft.medium.ends[want.end]; !end.holds(p.err) {
+		t.Errorf("after %d bytes the peer saw %v, want %s", len(got), p.err, end)
+	}
+	switch {
+	case want.received != nil:
+	case want.end != orderly && strings.HasPrefix(want.got, got):
+	case got != want.got:
+		t.Errorf("the peer got %d bytes, %.40q..., want %d, %.40q...", len(got), got, len(want.got), want.got)
+	}
+}
+
+// A watchedProducer counts how often it is closed.
+type watchedProducer struct {
+	framer.Producer
+	closes  atomic.Int32
+	misused atomic.Bool // More was called after Close
+}
+
+func (p *watchedProducer) More() ([]byte, error) {
+	if p.closes.Load() > 0 {
+		p.misused.Store(true)
+	}
+	return p.Producer.More()
+}
+
+func (p *watchedProducer) Close() error {
+	p.closes.Add(1)
+	return nil
+}
+
+// A failingListener fails to accept as often as there is an error.
+type failingListener struct {
+	net.Listener
+	errs chan error
+}
+
+func (l *failingListener) Accept() (net.Conn, error) {
+	select {
+	case err := <-l.errs:
+		return nil, err
+	default:
+		return l.Listener.Accept()
+	}
+}
