@@ -107,8 +107,8 @@ func panicFaults() []fault {
 		{
 			name:   "panic in NewHandler",
 			handle: func(*faultTest, *script) { panic(errFault) },
-			play:   func(ft *faultTest) { ft.dialRaw() }, // there is no handshake
-			want:   faultOutcome{reason: panicked(errFault), end: cutOff, unhandled: true},
+			play:   func(ft *faultTest) { ft.dialRaw() }, // there is no handshake, nor close_notify
+			want:   faultOutcome{reason: panicked(errFault), unhandled: true},
 		},
 		{
 			name: "panic in HandleClose",

@@ -24,7 +24,7 @@ type ending int
 
 const (
 	orderly ending = iota // as CloseWrite ends it
-	cutOff                // as Close ends it, which only TLS may tell from CloseWrite
+	cutOff                // as Close ends it, which only TLS can tell from CloseWrite
 	reset                 // as the peer can't mistake for the end
 	unseen                // the peer does not look, or can't tell
 )
@@ -83,8 +83,7 @@ func media(t *testing.T) []*medium {
 			second: second,
 			server: server,
 			client: client,
-			// Between two records, crypto/tls does not insist on close_notify.
-			ends: map[ending]reason{orderly: is(io.EOF), cutOff: is(io.ErrUnexpectedEOF, io.EOF), reset: is(syscall.ECONNRESET)},
+			ends:   map[ending]reason{orderly: is(io.EOF), cutOff: is(io.ErrUnexpectedEOF), reset: is(syscall.ECONNRESET)},
 		},
 		{
 			name:   "unix",

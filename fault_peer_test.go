@@ -19,6 +19,7 @@ import (
 type faultPeer struct {
 	net.Conn // speaks TLS if the medium is that
 	raw      net.Conn
+	below    *endNote // what TLS reads from, or nil
 	ft       *faultTest
 	gone     bool // it has closed its end, and sees nothing more
 
@@ -47,7 +48,10 @@ func (p *faultPeer) watch() {
 	p.ft.group.Go(func() {
 		defer close(p.seen)
 		p.got, p.err = io.ReadAll(p)
-		if p.err == nil {
+		switch {
+		case p.err == nil && p.below != nil && p.below.ended:
+			p.err = io.ErrUnexpectedEOF // there was no close_notify
+		case p.err == nil:
 			p.err = io.EOF
 		}
 	})
@@ -90,6 +94,19 @@ func (p *faultPeer) check(want faultOutcome) {
 	case got != want.got:
 		t.Errorf("the peer got %d bytes, %.40q..., want %d, %.40q...", len(got), got, len(want.got), want.got)
 	}
+}
+
+// An endNote notes that the connection has ended. Without a close_notify before,
+// crypto/tls does not call that an error if it is between two records.
+type endNote struct {
+	net.Conn
+	ended bool
+}
+
+func (c *endNote) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.ended = c.ended || err == io.EOF
+	return n, err
 }
 
 // A watchedProducer counts how often it is closed.

@@ -237,7 +237,8 @@ func (ft *faultTest) dial() *faultPeer {
 	ft.t.Helper()
 	p := ft.dialRaw()
 	if ft.medium.client != nil {
-		c := tls.Client(p.raw, ft.medium.client)
+		p.below = &endNote{Conn: p.raw}
+		c := tls.Client(p.below, ft.medium.client)
 		if err := c.Handshake(); err != nil {
 			ft.t.Fatal(err)
 		}
