@@ -17,7 +17,7 @@ import (
 type Config struct {
 	// ReadBufferSize is the size of the read buffer, and the greatest size of the
 	// pieces that CollectIncomingData is given, in bytes. If zero or negative, it
-	// is 4096.
+	// is 4096 at first, and 65,536 while reads fill the buffer.
 	ReadBufferSize int
 
 	// WriteBufferSize is the greatest number of bytes in one write to the
@@ -74,7 +74,6 @@ type Config struct {
 
 // Defaults of Config.
 const (
-	defaultReadBufferSize   = 4096
 	defaultWriteBufferSize  = 64 << 10
 	defaultMaxMessageSize   = 1 << 20
 	defaultMaxQueuedBytes   = 1 << 20
@@ -83,11 +82,12 @@ const (
 	defaultLingerTimeout    = 5 * time.Second
 )
 
-func (cfg *Config) readBufferSize() int {
+// readBufferSizes returns how large a read buffer is at first, and at most.
+func (cfg *Config) readBufferSizes() (small, large int) {
 	if cfg == nil || cfg.ReadBufferSize <= 0 {
-		return defaultReadBufferSize
+		return smallBuffer, largeBuffer
 	}
-	return cfg.ReadBufferSize
+	return cfg.ReadBufferSize, cfg.ReadBufferSize
 }
 
 func (cfg *Config) writeBufferSize() int {

@@ -17,8 +17,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // A ConnectHandler is a [Handler] that wants to begin the conversation.
@@ -129,38 +127,49 @@ type ConnStats struct {
 // the peer does not take what it got for the whole.
 type Conn struct {
 	nc         net.Conn
-	cfg        Config
-	writeSize  int
+	stream     stream
+	cfg        *Config
 	newHandler func(*Conn) Handler
 	observe    func(*Conn, ConnState) // of a Server, or nil
-	life       context.Context        // ends with the connection
-	cancel     context.CancelCauseFunc
-	ended      chan struct{} // closed when Serve is done
 	queue      queue
-	writer     errgroup.Group
-	drained    chan struct{} // closed by the writer after the last byte
+	severed    sync.WaitGroup // until the stream is
+	ended      sync.WaitGroup // until Serve is done
 
 	bytesRead, bytesWritten, messagesRead atomic.Int64
 
 	// Owned by the goroutine of Serve.
-	handler Handler
-	framer  Framer
-	broken  error         // what the network said to the last read
-	timed   int64         // the message that spent is about, counted by framer.ends
-	spent   time.Duration // how long the peer has taken over it
+	handler    Handler
+	framer     Framer
+	broken     error         // what the network said to the last read
+	inWait     bool          // input is waited for
+	inMessage  bool          // and that counts for MessageTimeout
+	discarding bool          // input is thrown away
+	waiting    time.Time     // when the last wait began, if it is timed
+	timed      int64         // the message that spent is about, counted by framer.ends
+	spent      time.Duration // how long the peer has taken over it
 
-	mu        sync.Mutex
-	ctx       context.Context // life, with the values of Serve's context
-	served    bool
-	state     ConnState
-	shutting  bool      // Shutdown was asked for
-	reason    error     // why the connection ends
-	deadline  time.Time // for reading, as it was last set
-	moved     time.Time // when a byte was written last
-	writing   bool      // the writer waits for the connection, not for a producer
-	linger    time.Duration
-	lingerEnd time.Time // set when the output has ended
-	unsent    int       // bytes of it that the peer's system has not taken
+	// Owned by the writer.
+	writeSize  int
+	writeArmed bool // there is a deadline
+
+	shutting atomic.Bool // Shutdown was asked for
+	writing  atomic.Bool // the writer waits for the connection, not for a producer
+	writer   sync.WaitGroup
+
+	mu          sync.Mutex
+	values      context.Context // of Serve, or nil
+	life        context.Context // made by Context
+	cancel      context.CancelCauseFunc
+	served      bool
+	state       ConnState
+	reason      error     // why the connection ends
+	deadline    time.Time // for reading, as it was last set
+	moved       time.Time // when a byte was written last, if it is timed
+	linger      time.Duration
+	lingerEnd   time.Time // set when the output has ended
+	unsent      int       // bytes of it that the peer's system has not taken
+	outputEnded bool
+	drained     chan struct{} // closed by the writer after the last byte; made by awaitWriter
 }
 
 // NewConn returns a Conn on nc, which belongs to it from now on. Nothing happens
@@ -171,25 +180,31 @@ type Conn struct {
 // If nc is a [*tls.Conn], Serve performs the handshake, after newHandler: what that
 // pushes must fit in the queue, or it waits for ever.
 func NewConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config) *Conn {
+	own := new(Config)
+	if cfg != nil {
+		*own = *cfg
+	}
+	return newConn(nc, newHandler, own, new(buffers))
+}
+
+// newConn is NewConn with a Config and memory that other connections may share.
+func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *buffers) *Conn {
 	c := &Conn{
 		nc:         nc,
+		cfg:        cfg,
 		newHandler: newHandler,
-		ended:      make(chan struct{}),
-		drained:    make(chan struct{}),
+		writeSize:  cfg.writeBufferSize(),
 		timed:      -1,
 		deadline:   longAgo, // whatever it is
 	}
-	if cfg != nil {
-		c.cfg = *cfg
-	}
-	c.writeSize = c.cfg.writeBufferSize()
 	if _, ok := nc.(*tls.Conn); ok {
 		c.writeSize = min(c.writeSize, recordSize)
 	}
-	c.life, c.cancel = context.WithCancelCause(context.Background())
-	c.ctx = c.life
-	c.framer.init(connReader{c}, &c.cfg)
-	c.queue.init(c.cfg.maxQueuedBytes())
+	c.stream = newStream(c)
+	c.severed.Add(1)
+	c.ended.Add(1)
+	c.framer.init(connReader{c}, cfg, memory)
+	c.queue.init(cfg.maxQueuedBytes(), memory)
 	return c
 }
 
@@ -247,7 +262,7 @@ func (c *Conn) claim() error {
 // begin makes the handler. If there is none, c is finished.
 func (c *Conn) begin(ctx context.Context) error {
 	c.mu.Lock()
-	c.ctx = connContext{c.life, ctx}
+	c.values = ctx
 	c.mu.Unlock()
 	if _, ok := c.nc.(handshaker); !ok {
 		c.openQueue() // newHandler may push more than the queue holds
@@ -317,7 +332,7 @@ func (c *Conn) converse() error {
 	case errors.Is(err, net.ErrClosed) && c.framer.stop.Load():
 		return nil // after CloseWhenDone, or Close, which has its own reason
 	case err == ErrServerClosed:
-		if h, ok := c.handler.(ShutdownHandler); ok && c.isShutting() {
+		if h, ok := c.handler.(ShutdownHandler); ok && c.shutting.Load() {
 			return h.HandleShutdown()
 		}
 		return nil
@@ -326,7 +341,12 @@ func (c *Conn) converse() error {
 }
 
 // openQueue lets output be written.
-func (c *Conn) openQueue() { c.queue.open(func() { c.writer.Go(c.write) }) }
+func (c *Conn) openQueue() { c.queue.open(c.startWriter) }
+
+func (c *Conn) startWriter() {
+	c.writer.Add(1)
+	go c.write()
+}
 
 // receive feeds the handler.
 func (c *Conn) receive() error {
@@ -338,17 +358,23 @@ func (c *Conn) receive() error {
 			return err
 		}
 	}
-	if s, ok := c.handler.(session); ok {
-		err := s(c)
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case errors.Is(err, ErrServerClosed):
-			return ErrServerClosed
-		}
-		return err
+	var err error
+	switch h := c.handler.(type) {
+	case session:
+		err = h(c)
+	case messages:
+		err = h.run(c)
+	default:
+		return c.stream.await(func() error { return c.framer.Run(h) })
 	}
-	return c.framer.Run(c.handler)
+	// What Next said has mostly been handed on.
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil
+	case errors.Is(err, ErrServerClosed):
+		return ErrServerClosed
+	}
+	return err
 }
 
 // A handshaker is a tls.Conn, perhaps one in disguise.
@@ -362,11 +388,11 @@ func (c *Conn) handshake() error {
 		return nil
 	}
 	c.enter(StateHandshake)
-	if c.isShutting() {
+	if c.shutting.Load() {
 		c.broken = ErrServerClosed
 		return c.broken
 	}
-	ctx := c.life
+	ctx := c.Context()
 	timeout := c.cfg.handshakeTimeout()
 	if timeout > 0 {
 		var cancel context.CancelFunc
@@ -400,6 +426,7 @@ func (c *Conn) enter(s ConnState) {
 // windDown takes the connection from the conversation to its end.
 func (c *Conn) windDown(reason error) {
 	c.framer.stop.Store(true)
+	c.discarding = true
 	if c.broken != nil && !c.peerDone() {
 		c.abort(reason)
 		return
@@ -431,29 +458,40 @@ func (c *Conn) peerDone() bool {
 // discardInput reads and throws away until the peer's end, or until it is no use
 // any more.
 func (c *Conn) discardInput() {
-	buf := c.framer.buf
-	if len(buf) == 0 {
-		buf = make([]byte, c.framer.pieceSize)
-	}
-	for {
-		_, err := connReader{c}.Read(buf)
-		if err == nil {
-			continue
-		}
-		if err != errLingered && !c.peerDone() {
-			c.mu.Lock()
-			sent := !c.lingerEnd.IsZero()
-			c.mu.Unlock()
-			if !sent {
-				c.abort(err)
-			}
-		}
+	err := c.stream.await(c.readAndDiscard)
+	if err == errLingered || c.peerDone() {
 		return
+	}
+	c.mu.Lock()
+	sent := c.outputEnded
+	c.mu.Unlock()
+	if !sent {
+		c.abort(err)
+	}
+}
+
+// readAndDiscard reads and throws away all that can be read.
+func (c *Conn) readAndDiscard() error {
+	buf := c.framer.memory.get(smallBuffer)
+	defer c.framer.memory.put(buf)
+	for {
+		if _, err := (connReader{c}).Read(buf[:cap(buf)]); err != nil {
+			return err
+		}
 	}
 }
 
 // awaitWriter returns when the output has been sent, or can't be.
 func (c *Conn) awaitWriter() {
+	drained := make(chan struct{})
+	c.mu.Lock()
+	if c.outputEnded || c.state == StateClosed {
+		c.mu.Unlock()
+		return
+	}
+	c.drained = drained
+	c.mu.Unlock()
+
 	timeout := c.cfg.writeTimeout()
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
@@ -462,9 +500,7 @@ func (c *Conn) awaitWriter() {
 	}
 	for {
 		select {
-		case <-c.drained:
-			return
-		case <-c.life.Done():
+		case <-drained:
 			return
 		case <-timer.C:
 		}
@@ -483,9 +519,10 @@ func (c *Conn) awaitWriter() {
 // the goroutine of Serve does.
 func (c *Conn) finish(reason error) error {
 	c.abort(reason)
-	<-c.life.Done() // it may be another goroutine that closes the connection
+	c.severed.Wait() // it may be another goroutine that closes the connection
 	c.writer.Wait()
-	defer close(c.ended)
+	c.stream.release()
+	defer c.ended.Done()
 	if c.observe != nil {
 		defer c.observe(c, StateClosed)
 	}
@@ -522,16 +559,15 @@ func (c *Conn) abort(reason error) {
 	}
 	reason = c.reason
 	served := c.served
+	cancel := c.cancel
+	c.tellDrained()
 	c.mu.Unlock()
 
-	if cut {
-		resetOnClose(c.nc)
+	c.stream.sever(cut)
+	if cancel != nil {
+		cancel(causeOf(reason))
 	}
-	if t, ok := c.nc.(*tls.Conn); ok {
-		t.NetConn().Close() // or the close of t might wait for the peer
-	}
-	c.nc.Close()
-	c.cancel(causeOf(reason))
+	c.severed.Done()
 	if !served {
 		c.finish(reason)
 	}
@@ -549,415 +585,6 @@ func (c *Conn) err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.reason
-}
-
-// A connReader is the input of a Conn, for its Framer. Read takes care of the
-// deadlines, and returns early when the connection is to close or to shut down.
-type connReader struct{ c *Conn }
-
-// errLingered ends the wait for the peer's end.
-var errLingered = errors.New("framer: the peer did not end its side in time")
-
-// longAgo is a deadline that interrupts.
-var longAgo = time.Unix(1, 0)
-
-func (r connReader) Read(p []byte) (int, error) {
-	c := r.c
-	c.messagesRead.Store(c.framer.found)
-	inMessage := c.cfg.MessageTimeout > 0 && c.framer.inMessage()
-	if c.timed != c.framer.ends {
-		c.timed, c.spent = c.framer.ends, 0
-	}
-	var start time.Time
-	if inMessage || c.cfg.IdleTimeout > 0 {
-		start = time.Now()
-	}
-	for early := 0; early < maxEmpty; {
-		if err := c.arm(start, inMessage); err != nil {
-			return 0, err
-		}
-		n, err := c.nc.Read(p)
-		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
-			if !c.expired() {
-				early++
-			}
-			continue
-		}
-		c.bytesRead.Add(int64(n))
-		if inMessage {
-			c.spent += time.Since(start)
-		}
-		switch {
-		case n > 0 && errors.Is(err, os.ErrDeadlineExceeded):
-			err = nil
-		case err != nil && c.isClosed():
-			err = errClosed // whatever nc calls it
-		}
-		c.broken = err
-		return n, err
-	}
-	return 0, io.ErrNoProgress
-}
-
-// A timeout says which limit a deadline comes from.
-type timeout int
-
-const (
-	noTimeout timeout = iota
-	messageTimeout
-	idleTimeout
-	writeTimeout
-	lingerTimeout
-)
-
-func (c *Conn) timeoutError(t timeout) error {
-	var what string
-	switch t {
-	case messageTimeout:
-		what = fmt.Sprintf("message not complete after %v (Config.MessageTimeout)", c.cfg.MessageTimeout)
-	case idleTimeout:
-		what = fmt.Sprintf("no byte moved for %v (Config.IdleTimeout)", c.cfg.IdleTimeout)
-	case writeTimeout:
-		what = fmt.Sprintf("the peer accepted nothing for %v (Config.WriteTimeout)", c.cfg.writeTimeout())
-	case lingerTimeout:
-		return errLingered
-	}
-	return fmt.Errorf("framer: %s: %w", what, os.ErrDeadlineExceeded)
-}
-
-// arm sets the deadline for a read that began at start, or says why there must
-// be none.
-func (c *Conn) arm(start time.Time, inMessage bool) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.state == StateClosed, c.state == StateActive && c.framer.stop.Load():
-		return errClosed
-	case c.state == StateActive && c.shutting:
-		return ErrServerClosed
-	}
-	deadline, which := c.readDeadline(start, inMessage)
-	if which == lingerTimeout && c.lingerOn() {
-		deadline, which = c.readDeadline(start, inMessage)
-	}
-	if which != noTimeout && !deadline.After(time.Now()) {
-		return c.timeoutError(which)
-	}
-	if !deadline.Equal(c.deadline) {
-		c.deadline = deadline
-		c.nc.SetReadDeadline(deadline)
-	}
-	return nil
-}
-
-// lingerOn prolongs an expired wait for the peer's end if the peer has taken
-// output since it began: as long as there is some in the system's buffer, to
-// close could destroy it. c.mu must be held.
-func (c *Conn) lingerOn() bool {
-	if c.linger == 0 || time.Now().Before(c.lingerEnd) {
-		return false
-	}
-	before := c.unsent
-	c.unsent = unsent(c.nc)
-	if c.unsent == 0 || c.unsent >= before {
-		return false
-	}
-	c.lingerEnd = time.Now().Add(c.linger)
-	return true
-}
-
-// readDeadline returns the earliest deadline that applies. c.mu must be held.
-func (c *Conn) readDeadline(start time.Time, inMessage bool) (deadline time.Time, which timeout) {
-	until := func(t time.Time, w timeout) {
-		if which == noTimeout || t.Before(deadline) {
-			deadline, which = t, w
-		}
-	}
-	if c.state == StateActive {
-		if inMessage {
-			until(start.Add(c.cfg.MessageTimeout-c.spent), messageTimeout)
-		}
-	} else if !c.lingerEnd.IsZero() {
-		until(c.lingerEnd, lingerTimeout)
-	} else if d := c.cfg.writeTimeout(); d > 0 {
-		until(c.lastMoved().Add(d), writeTimeout)
-	}
-	if d := c.cfg.idleTimeout(); d > 0 {
-		last := start
-		if moved := c.lastMoved(); moved.After(last) {
-			last = moved
-		}
-		until(last.Add(d), idleTimeout)
-	}
-	return deadline, which
-}
-
-// lastMoved returns when output has moved last. How a write gets on is known only
-// at its end; until then, its own deadline is what counts. c.mu must be held.
-func (c *Conn) lastMoved() time.Time {
-	if c.writing {
-		return time.Now()
-	}
-	return c.moved
-}
-
-// expired reports whether the deadline for reading, at which a read has just
-// ended, was one of ours. In any case it must be set anew.
-func (c *Conn) expired() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	ours := !c.deadline.IsZero() && !time.Now().Before(c.deadline)
-	c.deadline = longAgo
-	return ours
-}
-
-// interrupt makes a read return, for stop or shutting to be seen.
-func (c *Conn) interrupt() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state == StateActive {
-		c.deadline = longAgo
-		c.nc.SetReadDeadline(longAgo)
-	}
-}
-
-func (c *Conn) isClosed() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.state == StateClosed
-}
-
-func (c *Conn) isShutting() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.shutting
-}
-
-// shutdown asks the handler to say goodbye.
-func (c *Conn) shutdown() {
-	c.mu.Lock()
-	c.shutting = true
-	inHandshake := c.state == StateHandshake
-	c.mu.Unlock()
-	if inHandshake {
-		c.abort(ErrServerClosed)
-		return
-	}
-	c.interrupt()
-}
-
-// write is the writer goroutine: it sends what is queued, until there is nothing.
-func (c *Conn) write() error {
-	reason := errors.New("framer: the end of a producer has ended the writer's goroutine")
-	defer func() {
-		if reason != nil {
-			c.abort(reason)
-		}
-	}()
-	c.writeQueue()
-	reason = nil
-	return nil
-}
-
-func (c *Conn) writeQueue() {
-	for {
-		p, last := c.queue.take()
-		switch {
-		case p != nil:
-			if !c.send(p) {
-				return
-			}
-		case last:
-			c.endOutput()
-			return
-		default:
-			return
-		}
-	}
-}
-
-// send writes all that p produces and ends it. It reports whether the writer can
-// go on.
-func (c *Conn) send(p Producer) (ok bool) {
-	var data []byte
-	b, pushed := p.(*batch)
-	if pushed {
-		data = b.data
-	}
-	err := errors.New("framer: the producer has ended its goroutine")
-	defer func() {
-		c.disarmWrite()
-		ok = c.sent(p, err)
-		c.queue.done(p, len(data))
-		if pushed {
-			c.queue.recycle(data)
-		}
-	}()
-	err = protect(func() error { return c.produce(p) })
-	return ok
-}
-
-// sent ends p, which has failed with err if that is not nil.
-func (c *Conn) sent(p Producer, err error) bool {
-	if err == nil {
-		c.queue.rest() // before p can tell anyone
-	}
-	if err != nil && err != errDiscarded {
-		c.abort(err)
-		err = causeOf(c.err())
-	}
-	closeErr := protect(func() error { return endProducer(p, err) })
-	if closeErr != nil {
-		c.logError("closing a producer", closeErr)
-	}
-	return err == nil || err == errDiscarded
-}
-
-// resetOnClose sees to it, where it can, that the peer does not take what was cut
-// off for the whole: it finds the connection reset, not ended.
-func resetOnClose(nc net.Conn) {
-	if t, ok := nc.(*tls.Conn); ok {
-		nc = t.NetConn()
-	}
-	if l, ok := nc.(interface{ SetLinger(sec int) error }); ok {
-		l.SetLinger(0)
-	}
-}
-
-// produce writes what p produces until it is exhausted or discarded.
-func (c *Conn) produce(p Producer) error {
-	t, canTransfer := p.(transferrer)
-	tcp, ok := c.nc.(*net.TCPConn)
-	canTransfer = canTransfer && ok
-	for first := true; first || !c.queue.discarded(); first = false {
-		if canTransfer {
-			n, err := c.transfer(t, tcp)
-			switch {
-			case err == nil && n == 0:
-				return nil
-			case err == nil:
-				continue
-			case err != errNoTransfer:
-				return err
-			}
-		}
-		piece, err := p.More()
-		if err != nil && err != io.EOF {
-			return err
-		}
-		if writeErr := c.writeAll(piece); writeErr != nil {
-			return writeErr
-		}
-		if len(piece) == 0 || err == io.EOF {
-			return nil
-		}
-	}
-	return errDiscarded
-}
-
-// recordSize is the size of a TLS record, RFC 8446 section 5.1. What a peer has
-// accepted of one can't be known, so that each has a WriteTimeout of its own.
-const recordSize = 16 << 10
-
-// writeAll writes p in pieces of at most WriteBufferSize. Each must get on within
-// WriteTimeout.
-func (c *Conn) writeAll(p []byte) error {
-	for len(p) > 0 {
-		c.armWrite()
-		n, err := c.nc.Write(p[:min(len(p), c.writeSize)])
-		if err := c.wrote(int64(n), err); err != nil {
-			return err
-		}
-		p = p[n:]
-	}
-	return nil
-}
-
-// transfer lets t send some bytes to the connection.
-func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
-	c.armWrite()
-	n, err := t.transfer(to)
-	if err == errNoTransfer || n == 0 && err == nil {
-		c.setWriting(false)
-		return n, err
-	}
-	return n, c.wrote(n, err)
-}
-
-func (c *Conn) armWrite() {
-	c.setWriting(true)
-	if timeout := c.cfg.writeTimeout(); timeout > 0 {
-		c.nc.SetWriteDeadline(time.Now().Add(timeout))
-	}
-}
-
-// disarmWrite ends the deadline of the last write. TLS has something to write of
-// its own accord, in a Read, when the peer updates its keys.
-func (c *Conn) disarmWrite() {
-	if _, ok := c.nc.(*tls.Conn); ok {
-		c.nc.SetWriteDeadline(time.Time{})
-	}
-}
-
-func (c *Conn) setWriting(writing bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.writing = writing
-}
-
-// wrote notes that n bytes were written. An expired deadline is no error if the
-// peer has accepted something before.
-func (c *Conn) wrote(n int64, err error) error {
-	now := time.Now()
-	c.mu.Lock()
-	c.writing = false
-	if n > 0 {
-		c.moved = now
-	}
-	c.mu.Unlock()
-	c.bytesWritten.Add(n)
-	switch {
-	case err == nil && n == 0:
-		return io.ErrShortWrite
-	case !errors.Is(err, os.ErrDeadlineExceeded):
-		return err
-	case n > 0:
-		return nil
-	}
-	return c.timeoutError(writeTimeout)
-}
-
-// endOutput tells the peer that nothing more will come.
-func (c *Conn) endOutput() {
-	c.armWrite()
-	half := closeWrite(c.nc)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if half {
-		c.linger = c.cfg.lingerTimeout()
-	}
-	c.lingerEnd = time.Now().Add(c.linger)
-	c.unsent = unsent(c.nc)
-	if c.state == StateClosing {
-		c.deadline = c.lingerEnd
-		c.nc.SetReadDeadline(c.lingerEnd)
-	}
-	close(c.drained)
-}
-
-// closeWrite ends the output of nc and reports whether the peer can tell.
-func closeWrite(nc net.Conn) bool {
-	half, ok := nc.(interface{ CloseWrite() error })
-	if !ok {
-		return false
-	}
-	if err := half.CloseWrite(); err != nil {
-		return false
-	}
-	if t, ok := nc.(*tls.Conn); ok {
-		closeWrite(t.NetConn()) // for peers that don't heed close_notify
-	}
-	return true
 }
 
 // logEnd logs the reason why the connection ended.
@@ -999,7 +626,7 @@ func (c *Conn) log(level slog.Level, msg string, err error, attrs ...slog.Attr) 
 //
 // While a handler waits in Push nothing is read, so that a peer that does not
 // take its replies can't send requests.
-func (c *Conn) Push(data []byte) error { return c.queue.push(c.life, data) }
+func (c *Conn) Push(data []byte) error { return c.queue.push(data) }
 
 // TryPush is Push, but returns [ErrQueueFull] where Push would wait.
 func (c *Conn) TryPush(data []byte) error { return c.queue.tryPush(data) }
@@ -1015,7 +642,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 // PushWithProducer queues p, whose bytes are sent after all that was pushed
 // before. p belongs to the connection from now on, also if there is an error; see
 // [Producer] for when it is closed. PushWithProducer waits and fails as Push does.
-func (c *Conn) PushWithProducer(p Producer) error { return c.pushProducer(c.life, p) }
+func (c *Conn) PushWithProducer(p Producer) error {
+	return c.pushProducer(context.Background(), p)
+}
 
 func (c *Conn) pushProducer(ctx context.Context, p Producer) error {
 	if p == nil {
@@ -1024,9 +653,6 @@ func (c *Conn) pushProducer(ctx context.Context, p Producer) error {
 	err := c.queue.pushProducer(ctx, p)
 	if err == nil {
 		return nil
-	}
-	if c.life.Err() != nil {
-		err = errClosed
 	}
 	if closeErr := protect(func() error { return endProducer(p, err) }); closeErr != nil {
 		c.logError("closing a producer", closeErr)
@@ -1039,9 +665,10 @@ func (c *Conn) pushProducer(ctx context.Context, p Producer) error {
 // returns the reason or an error that is [net.ErrClosed]; otherwise the cause of
 // ctx. It must not be called by a Producer.
 func (c *Conn) Flush(ctx context.Context) error {
+	life := c.Context()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(c.life, cancel)()
+	defer context.AfterFunc(life, cancel)()
 	done := make(chan error, 1)
 	nothing := ProducerFunc(func() ([]byte, error) { return nil, nil })
 	err := c.pushProducer(ctx, OnDone(nothing, func(_ int64, err error) { done <- err }))
@@ -1053,7 +680,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
-	if c.life.Err() != nil {
+	if life.Err() != nil {
 		return errClosed
 	}
 	return context.Cause(ctx)
@@ -1086,6 +713,7 @@ func (c *Conn) DiscardBuffers() {
 	if err := c.queue.discard(errDiscarded); err != nil {
 		c.logError("closing a producer", err)
 	}
+	c.interrupt() // the stream may have relied on the output
 }
 
 // SetTerminator is [Framer.SetTerminator] for the input of c.
@@ -1101,13 +729,22 @@ func (c *Conn) Terminator() Terminator { return c.framer.Terminator() }
 func (c *Conn) Context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.ctx
+	if c.life == nil {
+		c.life, c.cancel = context.WithCancelCause(context.Background())
+		if c.state == StateClosed {
+			c.cancel(causeOf(c.reason))
+		}
+	}
+	if c.values == nil {
+		return c.life
+	}
+	return connContext{c.life, c.values}
 }
 
 // Wait waits until the connection has ended and HandleClose has returned. It
 // returns what Serve returns.
 func (c *Conn) Wait() error {
-	<-c.ended
+	c.ended.Wait()
 	return c.err()
 }
 
@@ -1127,7 +764,7 @@ func (c *Conn) Stats() ConnStats {
 		BytesRead:    c.bytesRead.Load(),
 		BytesWritten: c.bytesWritten.Load(),
 		MessagesRead: c.messagesRead.Load(),
-		QueuedBytes:  c.queue.size.Load(),
+		QueuedBytes:  c.queue.queued(),
 	}
 }
 

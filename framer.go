@@ -166,16 +166,20 @@ func (c *Collector) Reset() { c.buf = c.buf[:0] }
 // passes through Run; in a [Conn] it becomes a [PanicError].
 type Framer struct {
 	r         io.Reader
-	pieceSize int   // Config.ReadBufferSize
+	memory    *buffers
+	smallSize int   // Config.ReadBufferSize, or smallBuffer
+	pieceSize int   // Config.ReadBufferSize, or largeBuffer
 	maxSize   int64 // Config.MaxMessageSize, or math.MaxInt64
 
 	term    Terminator
 	search  search
 	changed bool // SetTerminator was called; cleared before each callback
 
-	buf        []byte
-	start, end int   // buf[start:end] is unread
-	readErr    error // what the reader said after buf[:end]
+	buf        []byte // nil while there is no input
+	start, end int    // buf[start:end] is unread
+	filled     bool   // the last read has filled buf: a larger one is better
+	much       bool   // it has given much, if not all that buf could hold
+	readErr    error  // what the reader said after buf[:end]
 
 	// What the last search found: bytes of the message, from start on, that
 	// nobody has been given yet, and whether the message ends after them.
@@ -203,13 +207,14 @@ type Framer struct {
 // MaxMessageSize of cfg, which may be nil. The terminator is [None] at first.
 func NewFramer(r io.Reader, cfg *Config) *Framer {
 	f := new(Framer)
-	f.init(r, cfg)
+	f.init(r, cfg, new(buffers))
 	return f
 }
 
-func (f *Framer) init(r io.Reader, cfg *Config) {
+func (f *Framer) init(r io.Reader, cfg *Config, memory *buffers) {
 	f.r = r
-	f.pieceSize = cfg.readBufferSize()
+	f.memory = memory
+	f.smallSize, f.pieceSize = cfg.readBufferSizes()
 	f.maxSize = cfg.maxMessageSize()
 }
 
@@ -366,10 +371,6 @@ func (f *Framer) tooLong(seen int64, data []byte) error {
 	return &MessageTooLongError{Limit: f.maxSize, Seen: seen, Head: head}
 }
 
-// maxKept is how much memory, in bytes, is kept for the next message where one was
-// larger than the buffer.
-const maxKept = 64 << 10
-
 // maxEmpty is how many empty reads or tokens in a row are taken for a loop
 // without progress, as in package bufio.
 const maxEmpty = 100
@@ -433,29 +434,42 @@ func (f *Framer) splitRest(atEOF bool) error {
 
 // fill reads once into the buffer, which is empty but for what was held back.
 func (f *Framer) fill() error {
+	f.makeRoom()
+	n, err := f.read(f.buf[f.end:])
+	f.end += n
+	switch {
+	case n > 0:
+		f.filled, f.much = f.end == len(f.buf), n > f.smallSize/2
+	case err == errWouldBlock:
+		f.giveBack()
+	}
+	return err
+}
+
+// read reads once into p. What the reader says behind some bytes is for the next
+// call.
+func (f *Framer) read(p []byte) (int, error) {
 	if err := f.readErr; err != nil {
 		f.readErr = nil // another call may read again
-		return err
+		return 0, err
 	}
-	f.makeRoom()
 	for range maxEmpty {
-		n, err := f.r.Read(f.buf[f.end:])
-		if n < 0 || n > len(f.buf)-f.end {
-			return fmt.Errorf("framer: the reader returned an impossible count of %d bytes", n)
+		n, err := f.r.Read(p)
+		if n < 0 || n > len(p) {
+			return 0, fmt.Errorf("framer: the reader returned an impossible count of %d bytes", n)
 		}
 		if f.discard.Load() {
 			f.discardInput() // what was held back, not what has come since
 		}
-		f.end += n
 		switch {
 		case n > 0, err == io.EOF:
 			f.readErr = err
-			return nil
+			return n, nil
 		case err != nil:
-			return err
+			return 0, err
 		}
 	}
-	return io.ErrNoProgress
+	return 0, io.ErrNoProgress
 }
 
 // makeRoom makes room behind what is held back. Where that is long, it is not
@@ -463,18 +477,44 @@ func (f *Framer) fill() error {
 // linear for long delimiters and short reads.
 func (f *Framer) makeRoom() {
 	held := f.buf[f.start:f.end]
+	size := f.smallSize
+	if f.filled {
+		size = f.pieceSize
+	}
 	switch {
-	case len(held) == 0 && len(f.buf) > max(maxKept, f.pieceSize):
-		f.buf = make([]byte, f.pieceSize)
-	case len(held) < len(f.buf) && len(held) <= max(f.start, f.pieceSize):
-		// Only move it.
+	case len(held) == 0 && len(f.buf) == size:
+	case len(held) == 0, len(held) < size && len(f.buf) < size:
+		f.resize(size)
+	case len(held) < len(f.buf) && len(held) <= max(f.start, smallBuffer):
+		copy(f.buf, held)
 	case f.end < len(f.buf):
 		return
-	default:
-		// The first time, or something as long as the buffer is held back.
-		f.buf = make([]byte, max(f.pieceSize, 2*len(held)))
+	default: // something as long as the buffer is held back
+		f.resize(max(size, 2*len(held)))
 	}
-	f.start, f.end = 0, copy(f.buf, held)
+	f.start, f.end = 0, len(held)
+}
+
+// resize gives f a buffer of another size, with what is held back at its
+// beginning.
+func (f *Framer) resize(size int) {
+	buf := f.memory.get(size)[:size]
+	copy(buf, f.buf[f.start:f.end])
+	f.memory.put(f.buf)
+	f.buf = buf
+}
+
+// giveBack gives the memory back that is not needed until more input comes.
+func (f *Framer) giveBack() {
+	f.filled = f.much
+	if f.start == f.end {
+		f.memory.put(f.buf)
+		f.buf, f.start, f.end = nil, 0, 0
+	}
+	if len(f.message) == 0 {
+		f.memory.put(f.message)
+		f.message = nil
+	}
 }
 
 // inMessage reports whether a byte of the current message has come, if only one
@@ -667,7 +707,7 @@ func (f *Framer) nextMessage() ([]byte, error) {
 			return nil, err
 		}
 		if !ok {
-			if err := f.more(); err != nil {
+			if err := f.moreOfMessage(); err != nil {
 				return f.message, err
 			}
 			continue
@@ -679,7 +719,7 @@ func (f *Framer) nextMessage() ([]byte, error) {
 		if len(f.message) == 0 && (p.found || f.term.kind == kindNone) {
 			return p.data, nil
 		}
-		f.message = append(f.message, p.data...)
+		f.message = append(f.memory.grow(f.message, len(p.data)), p.data...)
 		if p.found {
 			f.returned = true
 			return slices.Clip(f.message), nil
@@ -687,16 +727,38 @@ func (f *Framer) nextMessage() ([]byte, error) {
 	}
 }
 
+// moreOfMessage gets more input for nextMessage. The bytes of a message that are
+// counted, and too many for the buffer, are read to where they belong.
+func (f *Framer) moreOfMessage() error {
+	n := min(f.search.remaining, int64(max(len(f.message), f.smallSize)))
+	if !f.search.counting || n < int64(f.smallSize) || f.skipping || f.start < f.end || f.readErr != nil {
+		return f.more()
+	}
+	// The memory grows as the message does, whatever its header has announced.
+	f.message = f.memory.grow(f.message, int(n))
+	room := f.message[len(f.message):cap(f.message)]
+	room = room[:min(int64(len(room)), f.search.remaining)]
+	got, err := f.read(room)
+	if err == errWouldBlock {
+		f.giveBack()
+	}
+	if err != nil {
+		return err
+	}
+	f.message = append(f.message, room[:got]...) // in place, if nothing was discarded
+	f.search.remaining -= int64(got)
+	f.size += int64(got)
+	f.begun = f.begun || got > 0
+	f.ended = f.search.remaining == 0
+	return nil
+}
+
 // forgetMessage makes room for another message, if the last one was returned.
 func (f *Framer) forgetMessage() {
-	switch {
-	case !f.returned:
-		return
-	case cap(f.message) > maxKept:
-		f.message = nil
+	if f.returned {
+		f.message = f.message[:0]
+		f.returned = false
 	}
-	f.message = f.message[:0]
-	f.returned = false
 }
 
 // All returns an iterator over the messages, which end as t says, up to the end

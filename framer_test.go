@@ -948,7 +948,7 @@ func TestMemoryIsWhatArrived(t *testing.T) {
 		bound uint64
 		run   func(f *framer.Framer) error
 	}{
-		{"Run", input, 1 << 16, func(f *framer.Framer) error {
+		{"Run", input, 1 << 17, func(f *framer.Framer) error {
 			return errors.Join(f.SetTerminator(prefix), f.Run(new(counter)))
 		}},
 		{"Next", input, generous, func(f *framer.Framer) error { _, err := f.Next(prefix); return err }},

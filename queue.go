@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -23,39 +22,43 @@ var (
 	errDiscarded = fmt.Errorf("framer: output was discarded: %w", net.ErrClosed)
 )
 
-// maxProducers is how many producers can wait in a queue. Between two of them
-// there is at most one batch of pushed bytes.
+// maxProducers is how many producers can wait in a queue, or be at work. Before
+// each there is at most one batch of pushed bytes.
 const maxProducers = 16
 
 // A queue is the output of a connection that waits for its writer: a channel of
-// producers. Consecutive pushes are one batch, which is in the channel once and
-// grows until the writer takes it, so that many small ones leave in one write.
+// producers. Pushes in a row are one batch, which grows until the writer takes it,
+// so that many small ones leave in one write. The last batch stays outside of the
+// channel, which is not needed at all where there are no producers.
 //
-// Semaphores keep count of bytes and of producers. Who waits, waits there, in
-// order; the channel always has room for what they have let through.
+// Whoever finds the queue full waits for his turn, and then for room. Nobody
+// overtakes those who wait.
 type queue struct {
-	maxBytes int64               // 0: no limit
-	bytes    *semaphore.Weighted // of maxBytes
-	slots    *semaphore.Weighted // of maxProducers
-	size     atomic.Int64        // bytes in batches
-	discards atomic.Int64        // how often the queue was discarded
-	taken    int64               // what discards was at the last take; owned by the writer
+	maxBytes int64 // 0: no limit
+	memory   *buffers
 
-	mu      sync.Mutex
-	start   func() // starts the writer; nil while it must not run yet
-	running bool   // there is a writer
-	busy    bool   // it has taken an entry, and not yet written all of it
-	closed  bool   // nothing more is accepted
-	entries chan Producer
-	tail    *batch // the last entry, if it can still grow
-	spare   []byte // for the next batch
+	mu        sync.Mutex
+	start     func()        // starts the writer; nil while it must not run yet
+	running   bool          // there is a writer
+	busy      bool          // it has taken something, and not yet written all of it
+	closed    bool          // nothing more is accepted
+	size      int64         // bytes pushed and not yet written
+	producers int           // in entries, or taken and not yet ended
+	entries   chan Producer // has room for all that may be in it
+	tail      []byte        // what was pushed last, behind all entries
+	taken     batch         // what the writer has of it
+	pushed    int64         // bytes that ever were
+	marked    int64         // pushed at the last mark
+	discards  int           // how often the queue was discarded
+	current   int           // discards at the last take
+
+	waiting int                 // how many wait for room
+	turn    *semaphore.Weighted // one of them is next
+	room    chan struct{}       // closed when he should look again
 }
 
 // A batch is what was pushed in a row.
-type batch struct {
-	data     []byte
-	reserved int64 // of the byte semaphore
-}
+type batch struct{ data []byte }
 
 func (b *batch) More() ([]byte, error) {
 	data := b.data
@@ -63,92 +66,132 @@ func (b *batch) More() ([]byte, error) {
 	return data, nil
 }
 
-func (q *queue) init(maxBytes int64) {
-	q.slots = semaphore.NewWeighted(maxProducers)
-	if maxBytes > 0 {
-		q.maxBytes = maxBytes
-		q.bytes = semaphore.NewWeighted(maxBytes)
-	}
+func (q *queue) init(maxBytes int64, memory *buffers) {
+	q.maxBytes = maxBytes
+	q.memory = memory
 }
 
-// push appends a copy of data. If the queue is full it waits, until ctx ends.
-func (q *queue) push(ctx context.Context, data []byte) error {
-	reserved := q.weight(data)
-	if reserved > 0 && q.bytes.Acquire(ctx, reserved) != nil {
-		return errClosed
+// push appends a copy of data. If the queue is full it waits, until it is closed.
+func (q *queue) push(data []byte) error {
+	err := q.tryPush(data)
+	if err != ErrQueueFull {
+		return err
 	}
-	return q.append(data, reserved)
+	fits := func() bool { return q.fits(len(data)) }
+	return q.wait(context.Background(), fits, func() { q.append(data) })
 }
 
 // tryPush is push without waiting.
 func (q *queue) tryPush(data []byte) error {
-	reserved := q.weight(data)
-	if reserved > 0 && !q.bytes.TryAcquire(reserved) {
-		return q.full()
-	}
-	return q.append(data, reserved)
-}
-
-// weight is what data takes of the byte semaphore. More than there is at once is
-// let through when the queue is empty.
-func (q *queue) weight(data []byte) int64 { return min(int64(len(data)), q.maxBytes) }
-
-// append adds data to the batch at the end.
-func (q *queue) append(data []byte, reserved int64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed {
-		if reserved > 0 {
-			q.bytes.Release(reserved)
-		}
+	switch {
+	case q.closed:
 		return errClosed
-	}
-	if len(data) == 0 {
+	case len(data) == 0:
 		return nil
+	case q.waiting > 0 || !q.fits(len(data)):
+		return ErrQueueFull
 	}
-	if q.tail == nil {
-		q.tail = &batch{data: q.spare[:0]}
-		q.spare = nil
-		q.add(q.tail)
-	}
-	q.tail.data = append(q.tail.data, data...)
-	q.tail.reserved += reserved
-	q.size.Add(int64(len(data)))
+	q.append(data)
 	return nil
 }
 
-// full is the error of a push that can't wait.
-func (q *queue) full() error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return errClosed
-	}
-	return ErrQueueFull
+// pushProducer appends p. If the queue is full it waits, until it is closed or
+// ctx ends.
+func (q *queue) pushProducer(ctx context.Context, p Producer) error {
+	fits := func() bool { return q.closed || q.producers < maxProducers }
+	return q.wait(ctx, fits, func() { q.add(p) })
 }
 
-// pushProducer appends p. If the queue is full it waits until ctx ends.
-func (q *queue) pushProducer(ctx context.Context, p Producer) error {
-	if q.slots.Acquire(ctx, 1) != nil {
+// fits reports whether n bytes can be pushed, or never will be. More than the
+// queue holds is let in when it is empty. q.mu must be held.
+func (q *queue) fits(n int) bool {
+	return q.maxBytes == 0 || q.closed || n == 0 || q.size == 0 || q.size+int64(n) <= q.maxBytes
+}
+
+// wait calls add as soon as nobody else waits and fits, which says so also of a
+// closed queue. Otherwise it returns why not. Both are called with q.mu held.
+func (q *queue) wait(ctx context.Context, fits func() bool, add func()) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var err error
+	if q.waiting > 0 || !fits() {
+		err = q.awaitTurn(ctx, fits)
+	}
+	switch {
+	case q.closed:
+		return errClosed
+	case err != nil:
+		return err
+	}
+	add()
+	return nil
+}
+
+// awaitTurn returns when all that waited before have had their turn, and fits.
+// q.mu must be held; it is released meanwhile.
+func (q *queue) awaitTurn(ctx context.Context, fits func() bool) error {
+	if q.turn == nil {
+		q.turn = semaphore.NewWeighted(1)
+	}
+	q.waiting++
+	defer func() { q.waiting-- }()
+	q.mu.Unlock()
+	err := q.turn.Acquire(ctx, 1)
+	q.mu.Lock()
+	if err != nil {
 		return context.Cause(ctx)
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		q.slots.Release(1)
-		return errClosed
+	defer q.turn.Release(1)
+	for !fits() {
+		if err := q.awaitRoom(ctx); err != nil {
+			return err
+		}
 	}
-	q.tail = nil
-	q.add(p)
 	return nil
 }
 
-// add puts p into the channel and sees to it that there is a writer. q.mu must be
-// held.
+// awaitRoom waits until something has left the queue. q.mu must be held.
+func (q *queue) awaitRoom(ctx context.Context) error {
+	room := make(chan struct{})
+	q.room = room
+	q.mu.Unlock()
+	defer q.mu.Lock()
+	select {
+	case <-room:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// makeRoom wakes the one that waits for room. q.mu must be held.
+func (q *queue) makeRoom() {
+	if q.room != nil {
+		close(q.room)
+		q.room = nil
+	}
+}
+
+// append adds data to the batch at the end. q.mu must be held.
+func (q *queue) append(data []byte) {
+	q.tail = append(q.memory.grow(q.tail, len(data)), data...)
+	q.size += int64(len(data))
+	q.pushed += int64(len(data))
+	q.wake()
+}
+
+// add adds p to the end. q.mu must be held.
 func (q *queue) add(p Producer) {
 	if q.entries == nil {
-		q.entries = make(chan Producer, 2*maxProducers+1)
+		q.entries = make(chan Producer, 2*maxProducers)
 	}
+	if len(q.tail) > 0 {
+		q.entries <- &batch{q.tail}
+		q.tail = nil
+	}
+	q.producers++
 	q.entries <- p
 	q.wake()
 }
@@ -166,7 +209,7 @@ func (q *queue) open(start func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.start = start
-	if len(q.entries) > 0 || q.closed {
+	if len(q.entries) > 0 || len(q.tail) > 0 || q.closed {
 		q.wake()
 	}
 }
@@ -178,39 +221,43 @@ func (q *queue) close() {
 	defer q.mu.Unlock()
 	if !q.closed {
 		q.closed = true
+		q.makeRoom()
 		q.wake()
 	}
 }
 
 // shut is close without a writer: none is started any more. It reports whether
-// the one that runs is in the middle of an entry.
+// the one that runs is in the middle of something.
 func (q *queue) shut() (busy bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
 	q.start = nil
+	q.makeRoom()
 	return q.busy
 }
 
-// take returns the next entry for the writer. Without one it returns nil and the
-// writer must end; last says whether there will never be another.
+// take returns what the writer has to write next: a *batch, or a producer. When
+// there is nothing it returns nil, and the writer must end; last says whether
+// there will never be more.
 func (q *queue) take() (p Producer, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.taken = q.discards.Load()
+	q.current = q.discards
+	q.busy = true
 	select {
 	case p := <-q.entries:
-		if p == Producer(q.tail) {
-			q.tail = nil
-		}
-		q.busy = true
 		return p, false
 	default:
-		q.busy = false
-		q.entries = nil // a silent connection needs no channel
-		q.running = q.closed
-		return nil, q.closed
 	}
+	if len(q.tail) > 0 {
+		q.taken.data, q.tail = q.tail, nil
+		return &q.taken, false
+	}
+	q.busy = false
+	q.entries = nil // a silent connection needs no channel
+	q.running = q.closed
+	return nil, q.closed
 }
 
 // rest notes that all of what was taken has been written. It is for the writer.
@@ -220,57 +267,82 @@ func (q *queue) rest() {
 	q.busy = false
 }
 
-// discarded reports whether the queue was discarded since the last take. It is
-// for the writer.
-func (q *queue) discarded() bool { return q.discards.Load() != q.taken }
-
-// done gives back what p has taken up. The writer calls it with what it has
-// taken, after it has ended it.
-func (q *queue) done(p Producer, size int) {
-	b, ok := p.(*batch)
-	if !ok {
-		q.slots.Release(1)
-		return
-	}
-	q.size.Add(-int64(size))
-	if b.reserved > 0 {
-		q.bytes.Release(b.reserved)
-	}
-}
-
-// recycle keeps the memory of a batch for another one.
-func (q *queue) recycle(data []byte) {
-	if cap(data) > maxKept {
-		return
-	}
+// discarded reports whether the queue was discarded since the last take.
+func (q *queue) discarded() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.spare = data[:0]
+	return q.discards != q.current
 }
 
-// discard removes all entries and ends them, with cause for those who ask. A
-// close that waits behind them stays.
+// doneBatch ends what pushed bytes take up. The writer calls it with what it has
+// taken, written or not.
+func (q *queue) doneBatch(data []byte) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.size -= int64(len(data))
+	q.memory.put(data)
+	q.makeRoom()
+}
+
+// doneProducer ends what a producer takes up, after it was ended.
+func (q *queue) doneProducer() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.producers--
+	q.makeRoom()
+}
+
+// discard removes everything and ends the producers, with cause for those who
+// ask. A close that waits behind them stays.
 func (q *queue) discard(cause error) error {
 	var errs []error
 	for _, p := range q.removeAll() {
-		size := 0
-		if b, ok := p.(*batch); ok {
-			size = len(b.data)
-		}
 		errs = append(errs, protect(func() error { return endProducer(p, cause) }))
-		q.done(p, size)
+		q.doneProducer()
 	}
 	return errors.Join(errs...)
 }
 
+// removeAll removes everything and returns the producers.
 func (q *queue) removeAll() []Producer {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.discards.Add(1)
+	q.discards++
+	q.size -= int64(len(q.tail))
+	q.memory.put(q.tail)
 	q.tail = nil
-	var all []Producer
+	var producers []Producer
 	for len(q.entries) > 0 {
-		all = append(all, <-q.entries)
+		switch p := (<-q.entries).(type) {
+		case *batch:
+			q.size -= int64(len(p.data))
+			q.memory.put(p.data)
+		default:
+			producers = append(producers, p)
+		}
 	}
-	return all
+	q.makeRoom()
+	return producers
+}
+
+// mark begins what pushedSince is about.
+func (q *queue) mark() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.marked = q.pushed
+}
+
+// pushedSince reports whether something was pushed since mark that the writer
+// has written since, or will write without waiting for a producer.
+func (q *queue) pushedSince() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.pushed != q.marked && q.producers == 0
+}
+
+// queued returns how many bytes were pushed and not yet written.
+func (q *queue) queued() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.size
 }

@@ -81,6 +81,10 @@ type Server struct {
 	// goroutine that serves it. StateNew comes first, StateClosed last.
 	ConnState func(*Conn, ConnState)
 
+	// Of the connections. It is not a part of the Server, because the garbage
+	// collector lets go of pools late.
+	memory *buffers
+
 	mu         sync.Mutex
 	closed     bool            // Shutdown or Close was called
 	life       context.Context // ends with closed
@@ -113,6 +117,7 @@ func (s *Server) init() {
 	s.life, s.cancel = context.WithCancel(context.Background())
 	s.listeners = make(map[*net.Listener]struct{})
 	s.conns = make(map[*Conn]struct{})
+	s.memory = new(buffers)
 	if s.MaxConns > 0 {
 		s.slots = semaphore.NewWeighted(int64(s.MaxConns))
 	}
@@ -295,7 +300,7 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 
 // serve serves one connection.
 func (s *Server) serve(ctx context.Context, nc net.Conn) error {
-	c := NewConn(nc, s.NewHandler, &s.Config)
+	c := newConn(nc, s.NewHandler, &s.Config, s.memory)
 	c.claim() // others find it from track on, and may close it
 	if !s.track(c) {
 		c.finish(errClosed)

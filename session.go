@@ -32,21 +32,37 @@ func Session(f func(c *Conn) error) func(*Conn) Handler {
 	return func(*Conn) Handler { return session(f) }
 }
 
+// messages is a Handler that is given its messages whole. Its methods are never
+// called.
+type messages struct {
+	t Terminator
+	f func(c *Conn, msg []byte) error
+}
+
+func (messages) CollectIncomingData([]byte) error { return nil }
+func (messages) FoundTerminator() error           { return nil }
+
 // Messages makes handlers that call f for every message, which ends as t says. msg
 // is lent: valid until f returns; it is not copied if it lies whole in the read
 // buffer. f may set another terminator, which rules from the next message on. An
 // error of f ends the connection, as that of a Handler does.
 func Messages(t Terminator, f func(c *Conn, msg []byte) error) func(*Conn) Handler {
-	return Session(func(c *Conn) error {
-		if err := c.SetTerminator(t); err != nil {
-			return err
-		}
+	m := messages{t, f}
+	return func(*Conn) Handler { return m }
+}
+
+// run is the life of c.
+func (m messages) run(c *Conn) error {
+	if err := c.SetTerminator(m.t); err != nil {
+		return err
+	}
+	return c.stream.await(func() error {
 		for {
 			msg, err := c.next()
 			if err != nil {
 				return err
 			}
-			if err := f(c, msg); err != nil {
+			if err := m.f(c, msg); err != nil {
 				return err
 			}
 		}
@@ -63,10 +79,15 @@ func (c *Conn) Next(t Terminator) ([]byte, error) {
 	if _, ok := c.handler.(session); !ok {
 		return nil, errors.New("framer: Next called outside of a Session")
 	}
-	if c.framer.stop.Load() {
-		return nil, errClosed
-	}
-	return c.framer.Next(t)
+	var msg []byte
+	err := c.stream.await(func() (err error) {
+		if c.framer.stop.Load() {
+			return errClosed
+		}
+		msg, err = c.framer.Next(t)
+		return err
+	})
+	return msg, err
 }
 
 // next is Next under the terminator in force.

@@ -1,0 +1,142 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/goframer/framer/bench/internal/report"
+)
+
+// run is one of 1,000 messages in a second.
+func run(scenario, implementation string, round int, cpu float64) report.Run {
+	return report.Run{
+		Part:           partTable,
+		Scenario:       report.Scenario{Name: scenario, Protocol: "echo", Size: 64},
+		Implementation: implementation,
+		Round:          round,
+		Load:           report.Load{Messages: 1000, Seconds: 1, ServerCPU: cpu, P50: 1000, P99: int64(cpu * 1e9), P999: 3000},
+		PeakBytes:      5 << 20,
+	}
+}
+
+func markdown(t *testing.T, r *report.Results) string {
+	t.Helper()
+	var b strings.Builder
+	if err := writeMarkdown(&b, r, "plots"); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// fields returns the cells of the first row of the text that begins with name.
+func fields(t *testing.T, text, name string) []string {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		if cells[0] == name {
+			return cells
+		}
+	}
+	t.Fatalf("there is no row %q in\n%s", name, text)
+	return nil
+}
+
+func TestSummaryAndScenarios(t *testing.T) {
+	r := &report.Results{Runs: []report.Run{
+		run(p99Scenario, base, 0, .010), run(p99Scenario, "gnet", 0, .009),
+		run(p99Scenario, base, 1, .100), run(p99Scenario, "gnet", 1, .120),
+		run(p99Scenario, base, 2, .010), run(p99Scenario, "gnet", 2, .010),
+	}}
+	got := markdown(t, r)
+	check := func(row string, want ...string) {
+		t.Helper()
+		if cells := fields(t, got, row); strings.Join(cells[1:len(want)+1], "; ") != strings.Join(want, "; ") {
+			t.Errorf("%s: %q, want %q", row, cells[1:], want)
+		}
+	}
+	check(p99Scenario, "10 µs", "1.00", "0.95", "0.80")
+	check(p99Row, "10 ms", "1.00", "1.50", "1.00")
+	check("gnet", "10 µs (9–120)", "1.00 (0.90–1.20)", "1 k/s (1–1)", "1 µs", "10 ms", "3 µs", "5 MiB")
+	if strings.Contains(got, "Failed") || strings.Contains(got, "Growth") {
+		t.Errorf("more than was measured:\n%s", got)
+	}
+}
+
+// TestFailedRun checks that a failed run is told, and its figures are not.
+func TestFailedRun(t *testing.T) {
+	bad := run("c1", "gnet", 0, 99)
+	bad.Error = "load: a byte was wrong"
+	r := &report.Results{
+		Runs: []report.Run{run("c1", base, 0, 1), bad},
+		Idle: []report.Idle{{Part: partIdle, Implementation: "gnet", Conns: 10, Error: "it would not listen"}},
+	}
+	got := markdown(t, r)
+	for _, want := range []string{"c1, gnet, round 1: load: a byte was wrong", "10 idle connections, gnet, round 1: it would not listen"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in\n%s", want, got)
+		}
+	}
+	if cells := fields(t, got, "c1"); cells[2] != missing {
+		t.Errorf("the failed run has the ratio %s", cells[2])
+	}
+}
+
+func TestIdleTable(t *testing.T) {
+	var list []report.Idle
+	for round, after := range []int64{5000, 5100, 4900} {
+		list = append(list, report.Idle{Part: partIdle, Implementation: "framer-handler", Round: round,
+			Conns: 10, Before: 1000, After: 1000 + after*10})
+	}
+	got := markdown(t, &report.Results{Idle: list})
+	if cells := fields(t, got, "framer-handler"); cells[1] != "5,000 (4,900–5,100)" {
+		t.Errorf("bytes per connection %s", cells[1])
+	}
+	if cells := fields(t, got, idleRow); cells[2] != "5,000" || cells[3] != "4,200" {
+		t.Errorf("the row of the summary is %q", cells)
+	}
+}
+
+func TestSends(t *testing.T) {
+	sent := func(style string, round int, seconds float64) report.SendRun {
+		return report.SendRun{Part: partFile, Name: "a file", Style: style, Round: round,
+			Send: report.Send{Messages: 1, Size: 10, Seconds: seconds, CPU: seconds / 2}}
+	}
+	got := markdown(t, &report.Results{Sends: []report.SendRun{
+		sent("copy", 0, 2), sent("framer", 0, 3), sent("framer", 1, 2), sent("copy", 1, 4),
+	}})
+	if cells := fields(t, got, "framer"); cells[2] != "1.00 (0.50–1.50)" || cells[1] != "2.50 s (2–3)" {
+		t.Errorf("the row of framer is %q", cells)
+	}
+}
+
+func TestGrowth(t *testing.T) {
+	var r report.Results
+	for i, s := range append(overConns(true), overSizes()...) {
+		for _, im := range growthImplementations() {
+			one := run(s.Name, im, 0, float64(i+1))
+			one.Part, one.Scenario = partGrowth, s
+			r.Runs = append(r.Runs, one)
+		}
+	}
+	r.Idle = []report.Idle{{Part: partGrowth, Implementation: base, Conns: 100, After: 100_000}}
+	got := markdown(t, &r)
+	if cells := fields(t, got, "c8p1 100 KiB"); cells[1] != "8 ms" {
+		t.Errorf("the row of 100 KiB is %q", cells)
+	}
+	if cells := fields(t, got, "100 connections"); cells[1] != "1,000" {
+		t.Errorf("the row of 100 idle connections is %q", cells)
+	}
+	if strings.Contains(got, "Summary") {
+		t.Error("the growth is in the summary")
+	}
+	if err := writePlots(t.TempDir(), &r); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,174 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/goframer/framer/bench/internal/proc"
+	"github.com/goframer/framer/bench/internal/report"
+)
+
+// settle is how long connections are silent before the memory of the server is
+// looked at.
+const settle = 500 * time.Millisecond
+
+// A laboratory measures one thing at a time.
+type laboratory struct {
+	programs string // directory of the programs
+	settings report.Settings
+	cpu      int // for what is pinned
+}
+
+func (l *laboratory) program(name string) string {
+	return filepath.Join(l.programs, name)
+}
+
+// load runs a fresh server under the load of a scenario.
+func (l *laboratory) load(ctx context.Context, s report.Scenario, im implementation) (load report.Load, peak int64, err error) {
+	cpu := anyCPU
+	if s.Pinned {
+		cpu = l.cpu
+	}
+	server, addr, err := l.server(ctx, cpu, s.Protocol, im)
+	if err != nil {
+		return load, 0, err
+	}
+	defer func() {
+		_, stopErr := server.stop()
+		err = errors.Join(err, stopErr)
+	}()
+	out, err := output(ctx, cpu, l.program("load"), append(loadFlags(addr, s),
+		"-warmup", l.settings.Warmup.String(),
+		"-duration", l.settings.Duration.String(),
+		"-server-pid", strconv.Itoa(server.cmd.Process.Pid))...)
+	if err != nil {
+		return load, 0, err
+	}
+	if err := json.Unmarshal(out, &load); err != nil {
+		return load, 0, fmt.Errorf("load prints %q: %w", out, err)
+	}
+	if load.Messages == 0 || load.ServerCPU == 0 {
+		return load, 0, errors.New("no message came back in the time that was measured")
+	}
+	peak, err = proc.Peak(server.cmd.Process.Pid)
+	return load, peak, err
+}
+
+// server starts a server and returns where it listens.
+func (l *laboratory) server(ctx context.Context, cpu int, protocol string, im implementation) (*process, string, error) {
+	p, err := start(ctx, cpu, l.program(im.program), im.arguments(protocol)...)
+	if err != nil {
+		return nil, "", err
+	}
+	addr, err := p.address()
+	if err != nil {
+		_, stopErr := p.stop()
+		return nil, "", errors.Join(err, stopErr)
+	}
+	return p, addr, nil
+}
+
+func loadFlags(addr string, s report.Scenario) []string {
+	return []string{
+		"-addr", addr,
+		"-protocol", s.Protocol,
+		"-conns", strconv.Itoa(s.Conns),
+		"-depth", strconv.Itoa(s.Depth),
+		"-size", strconv.Itoa(s.Size),
+	}
+}
+
+// idle returns the resident memory of a fresh server, and that with so many
+// silent connections, each of which has had one request answered.
+func (l *laboratory) idle(ctx context.Context, im implementation, conns int) (before, after int64, err error) {
+	server, addr, err := l.server(ctx, anyCPU, "echo", im)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() {
+		_, stopErr := server.stop()
+		err = errors.Join(err, stopErr)
+	}()
+	if before, err = resident(server); err != nil {
+		return 0, 0, err
+	}
+	s := report.Scenario{Protocol: "echo", Conns: conns, Depth: 1, Size: 64}
+	holder, err := start(ctx, anyCPU, l.program("load"), append(loadFlags(addr, s), "-hold")...)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() {
+		_, stopErr := holder.stop()
+		err = errors.Join(err, stopErr)
+	}()
+	line, err := holder.line()
+	if err == nil && line != "held" {
+		err = fmt.Errorf("load -hold prints %q", line)
+	}
+	if err == nil {
+		err = pause(ctx, settle)
+	}
+	if err == nil {
+		after, err = resident(server)
+	}
+	return before, after, err
+}
+
+// resident returns how much memory of the server is resident after its garbage
+// was collected, twice: the first time a sync.Pool only sets aside what it has.
+func resident(server *process) (int64, error) {
+	for range 2 {
+		if err := server.command("gc", "done"); err != nil {
+			return 0, err
+		}
+	}
+	return proc.Resident(server.cmd.Process.Pid)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// send runs a sending process and its receiver.
+func (l *laboratory) send(ctx context.Context, sendFlags, sinkFlags []string) (result report.Send, err error) {
+	sender, err := start(ctx, anyCPU, l.program("send"), sendFlags...)
+	if err != nil {
+		return result, err
+	}
+	addr, err := sender.address()
+	if err != nil {
+		return result, err
+	}
+	sinkOut, sinkErr := output(ctx, anyCPU, l.program("sink"), append([]string{"-addr", addr}, sinkFlags...)...)
+	out, err := sender.stop()
+	if err := errors.Join(sinkErr, err); err != nil {
+		return result, err
+	}
+	if err := json.Unmarshal(out, &result); err != nil {
+		return result, fmt.Errorf("send prints %q: %w", out, err)
+	}
+	var sink report.Sink
+	if err := json.Unmarshal(sinkOut, &sink); err != nil {
+		return result, fmt.Errorf("sink prints %q: %w", sinkOut, err)
+	}
+	if sent := result.Messages * result.Size; sink.Bytes != sent {
+		return result, fmt.Errorf("%d bytes were sent, %d received", sent, sink.Bytes)
+	}
+	return result, nil
+}

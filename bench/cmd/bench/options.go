@@ -1,0 +1,161 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/goframer/framer/bench/internal/report"
+)
+
+// options is what the command line asks for.
+type options struct {
+	report.Settings
+	parts           []string
+	scenarios       pattern
+	implementations pattern
+	json            string
+	markdown        string
+	plots           string
+}
+
+// A pattern is a flag that is a regular expression. The zero value matches all.
+type pattern struct {
+	*regexp.Regexp
+}
+
+func (p *pattern) Set(text string) (err error) {
+	p.Regexp, err = regexp.Compile(text)
+	return err
+}
+
+func (p *pattern) String() string {
+	if p.Regexp == nil {
+		return ""
+	}
+	return p.Regexp.String()
+}
+
+func (p pattern) matches(name string) bool {
+	return p.Regexp == nil || p.MatchString(name)
+}
+
+// parse reads the flags. What is wrong with them it says on stderr.
+func parse(args []string, stderr io.Writer) (options, error) {
+	o := options{Settings: report.Settings{Rounds: 9, Warmup: 300 * time.Millisecond, Duration: time.Second}}
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.BoolVar(&o.Quick, "quick", false, "about a minute in all: 2 short rounds, 1,000 connections where there are 10,000")
+	fs.IntVar(&o.Rounds, "rounds", o.Rounds, "rounds")
+	fs.DurationVar(&o.Warmup, "warmup", o.Warmup, "time before the measuring of a run")
+	fs.DurationVar(&o.Duration, "duration", o.Duration, "time that a run is measured")
+	fs.Var(&o.scenarios, "scenarios", "only the scenarios of the table whose names match `regexp`")
+	fs.Var(&o.implementations, "impls", "only the implementations whose names match `regexp`")
+	fs.StringVar(&o.json, "json", "results.json", "`file` for the figures; empty for none")
+	fs.StringVar(&o.markdown, "markdown", "", "`file` for the tables, besides the standard output")
+	fs.StringVar(&o.plots, "plots", "plots", "`directory` for the plots of -growth")
+	only := make(map[string]*bool)
+	for _, part := range []string{partTable, partIdle, partPush, partBroadcast, partFile, partGrowth} {
+		only[part] = fs.Bool(part, false, "only this, and others of these flags that are given: "+description(part))
+	}
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	given := make(map[string]bool)
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	o.quicken(given)
+	o.parts = chosen(only, given["scenarios"])
+	if err := o.check(fs.Args()); err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
+		return o, err
+	}
+	return o, nil
+}
+
+func description(part string) string {
+	switch part {
+	case partTable:
+		return "the scenarios"
+	case partIdle:
+		return "memory of idle connections"
+	case partPush:
+		return "many goroutines push onto one connection"
+	case partBroadcast:
+		return "one payload to many connections"
+	case partFile:
+		return "a file to one connection"
+	}
+	return "cost over the number of connections and the size of messages, with plots"
+}
+
+// quicken makes everything short that was not given.
+func (o *options) quicken(given map[string]bool) {
+	if !o.Quick {
+		return
+	}
+	if !given["rounds"] {
+		o.Rounds = 2
+	}
+	if !given["warmup"] {
+		o.Warmup = 50 * time.Millisecond
+	}
+	if !given["duration"] {
+		o.Duration = 200 * time.Millisecond
+	}
+}
+
+// chosen returns the parts to do, in their order: those asked for, or all but the
+// growth, which takes long and has its own plots.
+func chosen(only map[string]*bool, scenariosGiven bool) []string {
+	all := []string{partTable, partIdle, partPush, partBroadcast, partFile, partGrowth}
+	if scenariosGiven {
+		*only[partTable] = true
+	}
+	parts := slices.DeleteFunc(slices.Clone(all), func(part string) bool { return !*only[part] })
+	if len(parts) == 0 {
+		return all[:len(all)-1]
+	}
+	return parts
+}
+
+func (o options) check(args []string) error {
+	switch {
+	case len(args) > 0:
+		return fmt.Errorf("there are no arguments, only flags: %q", args)
+	case o.Rounds < 1 || o.Duration <= 0 || o.Warmup < 0:
+		return errors.New("-rounds and -duration must be positive, -warmup must not be negative")
+	case len(o.matchingScenarios()) == 0:
+		return fmt.Errorf("no scenario matches %q", o.scenarios.String())
+	case len(o.matchingImplementations()) == 0:
+		return fmt.Errorf("no implementation matches %q", o.implementations.String())
+	}
+	return nil
+}
+
+func (o options) matchingScenarios() []report.Scenario {
+	return slices.DeleteFunc(scenarios(), func(s report.Scenario) bool {
+		return !o.scenarios.matches(s.Name)
+	})
+}
+
+func (o options) matchingImplementations() []implementation {
+	return slices.DeleteFunc(implementations(), func(im implementation) bool {
+		return !o.implementations.matches(im.name)
+	})
+}
+
+// idleConns returns how many connections are to be idle.
+func (o options) idleConns() []int {
+	if o.Quick {
+		return []int{1_000}
+	}
+	return []int{10_000}
+}

@@ -1,0 +1,140 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"slices"
+
+	"github.com/goframer/framer/bench/internal/report"
+)
+
+// An implementation is a server program in one of its styles.
+type implementation struct {
+	name     string
+	program  string // in servers/
+	style    string // empty if there is only one
+	echoOnly bool
+}
+
+// base is the implementation that the others are compared with.
+const base = "raw-best"
+
+// implementations returns all of them, in the order of the tables.
+func implementations() []implementation {
+	return []implementation{
+		{name: base, program: "raw", style: "best"},
+		{name: "framer-handler", program: "framer", style: "handler"},
+		{name: "framer-messages", program: "framer", style: "messages"},
+		{name: "framer-session", program: "framer", style: "session"},
+		{name: "gnet", program: "gnet"},
+		{name: "netpoll", program: "netpoll"},
+		{name: "raw-scanner", program: "raw", style: "scanner", echoOnly: true},
+		{name: "raw-textproto", program: "raw", style: "textproto", echoOnly: true},
+	}
+}
+
+// serves reports whether im knows the protocol.
+func (im implementation) serves(protocol string) bool {
+	return protocol == "echo" || !im.echoOnly
+}
+
+// arguments returns the flags of the server program.
+func (im implementation) arguments(protocol string) []string {
+	args := []string{"-protocol", protocol}
+	if im.style != "" {
+		args = append(args, "-style", im.style)
+	}
+	return args
+}
+
+// p99Scenario is the one whose latency has a row of its own.
+const p99Scenario = "c50p1s64"
+
+// scenarios returns those of the table.
+func scenarios() []report.Scenario {
+	return []report.Scenario{
+		{Name: "c1p1s64 on one CPU", Protocol: "echo", Conns: 1, Depth: 1, Size: 64, Pinned: true},
+		{Name: p99Scenario, Protocol: "echo", Conns: 50, Depth: 1, Size: 64},
+		{Name: "c50p16s64", Protocol: "echo", Conns: 50, Depth: 16, Size: 64},
+		{Name: "c50p100s32", Protocol: "echo", Conns: 50, Depth: 100, Size: 32},
+		{Name: "c1000p1s64", Protocol: "echo", Conns: 1000, Depth: 1, Size: 64},
+		{Name: "c8p4s16k", Protocol: "echo", Conns: 8, Depth: 4, Size: 16 << 10},
+		{Name: "SET 1 KiB c50p16", Protocol: "set", Conns: 50, Depth: 16, Size: 1 << 10},
+		{Name: "SET 1 MiB c8p1", Protocol: "set", Conns: 8, Depth: 1, Size: 1 << 20},
+	}
+}
+
+// A goal is what the library is to reach in a row of the summary, as a ratio to
+// base or in bytes, and what it could reach at best. Less is better.
+type goal struct {
+	reach, moonshot string
+}
+
+// Names of the rows that are no scenarios.
+const (
+	p99Row  = "p99 at " + p99Scenario
+	idleRow = "idle bytes per connection"
+)
+
+// goals returns the goals by row.
+func goals() map[string]goal {
+	return map[string]goal{
+		"c1p1s64 on one CPU": {"1.00", "0.85"},
+		"c50p1s64":           {"0.95", "0.80"},
+		"c50p16s64":          {"0.96", "0.83"},
+		"c50p100s32":         {"1.00", "0.88"},
+		"c1000p1s64":         {"0.96", "0.86"},
+		"c8p4s16k":           {"0.98", "0.89"},
+		"SET 1 KiB c50p16":   {"0.95", "0.79"},
+		"SET 1 MiB c8p1":     {"0.90", "0.70"},
+		p99Row:               {"1.50", "1.00"},
+		idleRow:              {"4,200", "3,800"},
+	}
+}
+
+// growthImplementations are those of the growth experiments.
+func growthImplementations() []string {
+	return []string{base, "framer-handler", "gnet"}
+}
+
+// overConns returns the scenarios that grow in connections.
+func overConns(quick bool) []report.Scenario {
+	var list []report.Scenario
+	for _, n := range growthConns(quick) {
+		list = append(list, report.Scenario{
+			Name: "c" + grouped(int64(n)) + "p1s64", Protocol: "echo", Conns: n, Depth: 1, Size: 64,
+		})
+	}
+	return list
+}
+
+func growthConns(quick bool) []int {
+	conns := []int{10, 100, 1_000, 10_000}
+	if quick {
+		return conns[:3]
+	}
+	return conns
+}
+
+// overSizes returns the scenarios that grow in the size of a message.
+func overSizes() []report.Scenario {
+	var list []report.Scenario
+	for _, size := range []int{10, 100, 1 << 10, 10 << 10, 100 << 10, 1 << 20} {
+		list = append(list, report.Scenario{
+			Name: "c8p1 " + byteCount(float64(size)), Protocol: "echo", Conns: 8, Depth: 1, Size: size,
+		})
+	}
+	return list
+}
+
+// rotated returns list beginning with another element in every round, so that
+// none always follows the same.
+func rotated[T any](list []T, round int) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	k := round % len(list)
+	return slices.Concat(list[k:], list[:k])
+}

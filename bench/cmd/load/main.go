@@ -1,0 +1,195 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+// Command load loads a server of this module, checks every byte that comes back,
+// and prints what it has measured as JSON (a report.Load).
+//
+// It holds a number of connections. On each it sends a window of requests in one
+// write, waits for all replies, and sends the next window. After the measurement,
+// it ends its side of the connections and expects the server to do the same,
+// without a further byte. Any reply that is not as expected, a connection that
+// ends early, and a server that goes silent end the run with status 1.
+//
+// With -hold it makes one window of requests on each connection instead, prints
+// "held", and keeps the connections until the end of its standard input.
+//
+// It works on one thread, with epoll and without allocating, so that on a machine
+// that it shares with the server it takes as little from it as it can.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/goframer/framer/bench/internal/report"
+)
+
+func main() {
+	o, err := parse(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		os.Exit(2) // parse has said why
+	}
+	if err := o.run(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "load:", err)
+		os.Exit(1)
+	}
+}
+
+// The options are what the flags say.
+type options struct {
+	addr             netip.AddrPort
+	protocol         string
+	conns            int
+	depth            int
+	size             int
+	warmup, duration time.Duration
+	serverPID        int
+	hold             bool
+}
+
+// parse reads the flags, and tells stderr what is wrong with them.
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	fs := flag.NewFlagSet("load", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	addr := fs.String("addr", "", "IPv4 `address:port` of the server")
+	fs.StringVar(&o.protocol, "protocol", "echo", "echo or set")
+	fs.IntVar(&o.conns, "conns", 1, "number of connections")
+	fs.IntVar(&o.depth, "depth", 1, "requests in a window")
+	fs.IntVar(&o.size, "size", 64, "bytes of a line without its CRLF, or of a payload")
+	fs.DurationVar(&o.warmup, "warmup", 100*time.Millisecond, "time before the measurement")
+	fs.DurationVar(&o.duration, "duration", time.Second, "time of the measurement")
+	fs.IntVar(&o.serverPID, "server-pid", 0, "process whose CPU time to measure")
+	fs.BoolVar(&o.hold, "hold", false, "make one window each, then hold the connections")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	err := o.check(*addr, fs.Args())
+	if err != nil {
+		fmt.Fprintln(stderr, "load:", err)
+	}
+	return o, err
+}
+
+// check completes o and says what is wrong with it.
+func (o *options) check(addr string, args []string) error {
+	var err error
+	if o.addr, err = netip.ParseAddrPort(addr); err != nil {
+		return fmt.Errorf("bad -addr: %w", err)
+	}
+	switch {
+	case !o.addr.Addr().Is4():
+		return fmt.Errorf("bad -addr: %v is not IPv4", o.addr)
+	case o.protocol != "echo" && o.protocol != "set":
+		return fmt.Errorf("bad -protocol: %q", o.protocol)
+	case o.conns < 1 || o.depth < 1 || o.size < 0:
+		return errors.New("-conns and -depth must be positive, -size must not be negative")
+	case o.warmup < 0 || o.duration <= 0:
+		return errors.New("-duration must be positive, -warmup must not be negative")
+	case len(args) > 0:
+		return fmt.Errorf("unexpected arguments: %q", args)
+	}
+	return nil
+}
+
+// run does what o says and prints the result.
+func (o *options) run(stdin io.Reader, stdout io.Writer) error {
+	l, err := newLoop(o.addr, o.conns, newScript(o.protocol, o.depth, o.size, o.conns))
+	if err != nil {
+		return err
+	}
+	if err := l.begin(); err != nil {
+		return err
+	}
+	if o.hold {
+		return holdConns(l, stdin, stdout)
+	}
+	result, err := o.measure(l)
+	if err != nil {
+		return err
+	}
+	if err := l.drain(); err != nil {
+		return err
+	}
+	if err := l.end(); err != nil {
+		return err
+	}
+	return json.NewEncoder(stdout).Encode(result)
+}
+
+// holdConns keeps the connections until the end of stdin.
+func holdConns(l *loop, stdin io.Reader, stdout io.Writer) error {
+	if err := l.drain(); err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, "held")
+	if _, err := io.Copy(io.Discard, stdin); err != nil {
+		return err
+	}
+	return l.end()
+}
+
+// measure runs the loop through the warm-up and the measurement.
+func (o *options) measure(l *loop) (*report.Load, error) {
+	if err := l.run(o.warmup); err != nil {
+		return nil, err
+	}
+	l.latencies = histogram{}
+	before, err := takeSnapshot(l, o.serverPID)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.run(o.duration); err != nil {
+		return nil, err
+	}
+	after, err := takeSnapshot(l, o.serverPID)
+	if err != nil {
+		return nil, err
+	}
+	if l.latencies.count == 0 {
+		return nil, errors.New("no reply was complete in the time of the measurement")
+	}
+	return &report.Load{
+		Protocol:  o.protocol,
+		Conns:     o.conns,
+		Depth:     o.depth,
+		Size:      o.size,
+		Messages:  l.latencies.count,
+		Seconds:   (after.elapsed - before.elapsed).Seconds(),
+		P50:       l.latencies.percentile(50),
+		P99:       l.latencies.percentile(99),
+		P999:      l.latencies.percentile(99.9),
+		Max:       l.latencies.max,
+		LoadCPU:   (after.loadCPU - before.loadCPU).Seconds(),
+		ServerCPU: (after.serverCPU - before.serverCPU).Seconds(),
+	}, nil
+}
+
+// A snapshot is the clocks at one end of the measurement.
+type snapshot struct {
+	elapsed   time.Duration
+	loadCPU   time.Duration
+	serverCPU time.Duration
+}
+
+// takeSnapshot reads the clocks, that of the server unless its pid is 0.
+func takeSnapshot(l *loop, serverPID int) (s snapshot, err error) {
+	s.elapsed = time.Since(l.epoch)
+	if s.loadCPU, err = processCPU(os.Getpid()); err != nil {
+		return s, err
+	}
+	if serverPID != 0 {
+		s.serverCPU, err = processCPU(serverPID)
+	}
+	return s, err
+}

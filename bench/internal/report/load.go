@@ -1,0 +1,29 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+// Package report has the results that the programs of this module hand to each
+// other as JSON.
+package report
+
+// A Load is what one run of the load generator has measured, between the end
+// of its warm-up and its end.
+type Load struct {
+	Protocol string `json:"protocol"` // "echo" or "set"
+	Conns    int    `json:"conns"`
+	Depth    int    `json:"depth"` // requests in one window of a connection
+	Size     int    `json:"size"`  // bytes of a line without its CRLF, or of a payload
+
+	Messages int64   `json:"messages"` // replies that were received, all of them checked
+	Seconds  float64 `json:"seconds"`
+
+	// Nanoseconds from the write of a window to the last byte of a reply. The
+	// percentiles are at most 1/64 too high.
+	P50  int64 `json:"p50_ns"`
+	P99  int64 `json:"p99_ns"`
+	P999 int64 `json:"p999_ns"`
+	Max  int64 `json:"max_ns"`
+
+	LoadCPU   float64 `json:"load_cpu_seconds"`
+	ServerCPU float64 `json:"server_cpu_seconds"` // zero without -server-pid
+}

@@ -1,0 +1,61 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+// Package stats condenses the figures of several rounds.
+package stats
+
+import (
+	"slices"
+)
+
+// A Summary is what a table says of several figures. The zero value stands for
+// no figures.
+type Summary struct {
+	Median, Min, Max float64
+	Count            int
+}
+
+// Summarize returns the summary of figures, which it leaves as they are. The
+// median of an even number of figures is the mean of the two in the middle.
+func Summarize(figures []float64) Summary {
+	if len(figures) == 0 {
+		return Summary{}
+	}
+	sorted := slices.Sorted(slices.Values(figures))
+	middle := len(sorted) / 2
+	median := sorted[middle]
+	if len(sorted)%2 == 0 {
+		median = (sorted[middle-1] + sorted[middle]) / 2
+	}
+	return Summary{
+		Median: median,
+		Min:    sorted[0],
+		Max:    sorted[len(sorted)-1],
+		Count:  len(sorted),
+	}
+}
+
+// A Series has a figure for each round that gave one.
+type Series map[int]float64
+
+// Summary returns the summary of all rounds.
+func (s Series) Summary() Summary {
+	figures := make([]float64, 0, len(s))
+	for _, x := range s {
+		figures = append(figures, x)
+	}
+	return Summarize(figures)
+}
+
+// Over returns the ratios of s to base, each within its round: what disturbs the
+// machine disturbs both. A round that one of them lacks has no ratio.
+func (s Series) Over(base Series) Series {
+	ratios := make(Series, len(s))
+	for round, x := range s {
+		if b, ok := base[round]; ok && b > 0 {
+			ratios[round] = x / b
+		}
+	}
+	return ratios
+}

@@ -1,0 +1,142 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+// Command raw serves with loops written by hand on package net: the best that is
+// known, and two that are common. See package serverside for how it is used.
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/textproto"
+
+	"github.com/goframer/framer/bench/internal/serverside"
+)
+
+func main() {
+	serverside.Main(
+		serverside.Variant{Style: "best", Protocol: "echo", Start: start(bestEcho)},
+		serverside.Variant{Style: "best", Protocol: "set", Start: start(bestSet)},
+		serverside.Variant{Style: "scanner", Protocol: "echo", Start: start(scannerEcho)},
+		serverside.Variant{Style: "textproto", Protocol: "echo", Start: start(textprotoEcho)},
+	)
+}
+
+// start returns a function that listens and runs serve for every connection, each
+// on a goroutine of its own.
+func start(serve func(net.Conn) error) func(string) (net.Addr, error) {
+	return func(address string) (net.Addr, error) {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return nil, err
+		}
+		go accept(l, serve)
+		return l.Addr(), nil
+	}
+}
+
+// accept serves the connections of l until the program ends.
+func accept(l net.Listener, serve func(net.Conn) error) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			log.Fatal(err)
+		}
+		go func() {
+			defer c.Close()
+			if err := serve(c); err != nil && !errors.Is(err, io.EOF) {
+				log.Print(err)
+			}
+		}()
+	}
+}
+
+// bufferSize is the size of both buffers of a connection in bytes.
+const bufferSize = 64 << 10
+
+// newBuffers returns a reader and a writer for c. What was written is flushed
+// before every read from c and at no other time: bufio reads only when its buffer
+// has no whole line left, which is when the peer may be waiting for its replies.
+func newBuffers(c net.Conn) (*bufio.Reader, *bufio.Writer) {
+	w := bufio.NewWriterSize(c, bufferSize)
+	return bufio.NewReaderSize(flushBeforeRead{c, w}, bufferSize), w
+}
+
+type flushBeforeRead struct {
+	r io.Reader
+	w *bufio.Writer
+}
+
+func (f flushBeforeRead) Read(p []byte) (int, error) {
+	if err := f.w.Flush(); err != nil {
+		return 0, err
+	}
+	return f.r.Read(p)
+}
+
+// bestEcho sends every line back, longer ones than the buffer in pieces.
+func bestEcho(c net.Conn) error {
+	r, w := newBuffers(c)
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil && err != bufio.ErrBufferFull {
+			return err
+		}
+		if _, err := w.Write(line); err != nil {
+			return err
+		}
+	}
+}
+
+// bestSet answers payloads, which it drops as they come.
+func bestSet(c net.Conn) error {
+	r, w := newBuffers(c)
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		n, err := serverside.PayloadSize(line[:max(0, len(line)-len("\r\n"))])
+		if err != nil {
+			return err
+		}
+		if _, err := r.Discard(n); err != nil {
+			return err
+		}
+		if _, err := w.WriteString(serverside.Stored); err != nil {
+			return err
+		}
+	}
+}
+
+// scannerEcho is the loop of most tutorials, made safe for long lines.
+func scannerEcho(c net.Conn) error {
+	s := bufio.NewScanner(c)
+	s.Buffer(nil, serverside.MaxMessage)
+	var reply []byte
+	for s.Scan() {
+		reply = append(append(reply[:0], s.Bytes()...), "\r\n"...)
+		if _, err := c.Write(reply); err != nil {
+			return err
+		}
+	}
+	return s.Err()
+}
+
+// textprotoEcho uses net/textproto as the servers of SMTP and its like do.
+func textprotoEcho(c net.Conn) error {
+	tc := textproto.NewConn(c)
+	for {
+		line, err := tc.ReadLineBytes()
+		if err != nil {
+			return err
+		}
+		if err := tc.PrintfLine("%s", line); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,145 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+// Package servers tests the server programs below it.
+package servers
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/goframer/framer/bench/internal/report"
+)
+
+// programs is the directory of the server programs and of the load generator.
+var programs string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	programs = dir
+	if out, err := exec.Command("go", "build", "-o", dir, "./...", "../cmd/load").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// A server is a running program.
+type server struct {
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	stdout *bufio.Scanner
+	addr   string
+}
+
+// start starts a server program; it ends with the test.
+func start(t *testing.T, name string, args ...string) *server {
+	t.Helper()
+	s := &server{cmd: exec.Command(filepath.Join(programs, name), args...)}
+	s.cmd.Stderr = t.Output()
+	stdout, err := s.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.stop(t) })
+	s.stdout = bufio.NewScanner(stdout)
+	s.stdout.Scan()
+	var found bool
+	if s.addr, found = strings.CutPrefix(s.stdout.Text(), "listening "); !found {
+		t.Fatalf("server printed %q", s.stdout.Text())
+	}
+	return s
+}
+
+// collect has the server collect its garbage.
+func (s *server) collect(t *testing.T) {
+	t.Helper()
+	io.WriteString(s.stdin, "gc\n")
+	if s.stdout.Scan(); s.stdout.Text() != "done" {
+		t.Errorf("server answered %q to gc", s.stdout.Text())
+	}
+}
+
+// stop ends the server by the end of its input. It must have printed no more.
+func (s *server) stop(t *testing.T) {
+	s.stdin.Close()
+	if s.stdout.Scan() {
+		t.Errorf("server printed %q", s.stdout.Text())
+	}
+	if err := s.cmd.Wait(); err != nil {
+		t.Errorf("server: %v", err)
+	}
+}
+
+// load makes a short run, which checks every byte.
+func (s *server) load(t *testing.T, args string) {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(programs, "load"), append([]string{
+		"-addr", s.addr, "-server-pid", strconv.Itoa(s.cmd.Process.Pid), "-warmup", "10ms", "-duration", "100ms",
+	}, strings.Fields(args)...)...)
+	cmd.Stderr = t.Output()
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("load %s: %v", args, err)
+	}
+	var result report.Load
+	if err := json.Unmarshal(out, &result); err != nil {
+		t.Fatal(err)
+	}
+	if result.Messages < 1 || result.ServerCPU <= 0 {
+		t.Errorf("load %s: nothing was measured: %s", args, out)
+	}
+}
+
+func TestServers(t *testing.T) {
+	tests := []struct{ program, style, protocols string }{
+		{"raw", "best", "echo set"},
+		{"raw", "scanner", "echo"},
+		{"raw", "textproto", "echo"},
+		{"framer", "handler", "echo set"},
+		{"framer", "messages", "echo set"},
+		{"framer", "session", "echo set"},
+		{"gnet", "gnet", "echo set"},
+		{"netpoll", "netpoll", "echo set"},
+	}
+	loads := []string{
+		"-conns 1 -depth 1 -size 0",
+		"-conns 20 -depth 16 -size 64",
+		"-conns 10 -depth 100 -size 33", // more than most buffers
+		"-conns 3 -depth 4 -size 16383",
+		"-conns 2 -depth 2 -size 1048577",
+	}
+	for _, test := range tests {
+		for _, protocol := range strings.Fields(test.protocols) {
+			t.Run(test.program+" "+test.style+" "+protocol, func(t *testing.T) {
+				s := start(t, test.program, "-style", test.style, "-protocol", protocol)
+				for _, load := range loads {
+					s.load(t, "-protocol "+protocol+" "+load)
+				}
+				s.collect(t)
+			})
+		}
+	}
+}

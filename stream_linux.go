@@ -1,0 +1,219 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+//go:build linux && !386 && !s390x
+
+package framer
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"unsafe"
+)
+
+// newStream returns the stream of c. Only the two types of net are known well
+// enough: a type that embeds one of them may have a Read of its own.
+func newStream(c *Conn) stream {
+	var raw syscall.RawConn
+	var err error
+	switch nc := c.nc.(type) {
+	case *net.TCPConn:
+		raw, err = nc.SyscallConn()
+	case *net.UnixConn:
+		raw, err = nc.SyscallConn()
+	}
+	if raw == nil || err != nil {
+		return plainStream{c}
+	}
+	s := &socket{c: c, raw: raw, drained: true}
+	s.onInput, s.onOutput = s.readable, s.writable
+	raw.Control(func(fd uintptr) {
+		s.tells = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpInq, 1) == nil
+	})
+	return s
+}
+
+// tcpInq is the socket option TCP_INQ, and the type of the control message that it
+// adds to every recvmsg(2): how many bytes are left to be read. At the end of the
+// input it is 1, so that zero means: nothing is left, and this is not the end.
+const tcpInq = 36
+
+// A socket is a stream without system calls that could be spared.
+//
+// net.Conn.Read begins with a read that mostly finds nothing. A socket reads only
+// when there may be something, and is told by TCP_INQ when it has got all of it.
+// For that, await is one single RawConn.Read: as long as it lasts, the runtime
+// keeps in mind that more has come. It also keeps the descriptor open, so that
+// sever has to use other means than to close it.
+//
+// What TCP_INQ does not tell is that the connection was reset behind the last byte.
+// A write tells that; so the read is spared only if there is something to write.
+type socket struct {
+	c                 *Conn
+	raw               syscall.RawConn
+	onInput, onOutput func(fd uintptr) bool // readable and writable
+
+	// For await.
+	f       func() error
+	err     error // what f has returned
+	fd      int   // while f runs
+	drained bool  // nothing can be read
+	tells   bool  // TCP_INQ works
+	empty   bool  // TCP_INQ told that nothing was left by the last read
+	control [controlSize]byte
+
+	// For write.
+	out     []byte
+	written int
+	failed  error
+}
+
+// controlSize is the size of the control message of TCP_INQ, which carries an int.
+// See cmsg(3).
+const controlSize = (syscall.SizeofCmsghdr + 4 + 7) &^ 7
+
+func (s *socket) await(f func() error) error {
+	s.f = f
+	for early := 0; early < maxEmpty; {
+		err := s.raw.Read(s.onInput)
+		s.drained = true
+		if err == nil {
+			return s.err
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return s.c.gotInput(0, err)
+		}
+		if !s.c.interrupted() {
+			early++
+		}
+		if err := s.c.beginWait(); err != nil {
+			return err
+		}
+	}
+	return io.ErrNoProgress
+}
+
+// readable is called by RawConn.Read, at first and whenever there may be input. It
+// returns false to wait for more.
+func (s *socket) readable(fd uintptr) bool {
+	s.fd, s.drained, s.empty = int(fd), false, false
+	s.err = s.f()
+	if s.err == errWouldBlock {
+		if err := s.c.beginWait(); err != nil {
+			s.err = err
+		}
+	}
+	return s.err != errWouldBlock
+}
+
+func (s *socket) Read(p []byte) (int, error) {
+	if s.drained || s.empty && s.c.queue.pushedSince() {
+		return 0, errWouldBlock
+	}
+	n, err := s.receive(p)
+	switch {
+	case err == syscall.EAGAIN:
+		s.drained = true
+		return 0, errWouldBlock
+	case err != nil:
+		return 0, s.c.gotInput(0, s.opError("read", err))
+	case n == 0 && len(p) > 0:
+		return 0, s.c.gotInput(0, io.EOF)
+	}
+	if s.empty {
+		s.c.queue.mark()
+	}
+	return n, s.c.gotInput(n, nil)
+}
+
+// receive reads what there is, and learns whether there is more.
+func (s *socket) receive(p []byte) (n int, err error) {
+	s.empty = false
+	if !s.tells {
+		return retry(syscall.Read, s.fd, p)
+	}
+	for {
+		n, size, _, _, err := syscall.Recvmsg(s.fd, p, s.control[:], 0)
+		if err == syscall.EINTR {
+			continue
+		}
+		s.empty = n > 0 && size == len(s.control) && s.left() == 0
+		return n, err
+	}
+}
+
+// left returns what TCP_INQ told.
+func (s *socket) left() uint32 {
+	return binary.NativeEndian.Uint32(s.control[syscall.SizeofCmsghdr:])
+}
+
+// write does not wait, so that it needs no deadline.
+func (s *socket) write(p []byte) (int, error) {
+	s.out = p
+	err := s.raw.Write(s.onOutput)
+	s.out = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case s.failed == syscall.EAGAIN:
+		return 0, nil
+	case s.failed != nil:
+		return 0, s.opError("write", s.failed)
+	}
+	return s.written, nil
+}
+
+func (s *socket) writable(fd uintptr) bool {
+	s.written, s.failed = retry(syscall.Write, int(fd), s.out)
+	return true
+}
+
+// sever cuts the connection as close(2) would.
+func (s *socket) sever(reset bool) {
+	s.raw.Control(func(fd uintptr) {
+		if !reset || disconnect(fd) != nil {
+			syscall.Shutdown(int(fd), syscall.SHUT_RDWR)
+		}
+	})
+	s.c.nc.SetDeadline(longAgo) // wakes who waits
+}
+
+// disconnect resets a TCP connection: connect(2) with AF_UNSPEC ends it, without a
+// FIN.
+func disconnect(fd uintptr) error {
+	nowhere := syscall.RawSockaddr{Family: syscall.AF_UNSPEC}
+	_, _, errno := syscall.Syscall(syscall.SYS_CONNECT, fd, uintptr(unsafe.Pointer(&nowhere)), unsafe.Sizeof(nowhere))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func (s *socket) release() { s.c.nc.Close() }
+
+// retry repeats a system call that a signal has interrupted.
+func retry(call func(fd int, p []byte) (int, error), fd int, p []byte) (int, error) {
+	for {
+		n, err := call(fd, p)
+		if err != syscall.EINTR {
+			return n, err
+		}
+	}
+}
+
+// opError returns the error that package net would.
+func (s *socket) opError(op string, err error) error {
+	nc := s.c.nc
+	return &net.OpError{
+		Op:     op,
+		Net:    nc.LocalAddr().Network(),
+		Source: nc.LocalAddr(),
+		Addr:   nc.RemoteAddr(),
+		Err:    os.NewSyscallError(op, err),
+	}
+}

@@ -1,0 +1,9 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+//go:build !linux || 386 || s390x
+
+package framer
+
+func newStream(c *Conn) stream { return plainStream{c} }
