@@ -140,6 +140,8 @@ type Conn struct {
 	// Owned by the goroutine of Serve.
 	handler    Handler
 	framer     Framer
+	goOn       func() error  // goOnWithNext, or nil
+	message    []byte        // what came of it
 	broken     error         // what the network said to the last read
 	inWait     bool          // input is waited for
 	inMessage  bool          // and that counts for MessageTimeout
@@ -341,11 +343,12 @@ func (c *Conn) converse() error {
 }
 
 // openQueue lets output be written.
-func (c *Conn) openQueue() { c.queue.open(c.startWriter) }
-
-func (c *Conn) startWriter() {
-	c.writer.Add(1)
-	go c.write()
+func (c *Conn) openQueue() {
+	write := c.write // once: it allocates
+	c.queue.open(func() {
+		c.writer.Add(1)
+		go write()
+	})
 }
 
 // receive feeds the handler.

@@ -255,12 +255,15 @@ func (f *Framer) restart() {
 }
 
 // A part is the next thing to give to a handler: a piece of the current message,
-// its end, or both. drop is what to advance over, before the end is told.
+// its end, or both. drop is what to advance over before the end is told, or
+// goesOn. (With a word more, a part would not be kept in registers.)
 type part struct {
-	data  []byte
-	found bool
-	drop  int
+	data []byte
+	drop int
 }
+
+// goesOn says that the message does not end with the part.
+const goesOn = -1
 
 // next returns the next part that the buffered input holds, or ok false if it
 // takes more input to tell.
@@ -281,6 +284,47 @@ func (f *Framer) next() (p part, ok bool, err error) {
 		p, err := f.take()
 		return p, err == nil, err
 	}
+}
+
+// fresh reports whether nothing is known of the current message.
+func (f *Framer) fresh() bool {
+	return !f.begun && !f.ended && !f.skipping && f.search.matched == 0
+}
+
+// whole is the short way to a message that lies whole in the buffer, for the
+// commonest terminators. Where it has none, next has the answer.
+func (f *Framer) whole() (p part, ok bool) {
+	if !f.fresh() {
+		return part{}, false
+	}
+	data := f.buf[f.start:f.end]
+	n := 0
+	switch f.term.kind {
+	case kindDelimiter:
+		n = indexLast(data, f.term.delim)
+		if !delimitedAt(data, n, f.term.delim) {
+			return part{}, false
+		}
+		p.drop = len(f.term.delim)
+	case kindLength, kindFixedLength:
+		if f.search.remaining > int64(len(data)) {
+			return part{}, false
+		}
+		n = int(f.search.remaining)
+	default:
+		return part{}, false
+	}
+	if n > f.pieceSize || int64(n) > f.maxSize {
+		return part{}, false
+	}
+	f.start += n
+	if f.term.kind == kindLength {
+		f.endMessage()
+	} else {
+		f.ends++
+	}
+	p.data = data[:n:n]
+	return p, true
 }
 
 // look searches the unread input.
@@ -306,7 +350,7 @@ func (f *Framer) look() error {
 // take returns a part of what is known, with everything in f as it is after it.
 func (f *Framer) take() (part, error) {
 	if f.token != nil {
-		p := part{data: f.token[:len(f.token):len(f.token)], found: true}
+		p := part{data: f.token[:len(f.token):len(f.token)]}
 		f.token = nil
 		f.endMessage()
 		return p, nil
@@ -325,11 +369,11 @@ func (f *Framer) take() (part, error) {
 		f.size += int64(n)
 		f.begun = f.begun || n > 0
 	}
-	p := part{data: f.lend(n)}
+	p := part{f.lend(n), goesOn}
 	f.start += n
 	f.known -= n
 	if f.known == 0 && f.ended {
-		p.found, p.drop = true, f.drop
+		p.drop = f.drop
 		f.endMessage()
 	}
 	return p, nil
@@ -539,15 +583,23 @@ func (f *Framer) unfinished() error {
 // it is, a [*MessageTooLongError] for a message above MaxMessageSize, and an
 // error that is [ErrBadPrefix] for a senseless header.
 func (f *Framer) Run(h Handler) error {
-	for !f.stop.Load() {
+	for {
+		if err := f.runShort(h); err != nil {
+			return err
+		}
+		if f.stop.Load() {
+			return nil
+		}
 		if f.discard.Load() {
 			f.discardInput()
 		}
-		if n, ok := f.whole(); ok {
-			if err := f.giveWhole(h, n); err != nil {
-				return err
+		if f.term.kind != kindDelimiter { // otherwise runShort has looked already
+			if p, ok := f.whole(); ok {
+				if err := f.give(h, p); err != nil {
+					return err
+				}
+				continue
 			}
-			continue
 		}
 		p, ok, err := f.next()
 		switch {
@@ -564,40 +616,42 @@ func (f *Framer) Run(h Handler) error {
 			return err
 		}
 	}
-	return nil
 }
 
-// whole is the short way to a message under a Delimiter that lies whole in the
-// buffer; it returns its length. Where it reports none, next has the answer.
-func (f *Framer) whole() (n int, ok bool) {
-	if f.term.kind != kindDelimiter || f.begun || f.ended || f.skipping || f.search.matched > 0 {
-		return 0, false
-	}
-	data := f.buf[f.start:f.end]
-	delim := f.term.delim
-	last := len(delim) - 1
-	// Of the delimiters in use, the last byte is the rarest.
-	end := bytes.IndexByte(data, delim[last])
-	n = end - last
-	if n < 0 || string(data[n:end]) != delim[:last] || n > f.pieceSize || int64(n) > f.maxSize {
-		return 0, false
-	}
-	return n, true
-}
-
-// giveWhole gives h the message of n bytes that the buffer begins with.
-func (f *Framer) giveWhole(h Handler, n int) error {
-	drop := len(f.term.delim)
-	data := f.lend(n)
-	f.start += n
-	f.ends++
-	f.changed = false
-	if n > 0 {
-		if err := h.CollectIncomingData(data); err != nil {
+// runShort is Run for messages under a Delimiter that lie whole in the buffer. It
+// returns where one does not, or where Run has something else to do. It repeats
+// what whole and give do, because half of the time for a short line would
+// otherwise go into calls.
+func (f *Framer) runShort(h Handler) error {
+	for f.term.kind == kindDelimiter && f.fresh() && !f.stop.Load() && !f.discard.Load() {
+		data := f.buf[f.start:f.end]
+		delim := f.term.delim
+		n := indexLast(data, delim)
+		if !delimitedAt(data, n, delim) || n > f.pieceSize || int64(n) > f.maxSize {
+			return nil
+		}
+		f.start += n
+		f.ends++
+		f.changed = false
+		if n > 0 {
+			if err := h.CollectIncomingData(data[:n:n]); err != nil {
+				return err
+			}
+			if f.changed {
+				f.goOn()
+				return nil
+			}
+			if f.stop.Load() {
+				return nil
+			}
+		}
+		f.start += len(delim)
+		f.found++
+		if err := h.FoundTerminator(); err != nil {
 			return err
 		}
 	}
-	return f.giveEnd(h, drop)
+	return nil
 }
 
 // more gets more input, for when all that is buffered has been looked at.
@@ -616,27 +670,21 @@ func (f *Framer) give(h Handler, p part) error {
 			return err
 		}
 	}
-	if !p.found {
-		f.begun = f.begun || f.changed && f.term.kind != kindNone
-		return nil
-	}
-	return f.giveEnd(h, p.drop)
-}
-
-// giveEnd tells h that the message has ended, after a delimiter of drop bytes.
-func (f *Framer) giveEnd(h Handler, drop int) error {
-	if f.changed && drop > 0 {
-		// The message goes on. What was the delimiter is under the new terminator.
-		f.begun = f.begun || f.term.kind != kindNone
+	if p.drop == goesOn || f.changed && p.drop > 0 {
+		f.goOn()
 		return nil
 	}
 	if f.stop.Load() {
 		return nil
 	}
-	f.start += drop
+	f.start += p.drop
 	f.found++
 	return h.FoundTerminator()
 }
+
+// goOn is for a message whose end was not reached, or was put off: what was its
+// delimiter is under the new terminator.
+func (f *Framer) goOn() { f.begun = f.begun || f.changed && f.term.kind != kindNone }
 
 // oversize lets h decide about a message that is too long.
 func (f *Framer) oversize(h Handler, err error) error {
@@ -693,12 +741,10 @@ func (f *Framer) nextMessage() ([]byte, error) {
 		if f.discard.Load() {
 			f.discardInput()
 		}
-		if n, ok := f.whole(); ok {
-			data := f.lend(n)
-			f.start += n + len(f.term.delim)
-			f.ends++
+		if p, ok := f.whole(); ok {
+			f.start += p.drop
 			f.found++
-			return data, nil
+			return p.data, nil
 		}
 		p, ok, err := f.next()
 		if err != nil {
@@ -712,15 +758,16 @@ func (f *Framer) nextMessage() ([]byte, error) {
 			}
 			continue
 		}
-		f.start += p.drop
-		if p.found {
+		found := p.drop != goesOn
+		if found {
+			f.start += p.drop
 			f.found++
 		}
-		if len(f.message) == 0 && (p.found || f.term.kind == kindNone) {
+		if len(f.message) == 0 && (found || f.term.kind == kindNone) {
 			return p.data, nil
 		}
 		f.message = append(f.memory.grow(f.message, len(p.data)), p.data...)
-		if p.found {
+		if found {
 			f.returned = true
 			return slices.Clip(f.message), nil
 		}

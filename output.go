@@ -13,10 +13,12 @@ import (
 	"time"
 )
 
+var errWriterEnded = errors.New("framer: the end of a producer has ended the writer's goroutine")
+
 // write is the writer goroutine: it sends what is queued, until there is nothing.
 func (c *Conn) write() {
 	defer c.writer.Done()
-	reason := errors.New("framer: the end of a producer has ended the writer's goroutine")
+	reason := errWriterEnded
 	defer func() {
 		if reason != nil {
 			c.abort(reason)

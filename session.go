@@ -79,15 +79,24 @@ func (c *Conn) Next(t Terminator) ([]byte, error) {
 	if _, ok := c.handler.(session); !ok {
 		return nil, errors.New("framer: Next called outside of a Session")
 	}
-	var msg []byte
-	err := c.stream.await(func() (err error) {
-		if c.framer.stop.Load() {
-			return errClosed
-		}
-		msg, err = c.framer.Next(t)
-		return err
-	})
+	if c.framer.stop.Load() {
+		return nil, errClosed
+	}
+	msg, err := c.framer.Next(t)
+	if err != errWouldBlock {
+		return msg, err
+	}
+	if c.goOn == nil {
+		c.goOn = c.goOnWithNext // once: it allocates
+	}
+	err = c.stream.await(c.goOn)
+	msg, c.message = c.message, nil
 	return msg, err
+}
+
+func (c *Conn) goOnWithNext() (err error) {
+	c.message, err = c.next()
+	return err
 }
 
 // next is Next under the terminator in force.

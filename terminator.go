@@ -269,8 +269,10 @@ func (s *search) set(t *Terminator) {
 		if s.pattern == nil {
 			s.pattern = s.short[:0]
 		}
-		s.pattern = append(s.pattern[:0], t.delim...)
-		s.border = s.border[:0]
+		if string(s.pattern) != t.delim { // it is often the same again, after a Length
+			s.pattern = append(s.pattern[:0], t.delim...)
+			s.border = s.border[:0]
+		}
 	case kindAnyDelimiter:
 		s.first = [8]uint32{}
 		for set := t.delim; set != ""; {
@@ -344,6 +346,20 @@ func (s *search) delimiter(data []byte, atEOF bool) span {
 		s.matched = 0
 	}
 	return span{data: len(data) - s.matched}
+}
+
+// indexLast returns the place where delim begins if the first byte of data that
+// is the last one of delim belongs to one; see delimitedAt. Of the delimiters in
+// use, the last byte is the rarest. The result may be negative.
+func indexLast(data []byte, delim string) int {
+	last := len(delim) - 1
+	return bytes.IndexByte(data, delim[last]) - last
+}
+
+// delimitedAt reports whether delim, of which indexLast has found the last byte,
+// lies in data at n.
+func delimitedAt(data []byte, n int, delim string) bool {
+	return n >= 0 && data[n] == delim[0] && (len(delim) <= 2 || string(data[n:n+len(delim)]) == delim)
 }
 
 // match updates matched for the next byte of the input.

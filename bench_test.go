@@ -1,0 +1,503 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/textproto"
+	"strings"
+	"testing"
+
+	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
+)
+
+// The benchmarks measure framing alone, from memory, beside the loops that are
+// written by hand for the same input. An iteration is a message. To compare:
+//
+//	go test -run '^$' -bench . -count 10 | tee out && benchstat -col /impl out
+
+// feedSize is about how many bytes of input are prepared: more than any buffer
+// here, so that reads end at ever other places, and few enough for the cache of a
+// processor.
+const feedSize = 128 << 10
+
+// A feed is an endless input, the same messages again and again. Read fills
+// what it is given.
+type feed struct {
+	block []byte
+	pos   int
+}
+
+func newFeed(messages string) *feed {
+	return &feed{block: bytes.Repeat([]byte(messages), max(1, feedSize/len(messages)))}
+}
+
+func (r *feed) Read(p []byte) (int, error) {
+	for n := 0; n < len(p); {
+		copied := copy(p[n:], r.block[r.pos:])
+		n += copied
+		if r.pos += copied; r.pos == len(r.block) {
+			r.pos = 0
+		}
+	}
+	return len(p), nil
+}
+
+// A loop takes n messages from the input. It returns how many bytes they have,
+// without what divides them.
+type loop func(in *feed, n int) (seen int64, err error)
+
+// A contender is a way to divide the input.
+type contender struct {
+	name string
+	loop loop
+}
+
+// benchmarkFraming runs the contenders on an input of count messages, each of size
+// bytes between what divides them, again and again.
+func benchmarkFraming(b *testing.B, messages string, count, size int, contenders ...contender) {
+	for _, c := range contenders {
+		b.Run(fmt.Sprintf("impl=%s/size=%d", c.name, size), func(b *testing.B) {
+			in := newFeed(messages)
+			b.SetBytes(int64(len(messages) / count))
+			b.ReportAllocs()
+			b.ResetTimer()
+			seen, err := c.loop(in, b.N)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if want := int64(b.N) * int64(size); seen != want {
+				b.Fatalf("%d messages have %d bytes, want %d", b.N, seen, want)
+			}
+		})
+	}
+}
+
+// benchmarkSizes runs f for small and large messages. Four to the power of
+// anything is one more than a multiple of three: see BenchmarkOverlappingDelimiter.
+func benchmarkSizes(b *testing.B, f func(b *testing.B, size int)) {
+	for _, size := range []int{16, 64, 1024, 64 << 10} {
+		f(b, size)
+	}
+}
+
+// peerBuffer is the size of the buffers of package bufio. A Framer has by default
+// what Config says.
+const peerBuffer = 64 << 10
+
+// framerLoops are the contenders of this package for messages that end as t says.
+func framerLoops(t framer.Terminator) []contender {
+	return []contender{
+		{"framer", runLoop(t, nil)},
+		{"framer-64KiB", runLoop(t, &framer.Config{ReadBufferSize: peerBuffer})},
+		{"framer-next", nextLoop(t)},
+	}
+}
+
+// A tally is a Handler that counts bytes until so many messages have come.
+type tally struct {
+	left int
+	seen int64
+}
+
+func (h *tally) CollectIncomingData(data []byte) error {
+	h.seen += int64(len(data))
+	return nil
+}
+
+func (h *tally) FoundTerminator() error {
+	if h.left--; h.left == 0 {
+		return errEnough
+	}
+	return nil
+}
+
+func runLoop(t framer.Terminator, cfg *framer.Config) loop {
+	return func(in *feed, n int) (int64, error) {
+		f := framer.NewFramer(in, cfg)
+		if err := f.SetTerminator(t); err != nil {
+			return 0, err
+		}
+		h := &tally{left: n}
+		if err := f.Run(h); err != errEnough {
+			return 0, fmt.Errorf("Run returned %v", err)
+		}
+		return h.seen, nil
+	}
+}
+
+func nextLoop(t framer.Terminator) loop {
+	return func(in *feed, n int) (seen int64, err error) {
+		f := framer.NewFramer(in, nil)
+		for range n {
+			message, err := f.Next(t)
+			if err != nil {
+				return seen, err
+			}
+			seen += int64(len(message))
+		}
+		return seen, nil
+	}
+}
+
+// A feedConn is a connection whose peer never stops to send.
+type feedConn struct {
+	*framertest.Conn
+	in *feed
+}
+
+func (c feedConn) Read(p []byte) (int, error) { return c.in.Read(p) }
+
+// messagesLoop is a whole Conn, with everything but the network.
+func messagesLoop(t framer.Terminator) loop {
+	return func(in *feed, n int) (seen int64, err error) {
+		nc, _ := framertest.Pipe()
+		left := n
+		err = framer.NewConn(feedConn{nc, in}, framer.Messages(t, func(c *framer.Conn, msg []byte) error {
+			seen += int64(len(msg))
+			if left--; left == 0 {
+				return c.Close()
+			}
+			return nil
+		}), nil).Serve(context.Background())
+		if !errors.Is(err, net.ErrClosed) {
+			return seen, fmt.Errorf("Serve returned %v", err)
+		}
+		return seen, nil
+	}
+}
+
+var errDelimiter = errors.New("a message without its delimiter")
+
+// readSliceLoop is the best loop by hand for a delimiter of one or two bytes.
+func readSliceLoop(delim string) loop {
+	last := delim[len(delim)-1]
+	return func(in *feed, n int) (seen int64, err error) {
+		r := bufio.NewReaderSize(in, peerBuffer)
+		for range n {
+			line, err := r.ReadSlice(last)
+			for err == bufio.ErrBufferFull {
+				seen += int64(len(line))
+				line, err = r.ReadSlice(last)
+			}
+			if err != nil {
+				return seen, err
+			}
+			end := len(line) - len(delim)
+			if end < 0 || line[end] != delim[0] {
+				return seen, errDelimiter
+			}
+			seen += int64(end)
+		}
+		return seen, nil
+	}
+}
+
+// readSliceAny is readSliceLoop for lines that end in "\r\n" or "\n".
+func readSliceAny(in *feed, n int) (seen int64, err error) {
+	r := bufio.NewReaderSize(in, peerBuffer)
+	for range n {
+		line, err := r.ReadSlice('\n')
+		for err == bufio.ErrBufferFull {
+			seen += int64(len(line))
+			line, err = r.ReadSlice('\n')
+		}
+		if err != nil {
+			return seen, err
+		}
+		end := len(line) - 1
+		if end > 0 && line[end-1] == '\r' {
+			end--
+		}
+		seen += int64(end)
+	}
+	return seen, nil
+}
+
+func scannerLoop(split bufio.SplitFunc) loop {
+	return func(in *feed, n int) (seen int64, err error) {
+		s := bufio.NewScanner(in)
+		s.Buffer(make([]byte, peerBuffer), 2*peerBuffer) // the longest messages need more
+		s.Split(split)
+		for range n {
+			if !s.Scan() {
+				return seen, s.Err()
+			}
+			seen += int64(len(s.Bytes()))
+		}
+		return seen, nil
+	}
+}
+
+// splitAfter makes the split function for a delimiter of several bytes.
+func splitAfter(delim string) bufio.SplitFunc {
+	pattern := []byte(delim)
+	return func(data []byte, atEOF bool) (int, []byte, error) {
+		if i := bytes.Index(data, pattern); i >= 0 {
+			return i + len(pattern), data[:i], nil
+		}
+		return 0, nil, nil
+	}
+}
+
+// textprotoLoop has no way to read a line without a copy.
+func textprotoLoop(in *feed, n int) (seen int64, err error) {
+	r := textproto.NewReader(bufio.NewReaderSize(in, peerBuffer))
+	for range n {
+		line, err := r.ReadLineBytes()
+		if err != nil {
+			return seen, err
+		}
+		seen += int64(len(line))
+	}
+	return seen, nil
+}
+
+// indexLoop has all of the input in one slice: nothing is read, nothing is cut.
+func indexLoop(delim string) loop {
+	pattern := []byte(delim)
+	return func(in *feed, n int) (seen int64, err error) {
+		var data []byte
+		for range n {
+			if len(data) == 0 {
+				data = in.block
+			}
+			i := bytes.Index(data, pattern)
+			if i < 0 {
+				return seen, errDelimiter
+			}
+			seen += int64(i)
+			data = data[i+len(pattern):]
+		}
+		return seen, nil
+	}
+}
+
+func BenchmarkLines(b *testing.B) {
+	crlf := framer.Delimiter("\r\n")
+	contenders := append(framerLoops(crlf),
+		contender{"framer-messages", messagesLoop(crlf)},
+		contender{"readslice", readSliceLoop("\r\n")},
+		contender{"scanner", scannerLoop(bufio.ScanLines)},
+		contender{"textproto", textprotoLoop},
+		contender{"index", indexLoop("\r\n")},
+	)
+	benchmarkSizes(b, func(b *testing.B, size int) {
+		benchmarkFraming(b, strings.Repeat("x", size)+"\r\n", 1, size, contenders...)
+	})
+}
+
+func BenchmarkOneByteDelimiter(b *testing.B) {
+	contenders := append(framerLoops(framer.Delimiter("\n")),
+		contender{"readslice", readSliceLoop("\n")},
+		contender{"scanner", scannerLoop(bufio.ScanLines)},
+		contender{"index", indexLoop("\n")},
+	)
+	benchmarkSizes(b, func(b *testing.B, size int) {
+		benchmarkFraming(b, strings.Repeat("x", size)+"\n", 1, size, contenders...)
+	})
+}
+
+// BenchmarkMultiByteDelimiter has the texts of SMTP: lines, so that the delimiter
+// seems to begin, and to end, at each of them.
+func BenchmarkMultiByteDelimiter(b *testing.B) {
+	const delim = "\r\n.\r\n"
+	contenders := append(framerLoops(framer.Delimiter(delim)),
+		contender{"scanner", scannerLoop(splitAfter(delim))},
+		contender{"index", indexLoop(delim)},
+	)
+	line := strings.Repeat("x", 30) + "\r\n"
+	benchmarkSizes(b, func(b *testing.B, size int) {
+		text := strings.Repeat(line, size/len(line)+1)[:size]
+		benchmarkFraming(b, text+delim, 1, size, contenders...)
+	})
+}
+
+// BenchmarkOverlappingDelimiter has a delimiter that overlaps with itself, and
+// messages full of its beginnings. They end in an a, or the delimiter would be
+// found two bytes earlier.
+func BenchmarkOverlappingDelimiter(b *testing.B) {
+	const delim = "abab"
+	contenders := append(framerLoops(framer.Delimiter(delim)),
+		contender{"scanner", scannerLoop(splitAfter(delim))},
+		contender{"index", indexLoop(delim)},
+	)
+	benchmarkSizes(b, func(b *testing.B, size int) {
+		text := strings.Repeat("aba", size/3+1)[:size]
+		benchmarkFraming(b, text+delim, 1, size, contenders...)
+	})
+}
+
+func BenchmarkAnyDelimiter(b *testing.B) {
+	contenders := append(framerLoops(framer.AnyDelimiter("\r\n", "\n")),
+		contender{"readslice", readSliceAny},
+		contender{"scanner", scannerLoop(bufio.ScanLines)},
+	)
+	benchmarkSizes(b, func(b *testing.B, size int) {
+		text := strings.Repeat("x", size)
+		benchmarkFraming(b, text+"\r\n"+text+"\n", 2, size, contenders...)
+	})
+}
+
+// readFullLoop is the loop by hand for lengths: readLength reads a header.
+func readFullLoop(readLength func(*bufio.Reader) (uint64, error)) loop {
+	return func(in *feed, n int) (seen int64, err error) {
+		r := bufio.NewReaderSize(in, peerBuffer)
+		var message []byte
+		for range n {
+			length, err := readLength(r)
+			if err != nil {
+				return seen, err
+			}
+			if uint64(cap(message)) < length {
+				message = make([]byte, length)
+			}
+			if _, err := io.ReadFull(r, message[:length]); err != nil {
+				return seen, err
+			}
+			seen += int64(length)
+		}
+		return seen, nil
+	}
+}
+
+func BenchmarkLengthPrefixUint32(b *testing.B) {
+	var header [4]byte
+	contenders := append(framerLoops(framer.LengthPrefix(framer.Prefix{Size: 4})),
+		contender{"readfull", readFullLoop(func(r *bufio.Reader) (uint64, error) {
+			_, err := io.ReadFull(r, header[:])
+			return uint64(binary.BigEndian.Uint32(header[:])), err
+		})},
+	)
+	benchmarkSizes(b, func(b *testing.B, size int) {
+		message := binary.BigEndian.AppendUint32(nil, uint32(size))
+		message = append(message, make([]byte, size)...)
+		benchmarkFraming(b, string(message), 1, size, contenders...)
+	})
+}
+
+func BenchmarkLengthPrefixUvarint(b *testing.B) {
+	contenders := append(framerLoops(framer.LengthPrefix(framer.Prefix{Size: framer.Uvarint})),
+		contender{"readfull", readFullLoop(func(r *bufio.Reader) (uint64, error) {
+			return binary.ReadUvarint(r)
+		})},
+	)
+	benchmarkSizes(b, func(b *testing.B, size int) {
+		message := binary.AppendUvarint(nil, uint64(size))
+		message = append(message, make([]byte, size)...)
+		benchmarkFraming(b, string(message), 1, size, contenders...)
+	})
+}
+
+// addDigits puts the digits of data behind those of n.
+func addDigits(n int64, data []byte) int64 {
+	for _, c := range data {
+		if '0' <= c && c <= '9' {
+			n = 10*n + int64(c-'0')
+		}
+	}
+	return n
+}
+
+// A setHandler counts the bytes that are stored by "SET n\r\n" and n bytes.
+type setHandler struct {
+	tally
+	f      *framer.Framer
+	line   framer.Terminator
+	length int64
+	inBody bool
+}
+
+func (h *setHandler) CollectIncomingData(data []byte) error {
+	if h.inBody {
+		return h.tally.CollectIncomingData(data)
+	}
+	h.length = addDigits(h.length, data)
+	return nil
+}
+
+func (h *setHandler) FoundTerminator() error {
+	h.inBody = !h.inBody
+	if h.inBody {
+		return h.f.SetTerminator(framer.Length(h.length))
+	}
+	h.length = 0
+	if err := h.f.SetTerminator(h.line); err != nil {
+		return err
+	}
+	return h.tally.FoundTerminator()
+}
+
+func setRunLoop(cfg *framer.Config) loop {
+	return func(in *feed, n int) (int64, error) {
+		f := framer.NewFramer(in, cfg)
+		h := &setHandler{tally: tally{left: n}, f: f, line: framer.Delimiter("\r\n")}
+		if err := f.SetTerminator(h.line); err != nil {
+			return 0, err
+		}
+		if err := f.Run(h); err != errEnough {
+			return 0, fmt.Errorf("Run returned %v", err)
+		}
+		return h.seen, nil
+	}
+}
+
+func setNextLoop(in *feed, n int) (seen int64, err error) {
+	f := framer.NewFramer(in, nil)
+	crlf := framer.Delimiter("\r\n")
+	for range n {
+		line, err := f.Next(crlf)
+		if err != nil {
+			return seen, err
+		}
+		body, err := f.Next(framer.Length(addDigits(0, line)))
+		if err != nil {
+			return seen, err
+		}
+		seen += int64(len(body))
+	}
+	return seen, nil
+}
+
+func setDiscardLoop(in *feed, n int) (seen int64, err error) {
+	r := bufio.NewReaderSize(in, peerBuffer)
+	for range n {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return seen, err
+		}
+		if end := len(line) - 2; end < 0 || line[end] != '\r' {
+			return seen, errDelimiter
+		}
+		discarded, err := r.Discard(int(addDigits(0, line)))
+		if err != nil {
+			return seen, err
+		}
+		seen += int64(discarded)
+	}
+	return seen, nil
+}
+
+// BenchmarkMixed has lines and lengths in turn. An iteration is one of each.
+func BenchmarkMixed(b *testing.B) {
+	contenders := []contender{
+		{"framer", setRunLoop(nil)},
+		{"framer-64KiB", setRunLoop(&framer.Config{ReadBufferSize: peerBuffer})},
+		{"framer-next", setNextLoop},
+		{"readslice", setDiscardLoop},
+	}
+	benchmarkSizes(b, func(b *testing.B, size int) {
+		message := fmt.Sprintf("SET %d\r\n", size) + strings.Repeat("x", size)
+		benchmarkFraming(b, message, 1, size, contenders...)
+	})
+}
