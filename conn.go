@@ -152,11 +152,14 @@ type Conn struct {
 
 	// Owned by the writer.
 	writeSize  int
-	writeArmed bool // there is a deadline
+	writeArmed bool   // there is a deadline
+	write      func() // runWriter
+	begun      []byte // what writeNow has taken and not written all of
+	written    int    // of it
 
 	shutting atomic.Bool // Shutdown was asked for
 	writing  atomic.Bool // the writer waits for the connection, not for a producer
-	writer   sync.WaitGroup
+	writers  sync.WaitGroup
 
 	mu          sync.Mutex
 	values      context.Context // of Serve, or nil
@@ -344,11 +347,8 @@ func (c *Conn) converse() error {
 
 // openQueue lets output be written.
 func (c *Conn) openQueue() {
-	write := c.write // once: it allocates
-	c.queue.open(func() {
-		c.writer.Add(1)
-		go write()
-	})
+	c.write = c.runWriter // once: it allocates
+	c.queue.open(c)
 }
 
 // receive feeds the handler.
@@ -523,7 +523,7 @@ func (c *Conn) awaitWriter() {
 func (c *Conn) finish(reason error) error {
 	c.abort(reason)
 	c.severed.Wait() // it may be another goroutine that closes the connection
-	c.writer.Wait()
+	c.writers.Wait()
 	c.stream.release()
 	defer c.ended.Done()
 	if c.observe != nil {

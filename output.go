@@ -15,9 +15,16 @@ import (
 
 var errWriterEnded = errors.New("framer: the end of a producer has ended the writer's goroutine")
 
-// write is the writer goroutine: it sends what is queued, until there is nothing.
-func (c *Conn) write() {
-	defer c.writer.Done()
+// start starts the writer goroutine.
+func (c *Conn) start() {
+	c.writers.Add(1)
+	go c.write()
+}
+
+// runWriter is the writer goroutine: it sends what is queued, until there is
+// nothing.
+func (c *Conn) runWriter() {
+	defer c.writers.Done()
 	reason := errWriterEnded
 	defer func() {
 		if reason != nil {
@@ -29,7 +36,12 @@ func (c *Conn) write() {
 }
 
 func (c *Conn) writeQueue() {
-	for ok := true; ok; {
+	ok := true
+	if batch := c.begun; batch != nil {
+		c.begun = nil
+		ok = c.sendBatch(batch, c.written)
+	}
+	for ok {
 		p, last := c.queue.take()
 		switch p := p.(type) {
 		case nil:
@@ -38,22 +50,46 @@ func (c *Conn) writeQueue() {
 			}
 			return
 		case *batch:
-			ok = c.sendBatch(p.data)
+			ok = c.sendBatch(p.data, 0)
 		default:
 			ok = c.send(p)
 		}
 	}
 }
 
-// sendBatch writes what was pushed. It reports whether the writer can go on.
-func (c *Conn) sendBatch(data []byte) (ok bool) {
-	err := protect(func() error { return c.writeAll(data) })
+// sendBatch writes what was pushed, of which some bytes were written already. It
+// reports whether the writer can go on.
+func (c *Conn) sendBatch(data []byte, written int) (ok bool) {
+	err := protect(func() error { return c.writeAll(data[written:]) })
 	c.disarmWrite()
 	if err != nil {
 		c.abort(err)
 	}
 	c.queue.doneBatch(data)
 	return err == nil
+}
+
+func (c *Conn) join() { c.writers.Add(1) }
+
+// writeNow does what the writer goroutine would with a batch, as long as it need
+// not wait.
+func (c *Conn) writeNow(data []byte) {
+	defer c.writers.Done()
+	c.writing.Store(true)
+	n, err := c.stream.write(data[:min(len(data), c.writeSize)])
+	if n > 0 || err != nil {
+		err = c.wrote(int64(n), err)
+	}
+	switch {
+	case err != nil:
+		c.abort(err)
+		c.queue.doneBatch(data)
+	case n == len(data):
+		c.queue.wroteNow(data)
+	default:
+		c.begun, c.written = data, n
+		c.queue.handOver()
+	}
 }
 
 // send writes all that p produces and ends it. It reports whether the writer can

@@ -38,23 +38,36 @@ type queue struct {
 	memory   *buffers
 
 	mu        sync.Mutex
-	start     func()        // starts the writer; nil while it must not run yet
+	writer    writer        // nil while it must not run yet
 	running   bool          // there is a writer
 	busy      bool          // it has taken something, and not yet written all of it
 	closed    bool          // nothing more is accepted
-	size      int64         // bytes pushed and not yet written
+	pushed    int64         // bytes that ever were
+	gone      int64         // of them, those that were written or discarded
+	marked    int64         // pushed at the last mark
+	first     int64         // pushed after the first push since
+	singles   int           // how often there was one, and no other, in a row
+	direct    bool          // the next push is written by itself
 	producers int           // in entries, or taken and not yet ended
 	entries   chan Producer // has room for all that may be in it
 	tail      []byte        // what was pushed last, behind all entries
-	taken     batch         // what the writer has of it
-	pushed    int64         // bytes that ever were
-	marked    int64         // pushed at the last mark
+	usual     int           // the size of the last batch, in bytes
+	room      int           // bytes that can be pushed with nothing else to do
+	taken     batch         // what the writer has of the tail
 	discards  int           // how often the queue was discarded
 	current   int           // discards at the last take
 
 	waiting int                 // how many wait for room
 	turn    *semaphore.Weighted // one of them is next
-	room    chan struct{}       // closed when he should look again
+	left    chan struct{}       // closed when something has left
+}
+
+// A writer writes what a queue has, as take gives it out, until that says that it
+// must end. There is one at most.
+type writer interface {
+	start()               // starts a goroutine that writes; the queue's mutex is held
+	join()                // announces writeNow; the queue's mutex is held
+	writeNow(data []byte) // writes a batch on this goroutine, as far as it need not wait
 }
 
 // A batch is what was pushed in a row.
@@ -73,12 +86,29 @@ func (q *queue) init(maxBytes int64, memory *buffers) {
 
 // push appends a copy of data. If the queue is full it waits, until it is closed.
 func (q *queue) push(data []byte) error {
+	q.mu.Lock()
+	if uint(len(data)-1) < uint(q.room) { // neither empty nor too much
+		q.tail = append(q.tail, data...)
+		q.pushed += int64(len(data))
+		q.room -= len(data)
+		q.mu.Unlock()
+		return nil
+	}
+	q.mu.Unlock()
+	return q.pushMore(data)
+}
+
+// pushMore is push where room does not say that there is nothing to see to.
+func (q *queue) pushMore(data []byte) error {
 	err := q.tryPush(data)
 	if err != ErrQueueFull {
 		return err
 	}
 	fits := func() bool { return q.fits(len(data)) }
-	return q.wait(context.Background(), fits, func() { q.append(data) })
+	return q.wait(context.Background(), fits, func() {
+		q.append(data)
+		q.wake()
+	})
 }
 
 // tryPush is push without waiting.
@@ -94,6 +124,17 @@ func (q *queue) tryPush(data []byte) error {
 		return ErrQueueFull
 	}
 	q.append(data)
+	if !q.direct || q.running || q.writer == nil {
+		q.wake()
+		return nil
+	}
+	q.running, q.busy, q.direct = true, true, false
+	batch := q.takeTail()
+	w := q.writer
+	w.join()
+	q.mu.Unlock()
+	defer q.mu.Lock()
+	w.writeNow(batch)
 	return nil
 }
 
@@ -107,7 +148,8 @@ func (q *queue) pushProducer(ctx context.Context, p Producer) error {
 // fits reports whether n bytes can be pushed, or never will be. More than the
 // queue holds is let in when it is empty. q.mu must be held.
 func (q *queue) fits(n int) bool {
-	return q.maxBytes == 0 || q.closed || n == 0 || q.size == 0 || q.size+int64(n) <= q.maxBytes
+	size := q.pushed - q.gone
+	return q.maxBytes == 0 || q.closed || n == 0 || size == 0 || size+int64(n) <= q.maxBytes
 }
 
 // wait calls add as soon as nobody else waits and fits, which says so also of a
@@ -136,6 +178,7 @@ func (q *queue) awaitTurn(ctx context.Context, fits func() bool) error {
 		q.turn = semaphore.NewWeighted(1)
 	}
 	q.waiting++
+	q.room = 0
 	defer func() { q.waiting-- }()
 	q.mu.Unlock()
 	err := q.turn.Acquire(ctx, 1)
@@ -154,12 +197,12 @@ func (q *queue) awaitTurn(ctx context.Context, fits func() bool) error {
 
 // awaitRoom waits until something has left the queue. q.mu must be held.
 func (q *queue) awaitRoom(ctx context.Context) error {
-	room := make(chan struct{})
-	q.room = room
+	left := make(chan struct{})
+	q.left = left
 	q.mu.Unlock()
 	defer q.mu.Lock()
 	select {
-	case <-room:
+	case <-left:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -168,18 +211,36 @@ func (q *queue) awaitRoom(ctx context.Context) error {
 
 // makeRoom wakes the one that waits for room. q.mu must be held.
 func (q *queue) makeRoom() {
-	if q.room != nil {
-		close(q.room)
-		q.room = nil
+	if q.left != nil {
+		close(q.left)
+		q.left = nil
 	}
 }
 
 // append adds data to the batch at the end. q.mu must be held.
 func (q *queue) append(data []byte) {
+	if q.tail == nil {
+		q.tail = q.memory.get(max(len(data), q.usual))
+	}
 	q.tail = append(q.memory.grow(q.tail, len(data)), data...)
-	q.size += int64(len(data))
 	q.pushed += int64(len(data))
-	q.wake()
+	if q.first == 0 {
+		q.first = q.pushed
+	}
+	if q.waiting == 0 {
+		q.room = cap(q.tail) - len(q.tail)
+		if q.maxBytes > 0 {
+			q.room = int(min(int64(q.room), max(q.maxBytes-q.pushed+q.gone, 0)))
+		}
+	}
+}
+
+// takeTail removes the batch at the end. q.mu must be held.
+func (q *queue) takeTail() []byte {
+	tail := q.tail
+	q.usual = len(tail)
+	q.tail, q.room = nil, 0
+	return tail
 }
 
 // add adds p to the end. q.mu must be held.
@@ -188,8 +249,7 @@ func (q *queue) add(p Producer) {
 		q.entries = make(chan Producer, 2*maxProducers)
 	}
 	if len(q.tail) > 0 {
-		q.entries <- &batch{q.tail}
-		q.tail = nil
+		q.entries <- &batch{q.takeTail()}
 	}
 	q.producers++
 	q.entries <- p
@@ -198,17 +258,17 @@ func (q *queue) add(p Producer) {
 
 // wake starts a writer if there is none. q.mu must be held.
 func (q *queue) wake() {
-	if !q.running && q.start != nil {
+	if !q.running && q.writer != nil {
 		q.running = true
-		q.start()
+		q.writer.start()
 	}
 }
 
-// open lets a writer be started by start, which is called with q.mu held.
-func (q *queue) open(start func()) {
+// open lets w write.
+func (q *queue) open(w writer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.start = start
+	q.writer = w
 	if len(q.entries) > 0 || len(q.tail) > 0 || q.closed {
 		q.wake()
 	}
@@ -220,7 +280,7 @@ func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.closed {
-		q.closed = true
+		q.closed, q.room = true, 0
 		q.makeRoom()
 		q.wake()
 	}
@@ -231,8 +291,8 @@ func (q *queue) close() {
 func (q *queue) shut() (busy bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.closed = true
-	q.start = nil
+	q.closed, q.room = true, 0
+	q.writer = nil
 	q.makeRoom()
 	return q.busy
 }
@@ -251,7 +311,7 @@ func (q *queue) take() (p Producer, last bool) {
 	default:
 	}
 	if len(q.tail) > 0 {
-		q.taken.data, q.tail = q.tail, nil
+		q.taken.data = q.takeTail()
 		return &q.taken, false
 	}
 	q.busy = false
@@ -279,7 +339,13 @@ func (q *queue) discarded() bool {
 func (q *queue) doneBatch(data []byte) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.size -= int64(len(data))
+	q.endBatch(data)
+}
+
+// endBatch is doneBatch with q.mu held.
+func (q *queue) endBatch(data []byte) {
+	q.busy = false
+	q.gone += int64(len(data))
 	q.memory.put(data)
 	q.makeRoom()
 }
@@ -308,14 +374,13 @@ func (q *queue) removeAll() []Producer {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.discards++
-	q.size -= int64(len(q.tail))
-	q.memory.put(q.tail)
-	q.tail = nil
+	q.gone += int64(len(q.tail))
+	q.memory.put(q.takeTail())
 	var producers []Producer
 	for len(q.entries) > 0 {
 		switch p := (<-q.entries).(type) {
 		case *batch:
-			q.size -= int64(len(p.data))
+			q.gone += int64(len(p.data))
 			q.memory.put(p.data)
 		default:
 			producers = append(producers, p)
@@ -325,24 +390,62 @@ func (q *queue) removeAll() []Producer {
 	return producers
 }
 
-// mark begins what pushedSince is about.
+// mark says that the reader begins to work through what it has read.
+//
+// If the pushes of the last times came singly, the next one is written at once, by
+// itself: to have a goroutine write it would take longer. Where there are more,
+// only the goroutine can be relied on to write the first at once, whatever comes
+// after it, and the others together.
 func (q *queue) mark() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.marked = q.pushed
+	q.marked, q.first = q.pushed, 0
+	q.direct = q.singles >= minSingles
 }
 
-// pushedSince reports whether something was pushed since mark that the writer
-// has written since, or will write without waiting for a producer.
+// minSingles is how often a push must have been alone to be expected to be.
+const minSingles = 4
+
+// pushedSince says that the reader has got through. It reports whether something
+// was pushed since mark that was written since, or will be without waiting for a
+// producer.
 func (q *queue) pushedSince() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.pushed != q.marked && q.producers == 0
+	q.direct = false
+	switch q.pushed {
+	case q.marked:
+		return false
+	case q.first:
+		q.singles++
+	default:
+		q.singles = 0
+	}
+	return q.producers == 0
+}
+
+// wroteNow is doneBatch for writeNow. What has come since is for a goroutine.
+func (q *queue) wroteNow(data []byte) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.endBatch(data)
+	q.running = false
+	if len(q.tail) > 0 || len(q.entries) > 0 || q.closed {
+		q.wake()
+	}
+}
+
+// handOver has a goroutine go on with what writeNow has begun.
+func (q *queue) handOver() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.running = false
+	q.wake()
 }
 
 // queued returns how many bytes were pushed and not yet written.
 func (q *queue) queued() int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.size
+	return q.pushed - q.gone
 }

@@ -699,7 +699,7 @@ func TestWriterEndsWhenIdle(t *testing.T) {
 		nc, peer := net.Pipe()
 		var s script
 		c := s.serve(t, nc, framer.Config{})
-		const reader, writer = "framer.(*Conn).Serve(", "framer.(*Conn).write("
+		const reader, writer = "framer.(*Conn).Serve(", "framer.(*Conn).runWriter("
 		for range 3 {
 			c.Push([]byte("x"))
 			synctest.Wait()

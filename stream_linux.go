@@ -137,19 +137,24 @@ func (s *socket) receive(p []byte) (n int, err error) {
 	if !s.tells {
 		return retry(syscall.Read, s.fd, p)
 	}
-	for {
-		n, size, _, _, err := syscall.Recvmsg(s.fd, p, s.control[:], 0)
-		if err == syscall.EINTR {
-			continue
-		}
-		s.empty = n > 0 && size == len(s.control) && s.left() == 0
-		return n, err
-	}
+	n, err = retry(s.recvmsg, s.fd, p)
+	return n, err
 }
 
-// left returns what TCP_INQ told.
-func (s *socket) left() uint32 {
-	return binary.NativeEndian.Uint32(s.control[syscall.SizeofCmsghdr:])
+// recvmsg is recvmsg(2), which syscall.Recvmsg does with an address for which TCP
+// has no use.
+func (s *socket) recvmsg(fd int, p []byte) (int, error) {
+	iov := syscall.Iovec{Base: unsafe.SliceData(p)}
+	iov.SetLen(len(p))
+	msg := syscall.Msghdr{Iov: &iov, Iovlen: 1, Control: &s.control[0]}
+	msg.SetControllen(len(s.control))
+	n, _, errno := syscall.Syscall(syscall.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	told := int(msg.Controllen) == len(s.control)
+	s.empty = told && n > 0 && binary.NativeEndian.Uint32(s.control[syscall.SizeofCmsghdr:]) == 0
+	return int(n), nil
 }
 
 // write does not wait, so that it needs no deadline.
