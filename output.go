@@ -60,12 +60,21 @@ func (c *Conn) writeQueue() {
 // sendBatch writes what was pushed, of which some bytes were written already. It
 // reports whether the writer can go on.
 func (c *Conn) sendBatch(data []byte, written int) (ok bool) {
-	err := protect(func() error { return c.writeAll(data[written:]) })
+	err := protect(func() error {
+		for {
+			n, err := c.writeSome(data[written:])
+			if err != nil || written+n == len(data) {
+				return err
+			}
+			written += n
+			c.queue.written(n)
+		}
+	})
 	c.disarmWrite()
 	if err != nil {
 		c.abort(err)
 	}
-	c.queue.doneBatch(data)
+	c.queue.doneBatch(data, len(data)-written)
 	return err == nil
 }
 
@@ -83,12 +92,12 @@ func (c *Conn) writeNow(data []byte) {
 	switch {
 	case err != nil:
 		c.abort(err)
-		c.queue.doneBatch(data)
+		c.queue.doneBatch(data, len(data))
 	case n == len(data):
 		c.queue.wroteNow(data)
 	default:
 		c.begun, c.written = data, n
-		c.queue.handOver()
+		c.queue.handOver(n)
 	}
 }
 
@@ -156,11 +165,10 @@ func (c *Conn) produce(p Producer) error {
 // accepted of one can't be known, so that each has a WriteTimeout of its own.
 const recordSize = 16 << 10
 
-// writeAll writes p in pieces of at most WriteBufferSize. Each must get on within
-// WriteTimeout.
+// writeAll writes p.
 func (c *Conn) writeAll(p []byte) error {
 	for len(p) > 0 {
-		n, err := c.writeSome(p[:min(len(p), c.writeSize)])
+		n, err := c.writeSome(p)
 		if err != nil {
 			return err
 		}
@@ -169,8 +177,10 @@ func (c *Conn) writeAll(p []byte) error {
 	return nil
 }
 
-// writeSome writes p, or what the peer accepts of it within WriteTimeout.
+// writeSome writes the beginning of p, at most WriteBufferSize, which must get on
+// within WriteTimeout.
 func (c *Conn) writeSome(p []byte) (int, error) {
+	p = p[:min(len(p), c.writeSize)]
 	c.disarmWrite()
 	c.writing.Store(true)
 	n, err := c.stream.write(p)

@@ -31,8 +31,10 @@ const maxProducers = 16
 // so that many small ones leave in one write. The last batch stays outside of the
 // channel, which is not needed at all where there are no producers.
 //
-// Whoever finds the queue full waits for his turn, and then for room. Nobody
-// overtakes those who wait.
+// Whoever finds the queue full waits for his turn, and then for room. Meanwhile
+// others may push what there is room for, but not more than the queue can hold;
+// then they stand in line. (If nobody ever overtook, all would stand there for ever
+// after, and every push would be a switch of goroutines.)
 type queue struct {
 	maxBytes int64 // 0: no limit
 	memory   *buffers
@@ -58,6 +60,7 @@ type queue struct {
 	current   int           // discards at the last take
 
 	waiting int                 // how many wait for room
+	passing int64               // what pushed may come to before others must wait, too
 	turn    *semaphore.Weighted // one of them is next
 	left    chan struct{}       // closed when something has left
 }
@@ -120,7 +123,7 @@ func (q *queue) tryPush(data []byte) error {
 		return errClosed
 	case len(data) == 0:
 		return nil
-	case q.waiting > 0 || !q.fits(len(data)):
+	case !q.fits(len(data)) || q.waiting > 0 && q.pushed+int64(len(data)) > q.passing:
 		return ErrQueueFull
 	}
 	q.append(data)
@@ -177,12 +180,16 @@ func (q *queue) awaitTurn(ctx context.Context, fits func() bool) error {
 	if q.turn == nil {
 		q.turn = semaphore.NewWeighted(1)
 	}
+	if q.waiting == 0 {
+		q.passing = q.pushed + q.maxBytes
+	}
 	q.waiting++
 	q.room = 0
 	defer func() { q.waiting-- }()
 	q.mu.Unlock()
 	err := q.turn.Acquire(ctx, 1)
 	q.mu.Lock()
+	q.passing = q.pushed + q.maxBytes
 	if err != nil {
 		return context.Cause(ctx)
 	}
@@ -227,11 +234,12 @@ func (q *queue) append(data []byte) {
 	if q.first == 0 {
 		q.first = q.pushed
 	}
-	if q.waiting == 0 {
-		q.room = cap(q.tail) - len(q.tail)
-		if q.maxBytes > 0 {
-			q.room = int(min(int64(q.room), max(q.maxBytes-q.pushed+q.gone, 0)))
-		}
+	q.room = cap(q.tail) - len(q.tail)
+	if q.maxBytes > 0 {
+		q.room = int(min(int64(q.room), max(q.maxBytes-q.pushed+q.gone, 0)))
+	}
+	if q.waiting > 0 {
+		q.room = int(min(int64(q.room), max(q.passing-q.pushed, 0)))
 	}
 }
 
@@ -334,18 +342,26 @@ func (q *queue) discarded() bool {
 	return q.discards != q.current
 }
 
-// doneBatch ends what pushed bytes take up. The writer calls it with what it has
-// taken, written or not.
-func (q *queue) doneBatch(data []byte) {
+// written notes that n bytes of a batch were written, and that is not all.
+func (q *queue) written(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.endBatch(data)
+	q.gone += int64(n)
+	q.makeRoom()
+}
+
+// doneBatch ends what pushed bytes take up. The writer calls it with what it has
+// taken, all but the last left bytes of which were noted as written.
+func (q *queue) doneBatch(data []byte, left int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.endBatch(data, left)
 }
 
 // endBatch is doneBatch with q.mu held.
-func (q *queue) endBatch(data []byte) {
+func (q *queue) endBatch(data []byte, left int) {
 	q.busy = false
-	q.gone += int64(len(data))
+	q.gone += int64(left)
 	q.memory.put(data)
 	q.makeRoom()
 }
@@ -428,17 +444,19 @@ func (q *queue) pushedSince() bool {
 func (q *queue) wroteNow(data []byte) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.endBatch(data)
+	q.endBatch(data, len(data))
 	q.running = false
 	if len(q.tail) > 0 || len(q.entries) > 0 || q.closed {
 		q.wake()
 	}
 }
 
-// handOver has a goroutine go on with what writeNow has begun.
-func (q *queue) handOver() {
+// handOver has a goroutine go on with a batch of which writeNow has written n
+// bytes.
+func (q *queue) handOver(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.gone += int64(n)
 	q.running = false
 	q.wake()
 }
