@@ -7,6 +7,7 @@ package framer
 import (
 	"math/bits"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -22,6 +23,10 @@ const (
 // is silent. What nobody takes for a while is the garbage collector's.
 type buffers struct {
 	pools [9]sync.Pool // of *byte, the first of smallBuffer<<i bytes
+
+	// The address of the last connection that had input, as a number: it must not
+	// keep it alive.
+	last atomic.Uintptr
 }
 
 // class returns the index of the pool for memory of n bytes or more.

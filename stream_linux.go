@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 )
@@ -67,10 +68,14 @@ type socket struct {
 	empty   bool  // TCP_INQ told that nothing was left by the last read
 	control [controlSize]byte
 
+	// alone says that no other connection of the server had input since the last
+	// time that this one had.
+	alone atomic.Bool
+
 	// For write.
 	out     []byte
 	written int
-	failed  error
+	failed  syscall.Errno
 }
 
 // controlSize is the size of the control message of TCP_INQ, which carries an int.
@@ -102,6 +107,7 @@ func (s *socket) await(f func() error) error {
 // returns false to wait for more.
 func (s *socket) readable(fd uintptr) bool {
 	s.fd, s.drained, s.empty = int(fd), false, false
+	s.noteTurn()
 	s.err = s.f()
 	if s.err == errWouldBlock {
 		if err := s.c.beginWait(); err != nil {
@@ -131,30 +137,50 @@ func (s *socket) Read(p []byte) (int, error) {
 	return n, s.c.gotInput(n, nil)
 }
 
-// receive reads what there is, and learns whether there is more.
-func (s *socket) receive(p []byte) (n int, err error) {
-	s.empty = false
-	if !s.tells {
-		return retry(syscall.Read, s.fd, p)
+// noteTurn sets alone.
+func (s *socket) noteTurn() {
+	last := &s.c.framer.memory.last
+	self := uintptr(unsafe.Pointer(s))
+	alone := last.Load() == self
+	if !alone {
+		last.Store(self)
 	}
-	n, err = retry(s.recvmsg, s.fd, p)
-	return n, err
+	if alone != s.alone.Load() {
+		s.alone.Store(alone)
+	}
 }
 
-// recvmsg is recvmsg(2), which syscall.Recvmsg does with an address for which TCP
-// has no use.
-func (s *socket) recvmsg(fd int, p []byte) (int, error) {
+// receive reads what there is, and learns whether there is more.
+func (s *socket) receive(p []byte) (int, error) {
+	// It is recvmsg(2) without the address that syscall.Recvmsg asks for, and
+	// without its control message, which might have descriptors, if that is not of
+	// TCP_INQ.
 	iov := syscall.Iovec{Base: unsafe.SliceData(p)}
 	iov.SetLen(len(p))
-	msg := syscall.Msghdr{Iov: &iov, Iovlen: 1, Control: &s.control[0]}
-	msg.SetControllen(len(s.control))
-	n, _, errno := syscall.Syscall(syscall.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), 0)
-	if errno != 0 {
+	msg := syscall.Msghdr{Iov: &iov, Iovlen: 1}
+	if s.tells {
+		msg.Control = &s.control[0]
+		msg.SetControllen(len(s.control))
+	}
+	for {
+		var n uintptr
+		var errno syscall.Errno
+		if s.spareScheduler(len(p)) {
+			n, _, errno = syscall.RawSyscall(syscall.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), 0)
+		} else {
+			n, _, errno = syscall.Syscall(syscall.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), 0)
+		}
+		switch errno {
+		case 0:
+			told := s.tells && int(msg.Controllen) == len(s.control)
+			s.empty = told && n > 0 && binary.NativeEndian.Uint32(s.control[syscall.SizeofCmsghdr:]) == 0
+			return int(n), nil
+		case syscall.EINTR:
+			continue
+		}
+		s.empty = false
 		return 0, errno
 	}
-	told := int(msg.Controllen) == len(s.control)
-	s.empty = told && n > 0 && binary.NativeEndian.Uint32(s.control[syscall.SizeofCmsghdr:]) == 0
-	return int(n), nil
 }
 
 // write does not wait, so that it needs no deadline.
@@ -167,16 +193,38 @@ func (s *socket) write(p []byte) (int, error) {
 		return 0, err
 	case s.failed == syscall.EAGAIN:
 		return 0, nil
-	case s.failed != nil:
+	case s.failed != 0:
 		return 0, s.opError("write", s.failed)
 	}
 	return s.written, nil
 }
 
+// writable is called by RawConn.Write, once.
 func (s *socket) writable(fd uintptr) bool {
-	s.written, s.failed = retry(syscall.Write, int(fd), s.out)
-	return true
+	data, size := unsafe.Pointer(unsafe.SliceData(s.out)), uintptr(len(s.out))
+	for {
+		var n uintptr
+		if s.spareScheduler(len(s.out)) {
+			n, _, s.failed = syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(data), size)
+		} else {
+			n, _, s.failed = syscall.Syscall(syscall.SYS_WRITE, fd, uintptr(data), size)
+		}
+		if s.failed != syscall.EINTR {
+			s.written = int(n)
+			return true
+		}
+	}
 }
+
+// spareScheduler reports whether a system call for size bytes is to be made behind
+// the back of the scheduler.
+//
+// The scheduler is told of system calls so that other goroutines can run if one
+// takes long. After the process was idle, that wakes a thread, mostly for nothing.
+// A call that copies little and does not wait takes a few microseconds; if the
+// connection is alone, nobody waits for it. Where many have input, the longest
+// delays would be several times as long.
+func (s *socket) spareScheduler(size int) bool { return size <= smallBuffer && s.alone.Load() }
 
 // sever cuts the connection as close(2) would.
 func (s *socket) sever(reset bool) {
@@ -200,16 +248,6 @@ func disconnect(fd uintptr) error {
 }
 
 func (s *socket) release() { s.c.nc.Close() }
-
-// retry repeats a system call that a signal has interrupted.
-func retry(call func(fd int, p []byte) (int, error), fd int, p []byte) (int, error) {
-	for {
-		n, err := call(fd, p)
-		if err != syscall.EINTR {
-			return n, err
-		}
-	}
-}
 
 // opError returns the error that package net would.
 func (s *socket) opError(op string, err error) error {
