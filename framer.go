@@ -196,6 +196,7 @@ type Framer struct {
 	head     [headSize]byte
 	message  []byte // Next: the message so far, if the buffer could not hold it
 	returned bool   // Next: it was returned whole, or never will be
+	usual    int    // Next: the length of the last message that was collected
 	found    int64  // messages
 	ends     int64  // messages and those that were thrown away
 
@@ -777,11 +778,12 @@ func (f *Framer) nextMessage() ([]byte, error) {
 // moreOfMessage gets more input for nextMessage. The bytes of a message that are
 // counted, and too many for the buffer, are read to where they belong.
 func (f *Framer) moreOfMessage() error {
-	n := min(f.search.remaining, int64(max(len(f.message), f.smallSize)))
+	n := min(f.search.remaining, int64(max(len(f.message), f.smallSize, f.usual)))
 	if !f.search.counting || n < int64(f.smallSize) || f.skipping || f.start < f.end || f.readErr != nil {
 		return f.more()
 	}
-	// The memory grows as the message does, whatever its header has announced.
+	// The memory grows as the message does, whatever its header has announced, or
+	// is for a message as long as the one before, which did come.
 	f.message = f.memory.grow(f.message, int(n))
 	room := f.message[len(f.message):cap(f.message)]
 	room = room[:min(int64(len(room)), f.search.remaining)]
@@ -803,6 +805,7 @@ func (f *Framer) moreOfMessage() error {
 // forgetMessage makes room for another message, if the last one was returned.
 func (f *Framer) forgetMessage() {
 	if f.returned {
+		f.usual = len(f.message)
 		f.message = f.message[:0]
 		f.returned = false
 	}

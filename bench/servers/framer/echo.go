@@ -19,8 +19,21 @@ func newEchoHandler(c *framer.Conn) framer.Handler {
 	return &echoHandler{Conn: c}
 }
 
+// CollectIncomingData collects small pieces, to push them with their CRLF, and
+// passes large ones on, so that they are not copied twice.
+func (h *echoHandler) CollectIncomingData(data []byte) error {
+	if len(data) < 1024 && h.Len() == 0 {
+		return h.Collector.CollectIncomingData(data)
+	}
+	if h.Len() > 0 {
+		h.Push(h.Bytes())
+		h.Reset()
+	}
+	return h.Push(data)
+}
+
 func (h *echoHandler) FoundTerminator() error {
-	h.CollectIncomingData([]byte(crlf))
+	h.Collector.CollectIncomingData([]byte(crlf))
 	err := h.Push(h.Bytes())
 	h.Reset()
 	return err
