@@ -112,8 +112,10 @@ type ConnStats struct {
 // before Serve. All other methods may be called from any goroutine, also from the
 // Handler.
 //
-// Output is written by a goroutine that exists while there is some. It sends what
-// was pushed in the order of the pushes; no push is torn by another.
+// Output is written by a goroutine that exists while there is some, or by a Push
+// itself if that need not wait. It is sent in the order of the pushes; no push is
+// torn by another. What is pushed while the Handler works through one buffer of
+// input mostly leaves in one write, but is on its way at once if that takes long.
 //
 // # Closing
 //
@@ -623,8 +625,8 @@ func (c *Conn) log(level slog.Level, msg string, err error, attrs ...slog.Attr) 
 // Push queues a copy of data for sending. While the queue is full it waits: until
 // there is room, or the connection has ended. Nothing is sent for empty data.
 //
-// Push only queues. What goes wrong in sending ends the connection and is its
-// reason. After that, and after CloseWhenDone, Push returns an error that is
+// What goes wrong in sending is not an error of Push: it ends the connection and is
+// its reason. After that, and after CloseWhenDone, Push returns an error that is
 // [net.ErrClosed].
 //
 // While a handler waits in Push nothing is read, so that a peer that does not
@@ -701,7 +703,8 @@ func (c *Conn) CloseWhenDone() error {
 
 // Close closes the connection at once. What is queued is dropped. Serve and Wait
 // return an error that is [net.ErrClosed], unless there was a reason before. Close
-// is harmless twice, and always returns nil.
+// is harmless twice, and always returns nil. The file descriptor may be kept until
+// the method of the Handler that runs has returned.
 func (c *Conn) Close() error {
 	c.abort(errClosed)
 	return nil
@@ -758,7 +761,8 @@ func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 
 // NetConn returns the connection that c runs on, for its options and its state.
-// To read, write or close it, or to set its deadlines, is the business of c.
+// To read, write or close it, or to set its deadlines, is the business of c: a
+// Handler that reads or closes it may wait for ever, for itself.
 func (c *Conn) NetConn() net.Conn { return c.nc }
 
 // Stats returns the figures of c so far.

@@ -47,7 +47,8 @@
 // # Buffers
 //
 // Data given to a Handler, or returned by Next, All or More, is lent: it is valid
-// until the call returns, or until the next call. Data that is pushed is copied.
+// until the call returns, or until the next call; the memory is used again, also by
+// other connections. Data that is pushed is copied.
 //
 // # Limits
 //
@@ -74,8 +75,9 @@ import (
 type Handler interface {
 	// CollectIncomingData is given the next piece of the current message, as
 	// soon as it has come. data is never empty and never longer than
-	// ReadBufferSize (a token of [Split] excepted). It is lent: it may be changed
-	// and appended to, and is valid until CollectIncomingData returns.
+	// ReadBufferSize, or 65,536 bytes if that is zero (a token of [Split]
+	// excepted). It is lent: it may be changed and appended to, and is valid until
+	// CollectIncomingData returns.
 	CollectIncomingData(data []byte) error
 
 	// FoundTerminator is called when the current message is complete. For an
@@ -479,6 +481,7 @@ func (f *Framer) splitRest(atEOF bool) error {
 
 // fill reads once into the buffer, which is empty but for what was held back.
 func (f *Framer) fill() error {
+	f.giveBackMessage() // the read may take long
 	f.makeRoom()
 	n, err := f.read(f.buf[f.end:])
 	f.end += n
@@ -556,7 +559,12 @@ func (f *Framer) giveBack() {
 		f.memory.put(f.buf)
 		f.buf, f.start, f.end = nil, 0, 0
 	}
-	if len(f.message) == 0 {
+	f.giveBackMessage()
+}
+
+// giveBackMessage gives back the memory of Next, if there is nothing in it.
+func (f *Framer) giveBackMessage() {
+	if len(f.message) == 0 && f.message != nil {
 		f.memory.put(f.message)
 		f.message = nil
 	}
@@ -779,7 +787,8 @@ func (f *Framer) nextMessage() ([]byte, error) {
 // counted, and too many for the buffer, are read to where they belong.
 func (f *Framer) moreOfMessage() error {
 	n := min(f.search.remaining, int64(max(len(f.message), f.smallSize, f.usual)))
-	if !f.search.counting || n < int64(f.smallSize) || f.skipping || f.start < f.end || f.readErr != nil {
+	counted := f.search.counting && f.begun && !f.skipping
+	if !counted || n < int64(f.smallSize) || f.start < f.end || f.readErr != nil {
 		return f.more()
 	}
 	// The memory grows as the message does, whatever its header has announced, or
