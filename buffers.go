@@ -24,6 +24,9 @@ const (
 type buffers struct {
 	pools [9]sync.Pool // of *byte, the first of smallBuffer<<i bytes
 
+	// Of a Server. A connection that has buffers of its own may be one of many.
+	shared bool
+
 	// The address of the last connection that had input, as a number: it must not
 	// keep it alive.
 	last atomic.Uintptr

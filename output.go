@@ -97,7 +97,9 @@ func (c *Conn) writeNow(data []byte) {
 		c.queue.wroteNow(data)
 	default:
 		c.begun, c.written = data, n
-		c.queue.handOver(n)
+		if !c.queue.handOver(n) {
+			c.queue.doneBatch(data, len(data)-n)
+		}
 	}
 }
 

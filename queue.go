@@ -453,13 +453,14 @@ func (q *queue) wroteNow(data []byte) {
 }
 
 // handOver has a goroutine go on with a batch of which writeNow has written n
-// bytes.
-func (q *queue) handOver(n int) {
+// bytes. It reports whether there is one: not after shut.
+func (q *queue) handOver(n int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.gone += int64(n)
 	q.running = false
 	q.wake()
+	return q.running
 }
 
 // queued returns how many bytes were pushed and not yet written.

@@ -117,7 +117,7 @@ func (s *Server) init() {
 	s.life, s.cancel = context.WithCancel(context.Background())
 	s.listeners = make(map[*net.Listener]struct{})
 	s.conns = make(map[*Conn]struct{})
-	s.memory = new(buffers)
+	s.memory = &buffers{shared: true}
 	if s.MaxConns > 0 {
 		s.slots = semaphore.NewWeighted(int64(s.MaxConns))
 	}

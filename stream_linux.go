@@ -139,11 +139,14 @@ func (s *socket) Read(p []byte) (int, error) {
 
 // noteTurn sets alone.
 func (s *socket) noteTurn() {
-	last := &s.c.framer.memory.last
+	memory := s.c.framer.memory
+	if !memory.shared {
+		return
+	}
 	self := uintptr(unsafe.Pointer(s))
-	alone := last.Load() == self
+	alone := memory.last.Load() == self
 	if !alone {
-		last.Store(self)
+		memory.last.Store(self)
 	}
 	if alone != s.alone.Load() {
 		s.alone.Store(alone)
