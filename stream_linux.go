@@ -118,7 +118,8 @@ func (s *socket) readable(fd uintptr) bool {
 }
 
 func (s *socket) Read(p []byte) (int, error) {
-	if s.drained || s.empty && s.c.queue.pushedSince() {
+	answered := s.empty && s.c.queue.pushedSince()
+	if answered || s.drained {
 		return 0, errWouldBlock
 	}
 	n, err := s.receive(p)
