@@ -113,6 +113,21 @@ func (s *server) load(t *testing.T, args string) {
 	}
 }
 
+// TestServersTLS has the servers that speak TLS hold connections.
+func TestServersTLS(t *testing.T) {
+	for program, style := range map[string]string{"raw": "best", "framer": "handler"} {
+		t.Run(program, func(t *testing.T) {
+			s := start(t, program, "-style", style, "-tls")
+			cmd := exec.Command(filepath.Join(programs, "load"), "-addr", s.addr, "-hold", "-tls", "-conns", "40")
+			cmd.Stderr = t.Output()
+			if out, err := cmd.Output(); string(out) != "held\n" || err != nil {
+				t.Errorf("load prints %q, %v", out, err)
+			}
+			s.collect(t)
+		})
+	}
+}
+
 func TestServers(t *testing.T) {
 	tests := []struct{ program, style, protocols string }{
 		{"raw", "best", "echo set"},

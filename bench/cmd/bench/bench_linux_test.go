@@ -113,6 +113,23 @@ func TestBench(t *testing.T) {
 	}
 }
 
+// TestIdleTLS has a few connections over TLS.
+func TestIdleTLS(t *testing.T) {
+	l := &laboratory{programs: t.TempDir()}
+	if err := build(t.Context(), l.programs); err != nil {
+		t.Fatal(err)
+	}
+	for _, im := range idleImplementations() {
+		if !im.tls {
+			continue
+		}
+		before, after, err := l.idle(t.Context(), im, 200)
+		if err != nil || after <= before {
+			t.Errorf("%s: %d bytes, then %d, %v", im.name, before, after, err)
+		}
+	}
+}
+
 // TestSend sends in every way, little, and once what the receiver does not expect.
 func TestSend(t *testing.T) {
 	l := &laboratory{programs: t.TempDir(), settings: report.Settings{Duration: time.Second}}

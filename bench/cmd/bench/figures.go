@@ -86,11 +86,10 @@ func (is idles) conns() []int {
 	return list
 }
 
-// measured returns the names of the implementations that have figures in the
-// part, in the order of the tables.
-func measured(rs runs, is idles) []string {
+// measured returns the names of those in list that have figures in the part.
+func measured(list []implementation, rs runs, is idles) []string {
 	var names []string
-	for _, im := range implementations() {
+	for _, im := range list {
 		inRuns := slices.ContainsFunc(rs, func(r report.Run) bool { return r.Implementation == im.name })
 		inIdle := slices.ContainsFunc(is, func(i report.Idle) bool { return i.Implementation == im.name })
 		if inRuns || inIdle {

@@ -31,7 +31,7 @@ type point struct {
 
 // charts returns those of what was measured.
 func charts(rs runs, is idles) []chart {
-	names := measured(rs, is)
+	names := measured(implementations(), rs, is)
 	overLoad := func(f figure, x func(report.Scenario) (float64, bool)) []point {
 		var points []point
 		for _, s := range rs.scenarios() {
@@ -85,7 +85,7 @@ func writeGrowth(b *strings.Builder, rs runs, is idles, plots string) {
 	b.WriteString("## Growth\n\n" +
 		"Median (least–greatest) over the rounds. At 10 connections the memory per connection is mostly\n" +
 		"noise: pages that the process touches anyway.\n\n")
-	names := measured(rs, is)
+	names := measured(implementations(), rs, is)
 	for _, c := range charts(rs, is) {
 		fmt.Fprintf(b, "### %s\n\n![%s](%s)\n\n", c.title, c.title, path.Join(plots, c.file))
 		t := table{header: append([]string{"scenario"}, names...)}

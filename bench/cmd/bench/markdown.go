@@ -54,7 +54,7 @@ func writeSummary(b *strings.Builder, rs runs, is idles) {
 		"at least\" is what framer is to reach, \"moonshot\" what it could reach at best. cXpYsZ: X\n" +
 		"connections, Y requests in flight on each, Z bytes. The row of p99 has ratios of that latency, the\n" +
 		"row of idle connections bytes in all columns.\n\n")
-	names := slices.DeleteFunc(measured(rs, is), func(name string) bool { return name == base })
+	names := slices.DeleteFunc(measured(implementations(), rs, is), func(name string) bool { return name == base })
 	t := table{header: slices.Concat([]string{"scenario", base}, names, []string{"reach at least", "moonshot"})}
 	row := func(name string, first string, cell func(implementation string) string) {
 		cells := []string{name, first}
@@ -98,7 +98,7 @@ func writeScenarios(b *strings.Builder, rs runs) {
 		t := table{header: []string{"implementation", "CPU per message", "ratio to " + base, "messages",
 			"p50", "p99", "p99.9", "peak memory", "load's CPU"}}
 		own := rs.series(s.Name, base, cpuPerMessage)
-		for _, im := range measured(rs, nil) {
+		for _, im := range measured(implementations(), rs, nil) {
 			cpu := rs.series(s.Name, im, cpuPerMessage)
 			if len(cpu) == 0 {
 				continue
@@ -129,7 +129,7 @@ func writeIdle(b *strings.Builder, is idles) {
 	for _, n := range is.conns() {
 		fmt.Fprintf(b, "### %s connections\n\n", grouped(int64(n)))
 		t := table{header: []string{"implementation", "bytes per connection"}}
-		for _, im := range measured(nil, is) {
+		for _, im := range measured(idleImplementations(), nil, is) {
 			t.add(im, spread(is.series(n, im).Summary(), whole))
 		}
 		b.WriteString(t.String() + "\n")

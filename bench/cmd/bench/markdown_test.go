@@ -103,6 +103,25 @@ func TestIdleTable(t *testing.T) {
 	}
 }
 
+// TestIdleOverTLS checks that these have rows in their table, and no column
+// anywhere.
+func TestIdleOverTLS(t *testing.T) {
+	var r report.Results
+	for i, im := range idleImplementations() {
+		r.Idle = append(r.Idle, report.Idle{Part: partIdle, Implementation: im.name, Conns: 10, After: int64(i+1) * 10_000})
+	}
+	got := markdown(t, &r)
+	n := len(implementations())
+	for i, name := range []string{"raw-best over TLS", "framer-handler over TLS"} {
+		if cells, want := fields(t, got, name), grouped(int64(n+i+1)*1000); cells[1] != want {
+			t.Errorf("%s: bytes per connection %s, want %s", name, cells[1], want)
+		}
+	}
+	if cells := fields(t, got, "scenario"); strings.Contains(strings.Join(cells, " "), "TLS") {
+		t.Errorf("the summary has columns for TLS: %q", cells)
+	}
+}
+
 func TestSends(t *testing.T) {
 	sent := func(style string, round int, seconds float64) report.SendRun {
 		return report.SendRun{Part: partFile, Name: "a file", Style: style, Round: round,

@@ -102,7 +102,11 @@ func (l *laboratory) idle(ctx context.Context, im implementation, conns int) (be
 		return 0, 0, err
 	}
 	s := report.Scenario{Protocol: "echo", Conns: conns, Depth: 1, Size: 64}
-	holder, err := start(ctx, anyCPU, l.program("load"), append(loadFlags(addr, s), "-hold")...)
+	flags := append(loadFlags(addr, s), "-hold")
+	if im.tls {
+		flags = append(flags, "-tls")
+	}
+	holder, err := start(ctx, anyCPU, l.program("load"), flags...)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -134,7 +134,7 @@ func (o options) check(args []string) error {
 		return errors.New("-rounds and -duration must be positive, -warmup must not be negative")
 	case len(o.matchingScenarios()) == 0:
 		return fmt.Errorf("no scenario matches %q", o.scenarios.String())
-	case len(o.matchingImplementations()) == 0:
+	case len(o.matching(idleImplementations())) == 0:
 		return fmt.Errorf("no implementation matches %q", o.implementations.String())
 	}
 	return nil
@@ -146,8 +146,9 @@ func (o options) matchingScenarios() []report.Scenario {
 	})
 }
 
-func (o options) matchingImplementations() []implementation {
-	return slices.DeleteFunc(implementations(), func(im implementation) bool {
+// matching returns those of list that are wanted. It takes list over.
+func (o options) matching(list []implementation) []implementation {
+	return slices.DeleteFunc(list, func(im implementation) bool {
 		return !o.implementations.matches(im.name)
 	})
 }

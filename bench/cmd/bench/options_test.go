@@ -72,7 +72,7 @@ func TestMatching(t *testing.T) {
 		t.Errorf("%d scenarios match, want 2", got)
 	}
 	var names []string
-	for _, im := range o.matchingImplementations() {
+	for _, im := range o.matching(implementations()) {
 		names = append(names, im.name)
 	}
 	if want := []string{"raw-best", "gnet", "raw-scanner", "raw-textproto"}; !slices.Equal(names, want) {

@@ -37,15 +37,23 @@ func overhead(conns int) time.Duration {
 	return 100*time.Millisecond + time.Duration(conns)*150*time.Microsecond
 }
 
+// handshakes is what TLS adds to that, if im speaks it.
+func (im implementation) handshakes(conns int) time.Duration {
+	if !im.tls {
+		return 0
+	}
+	return time.Duration(conns) * 500 * time.Microsecond
+}
+
 // plan returns all steps, in the order in which they are to be done.
 func (l *laboratory) plan(o options) []step {
 	var steps []step
 	for _, part := range o.parts {
 		switch part {
 		case partTable:
-			steps = append(steps, l.loadSteps(part, o.matchingScenarios(), o.matchingImplementations())...)
+			steps = append(steps, l.loadSteps(part, o.matchingScenarios(), o.matching(implementations()))...)
 		case partIdle:
-			steps = append(steps, l.idleSteps(part, o.idleConns(), o.matchingImplementations())...)
+			steps = append(steps, l.idleSteps(part, o.idleConns(), o.matching(idleImplementations()))...)
 		case partPush:
 			steps = append(steps, l.sendSteps(pushComparison(o.Quick))...)
 		case partBroadcast:
@@ -119,7 +127,7 @@ func (l *laboratory) fewRounds(n int) int {
 func (l *laboratory) idleStep(part string, conns int, im implementation, round int) step {
 	return step{
 		what:     fmt.Sprintf("round %d: %s idle connections, %s", round+1, grouped(int64(conns)), im.name),
-		estimate: settle + overhead(conns),
+		estimate: settle + overhead(conns) + im.handshakes(conns),
 		do: func(ctx context.Context, r *report.Results) error {
 			before, after, err := l.idle(ctx, im, conns)
 			r.Idle = append(r.Idle, report.Idle{

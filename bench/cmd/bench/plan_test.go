@@ -36,6 +36,30 @@ func TestLoadSteps(t *testing.T) {
 	}
 }
 
+// TestTLSIsIdleOnly checks that only idle memory is measured over TLS, of those that
+// match, and that the server is told.
+func TestTLSIsIdleOnly(t *testing.T) {
+	o, err := parse(strings.Fields("-quick -table -idle -growth -impls framer-handler"), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &laboratory{settings: o.Settings}
+	var got []string
+	for _, s := range l.plan(o) {
+		if strings.Contains(s.what, "TLS") {
+			got = append(got, s.what)
+		}
+	}
+	if want := []string{"round 1: 1,000 idle connections, framer-handler over TLS"}; !slices.Equal(got, want) {
+		t.Errorf("over TLS %q are planned, want %q", got, want)
+	}
+	for _, im := range idleImplementations() {
+		if overTLS := strings.HasSuffix(im.name, " over TLS"); slices.Contains(im.arguments("echo"), "-tls") != overTLS {
+			t.Errorf("%s is started with %q", im.name, im.arguments("echo"))
+		}
+	}
+}
+
 func TestGoalsHaveRows(t *testing.T) {
 	rows := []string{p99Row, idleRow}
 	for _, s := range scenarios() {

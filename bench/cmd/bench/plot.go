@@ -28,7 +28,7 @@ func writePlots(dir string, r *report.Results) error {
 		return err
 	}
 	for _, c := range charts(rs, is) {
-		if err := c.draw(filepath.Join(dir, c.file), measured(rs, is)); err != nil {
+		if err := c.draw(filepath.Join(dir, c.file), measured(implementations(), rs, is)); err != nil {
 			return err
 		}
 	}

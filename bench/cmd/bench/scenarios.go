@@ -16,6 +16,7 @@ type implementation struct {
 	program  string // in servers/
 	style    string // empty if there is only one
 	echoOnly bool
+	tls      bool // for idle connections only
 }
 
 // base is the implementation that the others are compared with.
@@ -35,6 +36,20 @@ func implementations() []implementation {
 	}
 }
 
+// idleImplementations returns those whose idle memory is measured: all of them, and
+// over TLS too the two that matter most.
+func idleImplementations() []implementation {
+	all := implementations()
+	for _, im := range implementations() {
+		if im.name == base || im.name == "framer-handler" {
+			im.name += " over TLS"
+			im.tls = true
+			all = append(all, im)
+		}
+	}
+	return all
+}
+
 // serves reports whether im knows the protocol.
 func (im implementation) serves(protocol string) bool {
 	return protocol == "echo" || !im.echoOnly
@@ -45,6 +60,9 @@ func (im implementation) arguments(protocol string) []string {
 	args := []string{"-protocol", protocol}
 	if im.style != "" {
 		args = append(args, "-style", im.style)
+	}
+	if im.tls {
+		args = append(args, "-tls")
 	}
 	return args
 }

@@ -5,9 +5,11 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"net"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -114,6 +116,60 @@ func TestLoadHold(t *testing.T) {
 	stdout, stderr, status := load(t, serve(t, echo), "-hold", "-conns", "20")
 	if stdout != "held\n" || stderr != "" || status != 0 {
 		t.Errorf("stdout %q, stderr %q, status %d", stdout, stderr, status)
+	}
+}
+
+// overTLS returns f as a server that speaks TLS.
+func overTLS(t *testing.T, f func(net.Conn)) func(net.Conn) {
+	s := httptest.NewUnstartedServer(nil)
+	s.StartTLS() // for its certificate only
+	t.Cleanup(s.Close)
+	return func(c net.Conn) {
+		tc := tls.Server(c, s.TLS)
+		defer tc.Close()
+		f(tc)
+	}
+}
+
+func TestLoadHoldTLS(t *testing.T) {
+	stdout, stderr, status := load(t, serve(t, overTLS(t, echo)), "-hold", "-tls", "-conns", "40")
+	if stdout != "held\n" || stderr != "" || status != 0 {
+		t.Errorf("stdout %q, stderr %q, status %d", stdout, stderr, status)
+	}
+}
+
+// TestLoadHoldTLSBadServer has servers that fail before or after the connections
+// are held.
+func TestLoadHoldTLSBadServer(t *testing.T) {
+	tests := map[string]struct {
+		server func(net.Conn)
+		args   string
+		held   bool
+		want   string // in the message
+	}{
+		"corrupted":           {corrupt, "-depth 20", false, "a reply differs"},
+		"other connection's":  {exchange(), "-conns 2", false, "a reply differs"},
+		"plain":               {nil, "", false, "handshake"},
+		"early end":           {func(c net.Conn) { io.CopyN(c, c, 66) }, "", true, "66 bytes of replies are missing"},
+		"too much at the end": {oneMore, "", true, "a reply differs"},
+		"reset at the end": {func(c net.Conn) {
+			echo(c)
+			c.(*tls.Conn).NetConn().(*net.TCPConn).SetLinger(0)
+			c.(*tls.Conn).NetConn().Close() // without a word
+		}, "", true, "reset by peer"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			server := echo
+			if test.server != nil {
+				server = overTLS(t, test.server)
+			}
+			args := append(strings.Fields(test.args), "-hold", "-tls")
+			stdout, stderr, status := load(t, serve(t, server), args...)
+			if !strings.Contains(stderr, test.want) || status != 1 || (stdout == "held\n") != test.held {
+				t.Errorf("stdout %q, stderr %q, status %d; want a message with %q, status 1", stdout, stderr, status, test.want)
+			}
+		})
 	}
 }
 
@@ -249,6 +305,7 @@ func TestLoadBadFlags(t *testing.T) {
 		{good, "-depth 0", "must be positive"},
 		{good, "-size -1", "must not be negative"},
 		{good, "-duration 0s", "must be positive"},
+		{good, "-tls", "-tls is for -hold only"},
 		{good, "more", "unexpected arguments"},
 		{good, "-bad", "not defined"},
 	}

@@ -40,6 +40,9 @@ type client struct {
 	sent    time.Duration // when this window was, after the epoch
 }
 
+// patience is how long a server may have nothing to say.
+const patience = 10 * time.Second
+
 // newLoop connects to the server.
 func newLoop(addr netip.AddrPort, conns int, s script) (*loop, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
@@ -53,7 +56,7 @@ func newLoop(addr netip.AddrPort, conns int, s script) (*loop, error) {
 		events:  make([]unix.EpollEvent, 256),
 		input:   make([]byte, 128<<10),
 		epoch:   time.Now(),
-		silence: 10 * time.Second,
+		silence: patience,
 		open:    conns,
 	}
 	for i := range l.clients {

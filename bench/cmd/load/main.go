@@ -12,10 +12,12 @@
 // ends early, and a server that goes silent end the run with status 1.
 //
 // With -hold it makes one window of requests on each connection instead, prints
-// "held", and keeps the connections until the end of its standard input.
+// "held", and keeps the connections until the end of its standard input. With -tls
+// too, it does so over TLS, trusting any certificate, and before it ends it makes
+// another window on each.
 //
-// It works on one thread, with epoll and without allocating, so that on a machine
-// that it shares with the server it takes as little from it as it can.
+// Without -tls it works on one thread, with epoll and without allocating, so that on
+// a machine that it shares with the server it takes as little from it as it can.
 package main
 
 import (
@@ -55,6 +57,7 @@ type options struct {
 	warmup, duration time.Duration
 	serverPID        int
 	hold             bool
+	tls              bool
 }
 
 // parse reads the flags, and tells stderr what is wrong with them.
@@ -71,6 +74,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.DurationVar(&o.duration, "duration", time.Second, "time of the measurement")
 	fs.IntVar(&o.serverPID, "server-pid", 0, "process whose CPU time to measure")
 	fs.BoolVar(&o.hold, "hold", false, "make one window each, then hold the connections")
+	fs.BoolVar(&o.tls, "tls", false, "hold the connections over TLS")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
@@ -96,6 +100,8 @@ func (o *options) check(addr string, args []string) error {
 		return errors.New("-conns and -depth must be positive, -size must not be negative")
 	case o.warmup < 0 || o.duration <= 0:
 		return errors.New("-duration must be positive, -warmup must not be negative")
+	case o.tls && !o.hold:
+		return errors.New("-tls is for -hold only")
 	case len(args) > 0:
 		return fmt.Errorf("unexpected arguments: %q", args)
 	}
@@ -104,7 +110,11 @@ func (o *options) check(addr string, args []string) error {
 
 // run does what o says and prints the result.
 func (o *options) run(stdin io.Reader, stdout io.Writer) error {
-	l, err := newLoop(o.addr, o.conns, newScript(o.protocol, o.depth, o.size, o.conns))
+	s := newScript(o.protocol, o.depth, o.size, o.conns)
+	if o.tls {
+		return holdTLS(o.addr, o.conns, s, stdin, stdout)
+	}
+	l, err := newLoop(o.addr, o.conns, s)
 	if err != nil {
 		return err
 	}

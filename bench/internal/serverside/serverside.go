@@ -9,10 +9,14 @@
 // input it takes commands, a line each: "gc" collects the garbage, gives free
 // memory back to the system, and is answered by "done". At the end of the input
 // the program ends.
+//
+// With -tls, of the variants that have it, it speaks TLS, with a certificate that
+// it makes at its start and signs itself.
 package serverside
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -33,6 +37,9 @@ type Variant struct {
 	// Start listens on the address and serves until the program ends. It returns
 	// the address that it listens on.
 	Start func(address string) (net.Addr, error)
+
+	// StartTLS is Start over TLS, or nil.
+	StartTLS func(address string, config *tls.Config) (net.Addr, error)
 }
 
 // Main is the main function of a server program. The first variant is the
@@ -48,6 +55,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, variants []Va
 	style := fs.String("style", variants[0].Style, "style of programming: "+styles(variants))
 	protocol := fs.String("protocol", variants[0].Protocol, "echo or set")
 	address := fs.String("addr", "127.0.0.1:0", "address to listen on")
+	overTLS := fs.Bool("tls", false, "speak TLS, with a certificate made at the start")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
@@ -55,14 +63,14 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, variants []Va
 		return 2
 	}
 	i := slices.IndexFunc(variants, func(v Variant) bool {
-		return v.Style == *style && v.Protocol == *protocol
+		return v.Style == *style && v.Protocol == *protocol && (v.StartTLS != nil || !*overTLS)
 	})
 	if i < 0 || fs.NArg() > 0 {
-		fmt.Fprintf(stderr, "server: can't serve -style %q -protocol %q %q; styles are %s\n",
-			*style, *protocol, fs.Args(), styles(variants))
+		fmt.Fprintf(stderr, "server: can't serve -style %q -protocol %q -tls=%t %q; styles are %s\n",
+			*style, *protocol, *overTLS, fs.Args(), styles(variants))
 		return 2
 	}
-	addr, err := variants[i].Start(*address)
+	addr, err := variants[i].start(*address, *overTLS)
 	if err != nil {
 		fmt.Fprintln(stderr, "server:", err)
 		return 1
@@ -75,11 +83,26 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, variants []Va
 	return 0
 }
 
+// start starts v, over TLS or not.
+func (v Variant) start(address string, overTLS bool) (net.Addr, error) {
+	if !overTLS {
+		return v.Start(address)
+	}
+	certificate, err := newCertificate()
+	if err != nil {
+		return nil, fmt.Errorf("making a certificate: %w", err)
+	}
+	return v.StartTLS(address, &tls.Config{Certificates: []tls.Certificate{certificate}})
+}
+
 // styles lists the variants for a message to the user.
 func styles(variants []Variant) string {
 	var names []string
 	for _, v := range variants {
 		names = append(names, v.Style+" ("+v.Protocol+")")
+		if v.StartTLS != nil {
+			names = append(names, v.Style+" ("+v.Protocol+" -tls)")
+		}
 	}
 	return strings.Join(names, ", ")
 }

@@ -5,7 +5,9 @@
 package serverside
 
 import (
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -17,7 +19,14 @@ func variants(err error) []Variant {
 		addr, _ := net.ResolveTCPAddr("tcp", address)
 		return addr, err
 	}
-	return []Variant{{"plain", "echo", start}, {"plain", "set", start}, {"fancy", "echo", start}}
+	startTLS := func(address string, config *tls.Config) (net.Addr, error) {
+		return &net.UnixAddr{Name: fmt.Sprint(address, " with certificates: ", len(config.Certificates))}, err
+	}
+	return []Variant{
+		{Style: "plain", Protocol: "echo", Start: start},
+		{Style: "plain", Protocol: "set", Start: start},
+		{Style: "fancy", Protocol: "echo", Start: start, StartTLS: startTLS},
+	}
 }
 
 func TestRun(t *testing.T) {
@@ -31,11 +40,13 @@ func TestRun(t *testing.T) {
 	}{
 		{args: "", stdout: "listening 127.0.0.1:0\n"},
 		{args: "-style fancy -protocol echo -addr 127.0.0.2:7", stdout: "listening 127.0.0.2:7\n"},
+		{args: "-style fancy -tls -addr 127.0.0.2:7", stdout: "listening 127.0.0.2:7 with certificates: 1\n"},
 		{args: "-protocol set", stdin: "gc\ngc\n", stdout: "listening 127.0.0.1:0\ndone\ndone\n"},
 		{args: "", stdin: "cg\n", stdout: "listening 127.0.0.1:0\n", stderr: `unknown command "cg"`, status: 1},
 		{args: "", err: failure, stderr: "no such port", status: 1},
 		{args: "-style fancy -protocol set", stderr: `can't serve -style "fancy" -protocol "set"`, status: 2},
-		{args: "-style none", stderr: "styles are plain (echo), plain (set), fancy (echo)", status: 2},
+		{args: "-style plain -tls", stderr: `can't serve -style "plain" -protocol "echo" -tls=true`, status: 2},
+		{args: "-style none", stderr: "styles are plain (echo), plain (set), fancy (echo), fancy (echo -tls)", status: 2},
 		{args: "more", stderr: "more", status: 2},
 		{args: "-none", stderr: "not defined", status: 2},
 		{args: "-help", stderr: "style of programming", status: 0},

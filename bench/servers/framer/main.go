@@ -7,7 +7,7 @@
 package main
 
 import (
-	"log"
+	"crypto/tls"
 	"net"
 
 	"github.com/goframer/framer"
@@ -16,7 +16,10 @@ import (
 
 func main() {
 	serverside.Main(
-		serverside.Variant{Style: "handler", Protocol: "echo", Start: start(newEchoHandler)},
+		serverside.Variant{
+			Style: "handler", Protocol: "echo",
+			Start: start(newEchoHandler), StartTLS: startTLS(newEchoHandler),
+		},
 		serverside.Variant{Style: "handler", Protocol: "set", Start: start(newSetHandler)},
 		serverside.Variant{Style: "messages", Protocol: "echo", Start: start(newEchoMessages)},
 		serverside.Variant{Style: "messages", Protocol: "set", Start: start(newSetMessages)},
@@ -28,15 +31,22 @@ func main() {
 // start returns a function that serves with a [framer.Server].
 func start(newHandler func(*framer.Conn) framer.Handler) func(string) (net.Addr, error) {
 	return func(address string) (net.Addr, error) {
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			return nil, err
-		}
-		s := &framer.Server{
-			NewHandler: newHandler,
-			Config:     framer.Config{MaxMessageSize: serverside.MaxMessage},
-		}
-		go func() { log.Fatal(s.Serve(l)) }()
-		return l.Addr(), nil
+		return serverside.Listen(address, newServer(newHandler).Serve)
+	}
+}
+
+// startTLS is start over TLS.
+func startTLS(newHandler func(*framer.Conn) framer.Handler) func(string, *tls.Config) (net.Addr, error) {
+	return func(address string, config *tls.Config) (net.Addr, error) {
+		s := newServer(newHandler)
+		s.TLSConfig = config
+		return serverside.Listen(address, func(l net.Listener) error { return s.ServeTLS(l, "", "") })
+	}
+}
+
+func newServer(newHandler func(*framer.Conn) framer.Handler) *framer.Server {
+	return &framer.Server{
+		NewHandler: newHandler,
+		Config:     framer.Config{MaxMessageSize: serverside.MaxMessage},
 	}
 }

@@ -8,6 +8,7 @@ package main
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log"
@@ -19,7 +20,10 @@ import (
 
 func main() {
 	serverside.Main(
-		serverside.Variant{Style: "best", Protocol: "echo", Start: start(bestEcho)},
+		serverside.Variant{
+			Style: "best", Protocol: "echo",
+			Start: start(bestEcho), StartTLS: startTLS(bestEcho),
+		},
 		serverside.Variant{Style: "best", Protocol: "set", Start: start(bestSet)},
 		serverside.Variant{Style: "scanner", Protocol: "echo", Start: start(scannerEcho)},
 		serverside.Variant{Style: "textproto", Protocol: "echo", Start: start(textprotoEcho)},
@@ -30,21 +34,25 @@ func main() {
 // on a goroutine of its own.
 func start(serve func(net.Conn) error) func(string) (net.Addr, error) {
 	return func(address string) (net.Addr, error) {
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			return nil, err
-		}
-		go accept(l, serve)
-		return l.Addr(), nil
+		return serverside.Listen(address, func(l net.Listener) error { return accept(l, serve) })
 	}
 }
 
-// accept serves the connections of l until the program ends.
-func accept(l net.Listener, serve func(net.Conn) error) {
+// startTLS is start over TLS. The first read of a connection makes the handshake.
+func startTLS(serve func(net.Conn) error) func(string, *tls.Config) (net.Addr, error) {
+	return func(address string, config *tls.Config) (net.Addr, error) {
+		return serverside.Listen(address, func(l net.Listener) error {
+			return accept(tls.NewListener(l, config), serve)
+		})
+	}
+}
+
+// accept serves the connections of l until that fails.
+func accept(l net.Listener, serve func(net.Conn) error) error {
 	for {
 		c, err := l.Accept()
 		if err != nil {
-			log.Fatal(err)
+			return err
 		}
 		go func() {
 			defer c.Close()
