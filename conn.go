@@ -184,6 +184,9 @@ type Conn struct {
 // read. What is pushed before is sent then. cfg may be nil. nc must support
 // deadlines: the timeouts, and some ways to close, depend on them.
 //
+// The connections of a [Server] share the memory of their buffers. For many
+// connections, [Server.ServeConn] is better than NewConn.
+//
 // If nc is a [*tls.Conn], Serve performs the handshake, after newHandler: what that
 // pushes must fit in the queue, or it waits for ever.
 func NewConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config) *Conn {
@@ -349,7 +352,9 @@ func (c *Conn) converse() error {
 
 // openQueue lets output be written.
 func (c *Conn) openQueue() {
-	c.write = c.runWriter // once: it allocates
+	if c.write == nil { // or a push from elsewhere may be reading it
+		c.write = c.runWriter // once: it allocates
+	}
 	c.queue.open(c)
 }
 
@@ -527,6 +532,7 @@ func (c *Conn) finish(reason error) error {
 	c.severed.Wait() // it may be another goroutine that closes the connection
 	c.writers.Wait()
 	c.stream.release()
+	c.framer.release()
 	defer c.ended.Done()
 	if c.observe != nil {
 		defer c.observe(c, StateClosed)
@@ -761,8 +767,9 @@ func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 
 // NetConn returns the connection that c runs on, for its options and its state.
-// To read, write or close it, or to set its deadlines, is the business of c: a
-// Handler that reads or closes it may wait for ever, for itself.
+// To read, write or close it, or to set its deadlines, is the business of c. To
+// close it waits until the method of the Handler that runs has returned, and a
+// Handler that reads or closes it waits for itself; use [Conn.Close].
 func (c *Conn) NetConn() net.Conn { return c.nc }
 
 // Stats returns the figures of c so far.

@@ -562,6 +562,14 @@ func (f *Framer) giveBack() {
 	f.giveBackMessage()
 }
 
+// release gives all memory back. f must not be used any more.
+func (f *Framer) release() {
+	f.memory.put(f.buf)
+	f.memory.put(f.message)
+	f.buf, f.message = nil, nil
+	f.start, f.end = 0, 0
+}
+
 // giveBackMessage gives back the memory of Next, if there is nothing in it.
 func (f *Framer) giveBackMessage() {
 	if len(f.message) == 0 && f.message != nil {
@@ -763,7 +771,7 @@ func (f *Framer) nextMessage() ([]byte, error) {
 		}
 		if !ok {
 			if err := f.moreOfMessage(); err != nil {
-				return f.message, err
+				return slices.Clip(f.message), err
 			}
 			continue
 		}
@@ -786,13 +794,13 @@ func (f *Framer) nextMessage() ([]byte, error) {
 // moreOfMessage gets more input for nextMessage. The bytes of a message that are
 // counted, and too many for the buffer, are read to where they belong.
 func (f *Framer) moreOfMessage() error {
-	n := min(f.search.remaining, int64(max(len(f.message), f.smallSize, f.usual)))
+	n := min(f.search.remaining, int64(max(len(f.message), f.smallSize, min(f.usual, 8*len(f.message)))))
 	counted := f.search.counting && f.begun && !f.skipping
 	if !counted || n < int64(f.smallSize) || f.start < f.end || f.readErr != nil {
 		return f.more()
 	}
-	// The memory grows as the message does, whatever its header has announced, or
-	// is for a message as long as the one before, which did come.
+	// The memory grows as the message does, whatever its header has announced; in
+	// longer steps if the message before was as long.
 	f.message = f.memory.grow(f.message, int(n))
 	room := f.message[len(f.message):cap(f.message)]
 	room = room[:min(int64(len(room)), f.search.remaining)]

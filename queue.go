@@ -123,7 +123,7 @@ func (q *queue) tryPush(data []byte) error {
 		return errClosed
 	case len(data) == 0:
 		return nil
-	case !q.fits(len(data)) || q.waiting > 0 && q.pushed+int64(len(data)) > q.passing:
+	case !q.fits(len(data)) || q.mustWait(len(data)):
 		return ErrQueueFull
 	}
 	q.append(data)
@@ -153,6 +153,11 @@ func (q *queue) pushProducer(ctx context.Context, p Producer) error {
 func (q *queue) fits(n int) bool {
 	size := q.pushed - q.gone
 	return q.maxBytes == 0 || q.closed || n == 0 || size == 0 || size+int64(n) <= q.maxBytes
+}
+
+// mustWait reports whether n more bytes would overtake too much. q.mu must be held.
+func (q *queue) mustWait(n int) bool {
+	return q.waiting > 0 && q.maxBytes > 0 && q.pushed+int64(n) > q.passing
 }
 
 // wait calls add as soon as nobody else waits and fits, which says so also of a
@@ -227,7 +232,7 @@ func (q *queue) makeRoom() {
 // append adds data to the batch at the end. q.mu must be held.
 func (q *queue) append(data []byte) {
 	if q.tail == nil {
-		q.tail = q.memory.get(max(len(data), q.usual))
+		q.tail = q.memory.get(max(len(data), min(q.usual, largeBuffer)))
 	}
 	q.tail = append(q.memory.grow(q.tail, len(data)), data...)
 	q.pushed += int64(len(data))
@@ -238,7 +243,7 @@ func (q *queue) append(data []byte) {
 	if q.maxBytes > 0 {
 		q.room = int(min(int64(q.room), max(q.maxBytes-q.pushed+q.gone, 0)))
 	}
-	if q.waiting > 0 {
+	if q.waiting > 0 && q.maxBytes > 0 {
 		q.room = int(min(int64(q.room), max(q.passing-q.pushed, 0)))
 	}
 }
@@ -362,6 +367,7 @@ func (q *queue) doneBatch(data []byte, left int) {
 func (q *queue) endBatch(data []byte, left int) {
 	q.busy = false
 	q.gone += int64(left)
+	q.taken.data = nil // or a silent connection would keep it
 	q.memory.put(data)
 	q.makeRoom()
 }
@@ -390,6 +396,7 @@ func (q *queue) removeAll() []Producer {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.discards++
+	q.marked = q.pushed
 	q.marked = q.pushed // what is not written does not count for pushedSince
 	q.gone += int64(len(q.tail))
 	q.memory.put(q.takeTail())
@@ -423,9 +430,7 @@ func (q *queue) mark() {
 // minSingles is how often a push must have been alone to be expected to be.
 const minSingles = 4
 
-// pushedSince says that the reader has got through. It reports whether something
-// was pushed since mark that was written since, or will be without waiting for a
-// producer.
+// pushedSince says that the reader has got through. It reports what relied does.
 func (q *queue) pushedSince() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -439,6 +444,14 @@ func (q *queue) pushedSince() bool {
 		q.singles = 0
 	}
 	return q.producers == 0
+}
+
+// relied reports whether something was pushed since mark that was written since,
+// or will be, without waiting for a producer. A discard changes that.
+func (q *queue) relied() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.pushed != q.marked && q.producers == 0
 }
 
 // wroteNow is doneBatch for writeNow. What has come since is for a goroutine.

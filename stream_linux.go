@@ -7,7 +7,6 @@
 package framer
 
 import (
-	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -62,11 +61,12 @@ type socket struct {
 	// For await.
 	f       func() error
 	err     error // what f has returned
+	early   int   // waits that were interrupted since the last input
 	fd      int   // while f runs
 	drained bool  // nothing can be read
 	tells   bool  // TCP_INQ works
 	empty   bool  // TCP_INQ told that nothing was left by the last read
-	control [controlSize]byte
+	told    inqMessage
 
 	// alone says that no other connection of the server had input since the last
 	// time that this one had.
@@ -78,13 +78,15 @@ type socket struct {
 	failed  syscall.Errno
 }
 
-// controlSize is the size of the control message of TCP_INQ, which carries an int.
-// See cmsg(3).
-const controlSize = (syscall.SizeofCmsghdr + 4 + 7) &^ 7
+// An inqMessage is the control message of TCP_INQ; see cmsg(3).
+type inqMessage struct {
+	syscall.Cmsghdr
+	left int32
+}
 
 func (s *socket) await(f func() error) error {
 	s.f = f
-	for early := 0; early < maxEmpty; {
+	for s.early = 0; s.early < maxEmpty; {
 		err := s.raw.Read(s.onInput)
 		s.drained = true
 		if err == nil {
@@ -94,7 +96,7 @@ func (s *socket) await(f func() error) error {
 			return s.c.gotInput(0, err)
 		}
 		if !s.c.interrupted() {
-			early++
+			s.early++
 		}
 		if err := s.c.beginWait(); err != nil {
 			return err
@@ -108,13 +110,20 @@ func (s *socket) await(f func() error) error {
 func (s *socket) readable(fd uintptr) bool {
 	s.fd, s.drained, s.empty = int(fd), false, false
 	s.noteTurn()
-	s.err = s.f()
-	if s.err == errWouldBlock {
+	for {
+		if s.err = s.f(); s.err != errWouldBlock {
+			return true
+		}
 		if err := s.c.beginWait(); err != nil {
 			s.err = err
+			return true
+		}
+		// Before the deadline was set, the output may have been discarded that
+		// was to tell of a reset.
+		if !s.empty || s.c.queue.relied() {
+			return false
 		}
 	}
-	return s.err != errWouldBlock
 }
 
 func (s *socket) Read(p []byte) (int, error) {
@@ -132,6 +141,7 @@ func (s *socket) Read(p []byte) (int, error) {
 	case n == 0 && len(p) > 0:
 		return 0, s.c.gotInput(0, io.EOF)
 	}
+	s.early = 0
 	if s.empty {
 		s.c.queue.mark()
 	}
@@ -163,21 +173,21 @@ func (s *socket) receive(p []byte) (int, error) {
 	iov.SetLen(len(p))
 	msg := syscall.Msghdr{Iov: &iov, Iovlen: 1}
 	if s.tells {
-		msg.Control = &s.control[0]
-		msg.SetControllen(len(s.control))
+		s.told = inqMessage{}
+		msg.Control = (*byte)(unsafe.Pointer(&s.told))
+		msg.SetControllen(int(unsafe.Sizeof(s.told)))
 	}
 	for {
 		var n uintptr
 		var errno syscall.Errno
 		if s.spareScheduler(len(p)) {
-			n, _, errno = syscall.RawSyscall(syscall.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), 0)
+			n, _, errno = syscall.RawSyscall(syscall.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), syscall.MSG_DONTWAIT)
 		} else {
-			n, _, errno = syscall.Syscall(syscall.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), 0)
+			n, _, errno = syscall.Syscall(syscall.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), syscall.MSG_DONTWAIT)
 		}
 		switch errno {
 		case 0:
-			told := s.tells && int(msg.Controllen) == len(s.control)
-			s.empty = told && n > 0 && binary.NativeEndian.Uint32(s.control[syscall.SizeofCmsghdr:]) == 0
+			s.empty = n > 0 && s.told.Level == syscall.IPPROTO_TCP && s.told.Type == tcpInq && s.told.left == 0
 			return int(n), nil
 		case syscall.EINTR:
 			continue
@@ -193,6 +203,8 @@ func (s *socket) write(p []byte) (int, error) {
 	err := s.raw.Write(s.onOutput)
 	s.out = nil
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return 0, nil // one that is not ours
 	case err != nil:
 		return 0, err
 	case s.failed == syscall.EAGAIN:
@@ -205,13 +217,14 @@ func (s *socket) write(p []byte) (int, error) {
 
 // writable is called by RawConn.Write, once.
 func (s *socket) writable(fd uintptr) bool {
+	const flags = syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL
 	data, size := unsafe.Pointer(unsafe.SliceData(s.out)), uintptr(len(s.out))
 	for {
 		var n uintptr
 		if s.spareScheduler(len(s.out)) {
-			n, _, s.failed = syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(data), size)
+			n, _, s.failed = syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(data), size, flags, 0, 0)
 		} else {
-			n, _, s.failed = syscall.Syscall(syscall.SYS_WRITE, fd, uintptr(data), size)
+			n, _, s.failed = syscall.Syscall6(syscall.SYS_SENDTO, fd, uintptr(data), size, flags, 0, 0)
 		}
 		if s.failed != syscall.EINTR {
 			s.written = int(n)
@@ -227,7 +240,8 @@ func (s *socket) writable(fd uintptr) bool {
 // takes long. After the process was idle, that wakes a thread, mostly for nothing.
 // A call that copies little and does not wait takes a few microseconds; if the
 // connection is alone, nobody waits for it. Where many have input, the longest
-// delays would be several times as long.
+// delays would be several times as long. (MSG_DONTWAIT, because os.File.Fd sets a
+// descriptor to wait, and net.TCPConn.File shares it.)
 func (s *socket) spareScheduler(size int) bool { return size <= smallBuffer && s.alone.Load() }
 
 // sever cuts the connection as close(2) would.

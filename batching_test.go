@@ -1,0 +1,244 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/goframer/framer"
+	"github.com/google/go-cmp/cmp"
+)
+
+// What a handler pushes while it works through what was read at once leaves
+// together. Nothing waits for that: a push may leave alone if the writer is quick,
+// so that the average counts.
+func TestAnswersLeaveTogether(t *testing.T) {
+	for _, tr := range transports() {
+		if strings.HasPrefix(tr.name, "tls") {
+			continue // which is told by its records
+		}
+		t.Run(tr.name, func(t *testing.T) {
+			nc, peer := tr.pair(t)
+			defer peer.Close()
+			counting := &countingConn{Conn: nc}
+			c := serve(t, counting, newEchoLine, framer.Config{})
+			pipelineEchoes(t, peer)
+			if writes := len(counting.writes()); writes > pipelined*pipelines/4 {
+				t.Errorf("%d answers took %d writes", pipelined*pipelines, writes)
+			}
+			peer.Close()
+			c.Wait()
+		})
+	}
+}
+
+const pipelines, pipelined = 50, 100
+
+// pipelineEchoes sends lines to an echo, many at once.
+func pipelineEchoes(t *testing.T, peer net.Conn) {
+	t.Helper()
+	var lines strings.Builder
+	for i := range pipelined {
+		fmt.Fprintf(&lines, "line %d\r\n", i)
+	}
+	for range pipelines {
+		sent := call(func() error {
+			_, err := io.WriteString(peer, lines.String())
+			return err
+		})
+		readString(t, peer, lines.String())
+		if err := <-sent; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The limit of the queue is exact: TryPush fails where it would be exceeded, and
+// only there. One push may exceed it, if nothing else is queued.
+func TestQueueLimitIsExact(t *testing.T) {
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { testQueueLimitIsExact(t, seed) })
+		})
+	}
+}
+
+func testQueueLimitIsExact(t *testing.T, seed uint64) {
+	random := rand.New(rand.NewPCG(seed, 0))
+	limit := []int{1, 10, 4095, 4096, 4097, 10000}[random.IntN(6)]
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	var s script
+	c := s.serve(t, nc, framer.Config{
+		MaxQueuedBytes:  limit,
+		WriteBufferSize: 1, // so that every byte that the peer reads makes room
+	})
+	var queued []byte
+	for range 100 {
+		synctest.Wait()
+		if got := c.Stats().QueuedBytes; got != int64(len(queued)) {
+			t.Fatalf("%d bytes are queued, want %d", got, len(queued))
+		}
+		room := max(limit-len(queued), 0)
+		data := make([]byte, []int{0, 1, max(room-1, 0), room, room + 1, random.IntN(limit + 1), 2 * limit}[random.IntN(7)])
+		for i := range data {
+			data[i] = byte(random.Uint32())
+		}
+		fits := len(data) == 0 || len(queued) == 0 || len(data) <= room
+		var err error
+		switch what := random.IntN(4); {
+		case what == 0:
+			n := random.IntN(len(queued) + 1)
+			readString(t, peer, string(queued[:n]))
+			queued = queued[n:]
+			continue
+		case what == 1 && fits:
+			err = c.Push(data)
+		default:
+			err = c.TryPush(data)
+		}
+		if want := map[bool]error{false: framer.ErrQueueFull}[fits]; err != want {
+			t.Fatalf("a push of %d bytes with %d of %d queued: %v, want %v", len(data), len(queued), limit, err, want)
+		}
+		if err == nil {
+			queued = append(queued, data...)
+		}
+	}
+}
+
+// Whoever waits for room is served in turn.
+func TestWaitingPushersAreServedInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, peer := blockedConn(t, framer.Config{MaxQueuedBytes: 10})
+		if err := c.Push([]byte("123456789")); err != nil {
+			t.Fatal(err)
+		}
+		var results []<-chan error
+		want := "-123456789"
+		for i := range 20 {
+			text := fmt.Sprintf("(%d)", i)
+			switch i % 4 {
+			case 0, 1:
+				results = append(results, call(func() error { return c.Push([]byte(text)) }))
+			case 2:
+				text += strings.Repeat("x", 20) // more than the queue can hold
+				results = append(results, call(func() error { return c.Push([]byte(text)) }))
+			case 3:
+				results = append(results, call(func() error {
+					return errors.Join(c.Push([]byte(text)), c.Flush(t.Context()))
+				}))
+			}
+			want += text
+			synctest.Wait()
+			if err := c.TryPush([]byte("12345678901")); err != framer.ErrQueueFull {
+				t.Errorf("TryPush: %v, want ErrQueueFull", err)
+			}
+		}
+		readString(t, peer, want)
+		for i, result := range results {
+			if err := <-result; err != nil {
+				t.Errorf("push %d: %v", i, err)
+			}
+		}
+	})
+}
+
+// However many push small things all the time, one that waits with a large one
+// gets its turn.
+func TestLargePushIsNotStarved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, peer := blockedConn(t, framer.Config{MaxQueuedBytes: 100})
+		if err := c.Push(make([]byte, 50)); err != nil {
+			t.Fatal(err)
+		}
+		large := call(func() error { return c.Push(make([]byte, 100)) })
+		waits(t, "a large Push", large)
+		var small sync.WaitGroup
+		stop := make(chan struct{})
+		for range 8 {
+			small.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						if err := c.Push([]byte("x")); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+			})
+		}
+		buf := make([]byte, 10)
+		for range 1000 {
+			if _, err := peer.Read(buf); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if len(large) > 0 {
+				break
+			}
+		}
+		if len(large) == 0 {
+			t.Error("a large push still waits after a thousand reads")
+		}
+		close(stop)
+		go io.Copy(io.Discard, peer)
+		small.Wait()
+	})
+}
+
+// Many goroutines push in all ways. The limit holds, what each has pushed arrives
+// in its order, and nobody waits for ever.
+func TestManyPushers(t *testing.T) {
+	const goroutines, lines, limit = 64, 20, 1000
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		var s script
+		c := s.serve(t, nc, framer.Config{MaxQueuedBytes: limit})
+		longest := int64(len(line(goroutines-1, lines-1)))
+		var pushers sync.WaitGroup
+		for g := range goroutines {
+			pushers.Go(func() {
+				for i := range lines {
+					if err := pushLine(c, g, i); err != nil {
+						t.Error(err)
+					}
+					if queued := c.Stats().QueuedBytes; queued > max(limit, longest) {
+						t.Errorf("%d bytes are queued, limit %d", queued, limit)
+					}
+					if i == lines/2 && g%8 == 0 {
+						if err := c.Flush(context.Background()); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+			})
+		}
+		closed := call(func() error {
+			pushers.Wait()
+			return c.CloseWhenDone()
+		})
+		var next [goroutines]int
+		if err := scanLines(peer, next[:], -1, nil); err != nil {
+			t.Error(err)
+			c.Close()
+		}
+		<-closed
+		peer.Close()
+		if want := slices.Repeat([]int{lines}, goroutines); !slices.Equal(next[:], want) {
+			t.Errorf("lines that have arrived (-want +got):\n%s", cmp.Diff(want, next[:]))
+		}
+	})
+}

@@ -1,0 +1,330 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/goframer/framer"
+)
+
+// A lineHandler calls f for every line.
+type lineHandler struct {
+	*framer.Conn
+	framer.Collector
+	f func(c *framer.Conn, line []byte) error
+}
+
+func (h *lineHandler) FoundTerminator() error {
+	defer h.Reset()
+	return h.f(h.Conn, slices.Clip(h.Bytes()))
+}
+
+// lineStyles are the three ways to have f called for every line.
+func lineStyles(f func(c *framer.Conn, line []byte) error) map[string]func(*framer.Conn) framer.Handler {
+	lines := framer.Delimiter("\n")
+	return map[string]func(*framer.Conn) framer.Handler{
+		"Handler": func(c *framer.Conn) framer.Handler {
+			c.SetTerminator(lines)
+			return &lineHandler{Conn: c, f: f}
+		},
+		"Messages": framer.Messages(lines, f),
+		"Session": framer.Session(func(c *framer.Conn) error {
+			for {
+				line, err := c.Next(lines)
+				if err != nil {
+					return err
+				}
+				if err := f(c, line); err != nil {
+					return err
+				}
+			}
+		}),
+	}
+}
+
+// onLineStyles runs test for every style on a pair of every transport. f must
+// heed the end of its connection.
+func onLineStyles(t *testing.T, cfg framer.Config, f func(c *framer.Conn, line []byte) error, test func(t *testing.T, c *framer.Conn, peer net.Conn)) {
+	t.Helper()
+	for style, newHandler := range lineStyles(f) {
+		t.Run(style, func(t *testing.T) {
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				test(t, serve(t, nc, newHandler, cfg), peer)
+			})
+		})
+	}
+}
+
+// A gate is where a handler waits until its test lets it go on.
+type gate struct{ entered, left chan struct{} }
+
+func newGate() *gate { return &gate{make(chan struct{}), make(chan struct{})} }
+
+// pass is for the handler. It fails when the connection ends.
+func (g *gate) pass(c *framer.Conn) error {
+	for _, step := range []chan struct{}{g.entered, g.left} {
+		select {
+		case step <- struct{}{}:
+		case <-c.Context().Done():
+			return context.Cause(c.Context())
+		}
+	}
+	return nil
+}
+
+// await returns when the handler of c has come to the gate.
+func (g *gate) await(t *testing.T, c *framer.Conn) { meet(t, c, g.entered) }
+
+// open lets the handler of c go on.
+func (g *gate) open(t *testing.T, c *framer.Conn) { meet(t, c, g.left) }
+
+func meet(t *testing.T, c *framer.Conn, step <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-step:
+	case <-c.Context().Done():
+		t.Fatalf("the connection has ended: %v", context.Cause(c.Context()))
+	}
+}
+
+// What comes while a handler is busy is read when it has done, whether it has
+// answered or not.
+func TestInputDuringTurn(t *testing.T) {
+	g := newGate()
+	f := func(c *framer.Conn, line []byte) error {
+		switch string(line) {
+		case "wait":
+			return g.pass(c)
+		case "answer":
+			if err := c.Push([]byte("first\n")); err != nil {
+				return err
+			}
+			return g.pass(c)
+		}
+		return c.Push(append(line, '\n'))
+	}
+	onLineStyles(t, framer.Config{}, f, func(t *testing.T, c *framer.Conn, peer net.Conn) {
+		for turn := range 40 {
+			if turn%2 == 0 {
+				writeString(t, peer, "wait\n")
+			} else {
+				writeString(t, peer, "answer\n")
+				readString(t, peer, "first\n")
+			}
+			g.await(t, c)
+			text := fmt.Sprintf("turn %d\n", turn)
+			sent := call(func() error {
+				_, err := io.WriteString(peer, text)
+				return err
+			})
+			if peer.LocalAddr().Network() != "pipe" { // which has no buffer
+				if err := <-sent; err != nil {
+					t.Fatal(err)
+				}
+			}
+			g.open(t, c)
+			readString(t, peer, text)
+		}
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A push is with the peer before the handler goes on, however long that takes:
+// the first push of a connection, a second one, one in the middle of what the peer
+// has sent at once, and all of that again when single pushes have become a habit.
+func TestPushDoesNotWaitForHandler(t *testing.T) {
+	g := newGate()
+	f := func(c *framer.Conn, line []byte) error {
+		for answer := range strings.SplitSeq(string(line), ",") {
+			var err error
+			if answer == "wait" {
+				err = g.pass(c)
+			} else {
+				err = c.Push([]byte(answer + "\n"))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	scripts := []string{
+		"1,wait\n",
+		"1,2,wait\n",
+		"1,wait,2,wait,3,wait\n",
+		"1\n2\n3,wait\n4\n5,wait\n6\n",
+		"1,2,3,wait\n4,wait,5\n",
+	}
+	onLineStyles(t, framer.Config{}, f, func(t *testing.T, c *framer.Conn, peer net.Conn) {
+		for range 3 {
+			for _, script := range scripts {
+				writeString(t, peer, script)
+				for step := range strings.FieldsFuncSeq(script, func(r rune) bool { return r == ',' || r == '\n' }) {
+					if step != "wait" {
+						readString(t, peer, step+"\n")
+						continue
+					}
+					g.await(t, c)
+					g.open(t, c)
+				}
+				for range 10 {
+					writeString(t, peer, "single\n")
+					readString(t, peer, "single\n")
+				}
+			}
+		}
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// answerKinds is how many different answers there are in TestAnswersAmongPushes.
+const answerKinds = 20
+
+// A handler that answers every line keeps its answers in order and whole while
+// others push, too.
+func TestAnswersAmongPushes(t *testing.T) {
+	const goroutines, lines, requests = 4, 40, 200
+	f := func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) }
+	onLineStyles(t, framer.Config{MaxQueuedBytes: 4000}, f, func(t *testing.T, c *framer.Conn, peer net.Conn) {
+		var next [goroutines + 1]int
+		received := make(chan struct{}) // for an answer
+		scanned := call(func() error {
+			defer close(received)
+			return scanLines(peer, next[:], goroutines, received)
+		})
+		var pushers sync.WaitGroup
+		defer func() {
+			c.Close()
+			pushers.Wait()
+		}()
+		for g := range goroutines {
+			pushers.Go(func() {
+				for i := range lines {
+					if err := pushLine(c, g, i); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		for i := range requests {
+			writeString(t, peer, line(goroutines, i%answerKinds))
+			if _, ok := <-received; !ok {
+				t.Fatal(<-scanned)
+			}
+		}
+		pushers.Wait()
+		c.CloseWhenDone()
+		for range received {
+			t.Error("an answer too many")
+		}
+		if err := <-scanned; err != nil {
+			t.Error(err)
+		}
+		want := []int{lines, lines, lines, lines, requests}
+		if !slices.Equal(next[:], want) {
+			t.Errorf("%d lines have arrived, want %d", next, want)
+		}
+	})
+}
+
+// scanLines counts the lines of each goroutine, which must come in order. For
+// those of the one that answers, it sends on answered.
+func scanLines(r io.Reader, next []int, answers int, answered chan<- struct{}) error {
+	for in := bufio.NewReader(r); ; {
+		text, err := in.ReadString('\n')
+		if err == io.EOF && text == "" {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var g, i int
+		if _, err := fmt.Sscanf(text, "%d %d", &g, &i); err != nil {
+			return fmt.Errorf("%.40q: %w", text, err)
+		}
+		want := next[g]
+		if g == answers {
+			want %= answerKinds
+		}
+		if i != want || text != line(g, i) {
+			return fmt.Errorf("goroutine %d: line %d is %.40q", g, want, text)
+		}
+		next[g]++
+		if g == answers {
+			answered <- struct{}{}
+		}
+	}
+}
+
+// Connections of a server share memory, but nothing that is in it.
+func TestConnectionsSeeOnlyTheirOwn(t *testing.T) {
+	const conns, rounds = 12, 30
+	f := func(c *framer.Conn, line []byte) error {
+		if len(line) != cap(line) {
+			t.Errorf("%d bytes were lent with a line", cap(line)-len(line))
+		}
+		if bytes.Count(line, line[:1]) != len(line) {
+			t.Error("a line has bytes that its peer did not send")
+		}
+		return c.Push(append(line, '\n'))
+	}
+	for style, newHandler := range lineStyles(f) {
+		t.Run(style, func(t *testing.T) {
+			l := listen(t, "tcp", "127.0.0.1:0")
+			startServer(t, &framer.Server{NewHandler: newHandler}, l)
+			var clients sync.WaitGroup
+			for i := range conns {
+				peer := dial(t, l)
+				clients.Go(func() {
+					random := rand.New(rand.NewPCG(uint64(i), 0))
+					for range rounds {
+						if err := exchangeLines(peer, byte('a'+i), random); err != nil {
+							t.Errorf("client %d: %v", i, err)
+							return
+						}
+					}
+				})
+			}
+			clients.Wait()
+		})
+	}
+}
+
+// exchangeLines sends up to five lines of all the same letter and reads them.
+func exchangeLines(peer net.Conn, letter byte, random *rand.Rand) error {
+	var lines []byte
+	for range random.IntN(5) + 1 {
+		n := random.IntN([]int{10, 1000, 10000, 100000}[random.IntN(4)]) + 1
+		lines = append(append(lines, bytes.Repeat([]byte{letter}, n)...), '\n')
+	}
+	sent := call(func() error {
+		_, err := peer.Write(lines)
+		return err
+	})
+	got := make([]byte, len(lines))
+	_, err := io.ReadFull(peer, got)
+	if err == nil && !bytes.Equal(got, lines) {
+		err = errors.New("the answers are not what was sent")
+	}
+	return errors.Join(err, <-sent)
+}
