@@ -118,6 +118,27 @@ func testQueueLimitIsExact(t *testing.T, seed uint64) {
 	}
 }
 
+// After an end nothing joins the pushes that still wait, though there is room.
+func TestNoPushAfterEnd(t *testing.T) {
+	for name, end := range map[string]func(*framer.Conn) error{
+		"CloseWhenDone": (*framer.Conn).CloseWhenDone,
+		"Close":         (*framer.Conn).Close,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _, _ := blockedConn(t, framer.Config{})
+				err := errors.Join(c.Push([]byte("a")), c.Push([]byte("b")), end(c))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := c.Push([]byte("c")); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Push: %v, want net.ErrClosed", err)
+				}
+			})
+		})
+	}
+}
+
 // Whoever waits for room is served in turn.
 func TestWaitingPushersAreServedInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
