@@ -409,6 +409,7 @@ func (c *Conn) handshake() error {
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
+	c.nc.SetDeadline(time.Time{}) // others may have left one
 	err := t.HandshakeContext(ctx)
 	if err == nil {
 		return nil

@@ -5,6 +5,7 @@
 package framer_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"net"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -311,5 +313,33 @@ func TestNextTakesMemoryAsItComes(t *testing.T) {
 	}
 	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
 		t.Errorf("for a message of which 100,000 bytes have come, Next took %d bytes", took)
+	}
+}
+
+// A long message is no credit for the next one: a header and a byte get the memory
+// of a header and a byte.
+func TestClaimAfterLongMessage(t *testing.T) {
+	const size = 1 << 20
+	claim := binary.BigEndian.AppendUint32(nil, size)
+	input := io.MultiReader(
+		strings.NewReader(string(claim)+strings.Repeat("x", size)),
+		strings.NewReader(string(claim)+"x"),
+	)
+	f := framer.NewFramer(bufio.NewReader(input), nil)
+	prefix := framer.LengthPrefix(framer.Prefix{Size: 4})
+	if msg, err := f.Next(prefix); err != nil || len(msg) != size {
+		t.Fatalf("%d bytes, %v", len(msg), err)
+	}
+	runtime.GC() // empties the pools
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	msg, err := f.Next(prefix)
+	runtime.ReadMemStats(&after)
+	if len(msg) != 1 || err != io.ErrUnexpectedEOF {
+		t.Fatalf("%d bytes, %v", len(msg), err)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 128<<10 {
+		t.Errorf("%d bytes were allocated", n)
 	}
 }

@@ -786,3 +786,28 @@ func TestPushInNewHandler(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Without a limit, nobody who pushes bytes stands behind a producer that waits for
+// a place.
+func TestUnlimitedQueueDoesNotWait(t *testing.T) {
+	for _, limit := range []int{-1, 0} {
+		synctest.Test(t, func(t *testing.T) {
+			c, _, peer := blockedConn(t, framer.Config{MaxQueuedBytes: limit})
+			waiting := make(chan error)
+			for range 100 {
+				go func() { waiting <- c.PushWithProducer(framer.NewBytesProducer([]byte("x"))) }()
+			}
+			synctest.Wait()
+			if err := errors.Join(c.TryPush([]byte("y")), c.Push([]byte("z"))); err != nil {
+				t.Errorf("MaxQueuedBytes %d: %v", limit, err)
+			}
+			go io.Copy(io.Discard, peer)
+			for range 100 {
+				if err := <-waiting; err != nil {
+					t.Error(err)
+				}
+			}
+			peer.Close()
+		})
+	}
+}

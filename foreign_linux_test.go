@@ -1,0 +1,94 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer_test
+
+import (
+	"net"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/goframer/framer"
+)
+
+// What others have done to a connection, or do, by means of package net.
+
+// exchange has c answer a line.
+func exchange(t *testing.T, peer net.Conn) {
+	t.Helper()
+	writeString(t, peer, "line\n")
+	readString(t, peer, "line\n")
+}
+
+// echoScript answers lines.
+func echoScript() *script {
+	s := new(script)
+	s.onFound = func() error { return s.Push(append(s.Take(), '\n')) }
+	return s
+}
+
+// os.File.Fd sets the descriptor to wait in system calls, and that of the
+// connection with it. A system call that waits, and that the scheduler does not
+// know of, would stop the process at the next garbage collection.
+func TestDescriptorThatWaits(t *testing.T) {
+	nc, peer := tcpPair(t)
+	server := framer.Server{NewHandler: echoScript().newHandler}
+	served := make(chan error, 1)
+	go func() { served <- server.ServeConn(t.Context(), nc) }()
+	exchange(t, peer)
+	file, err := nc.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file.Fd()
+	file.Close()
+	for range 10 { // until it is clear that the connection is alone
+		exchange(t, peer)
+	}
+	writeString(t, peer, "half a")
+	runtime.GC()
+	writeString(t, peer, " line\n")
+	readString(t, peer, "half a line\n")
+	runtime.GC()
+	peer.Close()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// A deadline that was left on the connection, as by the reader of a PROXY header,
+// is none of the connection's own.
+func TestForgottenDeadline(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		if err := nc.SetDeadline(time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+		c := echoScript().serve(t, nc, framer.Config{})
+		for range 10 {
+			exchange(t, peer)
+		}
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Interruptions, however many in a long life, do not end a connection that gets on.
+func TestManyInterruptions(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		c := echoScript().serve(t, nc, framer.Config{})
+		for range 300 {
+			exchange(t, peer)
+			if err := nc.SetReadDeadline(time.Unix(1, 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
