@@ -239,10 +239,10 @@ func describe(err error) string {
 	return fmt.Sprint(err)
 }
 
-// isSession reports whether h reads for itself, so that it can't be wrapped.
+// isSession reports whether h was made by framer.Session or framer.Messages. It is
+// not fed then, so that it can't be wrapped.
 func isSession(h framer.Handler) bool {
-	t := reflect.TypeOf(h)
-	return t.PkgPath() == reflect.TypeFor[framer.Conn]().PkgPath() && t.Kind() == reflect.Func
+	return reflect.TypeOf(h).PkgPath() == reflect.TypeFor[framer.Conn]().PkgPath()
 }
 
 // A recorder passes everything on to a Handler, and writes it down.
