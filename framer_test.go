@@ -900,8 +900,12 @@ func TestNoAllocations(t *testing.T) {
 		check := func(style string, f func() error) {
 			t.Helper()
 			var err error
+			most := 0.0
+			if framer.UnderRace { // a sync.Pool drops some of what it is given, then
+				most = 2 * messages
+			}
 			n := testing.AllocsPerRun(10, func() { err = f() })
-			if n != 0 || err != nil {
+			if n > most || err != nil {
 				t.Errorf("%s, %s: %v allocations for %d messages, error %v", c.name, style, n, messages, err)
 			}
 		}
