@@ -13,7 +13,9 @@ import (
 // A Config has the limits of a connection. The zero value is ready for
 // production; a nil *Config is the same. A negative value switches a limit off,
 // where the field does not say otherwise.
-// A Config is copied where it is used, and may be changed afterwards.
+//
+// The functions that take a Config copy it, so that it may be changed afterwards;
+// that of a [Server] must not be, as its other fields.
 type Config struct {
 	// ReadBufferSize is the size of the read buffer, and the greatest size of the
 	// pieces that CollectIncomingData is given, in bytes. If zero or negative, it

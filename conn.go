@@ -121,12 +121,13 @@ type ConnStats struct {
 //
 // After CloseWhenDone, and likewise when the peer has ended its side or has taken
 // too long to send, when the Handler has returned an error or has panicked, no
-// method of the Handler is called any more but HandleClose. What is queued is sent, then the end of output
-// (CloseWrite). Input is read and thrown away until the peer ends its side too,
-// or for LingerTimeout; then the connection is closed. Close, an error of the
-// network, the end of Serve's context, and an error of a Producer close it at
-// once. If that cuts off a push or a producer, a TCP connection is reset, so that
-// the peer does not take what it got for the whole.
+// method of the Handler is called any more but HandleClose. What is queued is
+// sent, then the end of output (CloseWrite). Input is read and thrown away until
+// the peer ends its side too, or for LingerTimeout; then the connection is closed.
+//
+// Close, an error of the network, the end of Serve's context, and an error of a
+// Producer close it at once. If that cuts off a push or a producer, a TCP
+// connection is reset, so that the peer does not take what it got for the whole.
 type Conn struct {
 	nc         net.Conn
 	stream     stream

@@ -15,13 +15,6 @@ import (
 
 // What others have done to a connection, or do, by means of package net.
 
-// exchange has c answer a line.
-func exchange(t *testing.T, peer net.Conn) {
-	t.Helper()
-	writeString(t, peer, "line\n")
-	readString(t, peer, "line\n")
-}
-
 // echoScript answers lines.
 func echoScript() *script {
 	s := new(script)

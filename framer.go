@@ -75,7 +75,7 @@ import (
 type Handler interface {
 	// CollectIncomingData is given the next piece of the current message, as
 	// soon as it has come. data is never empty and never longer than
-	// ReadBufferSize, or 65,536 bytes if that is zero (a token of [Split]
+	// ReadBufferSize, or 65,536 bytes if that is not set (a token of [Split]
 	// excepted). It is lent: it may be changed and appended to, and is valid until
 	// CollectIncomingData returns.
 	CollectIncomingData(data []byte) error

@@ -1007,38 +1007,6 @@ func TestCollector(t *testing.T) {
 	}
 }
 
-func BenchmarkRun(b *testing.B) {
-	for _, c := range allocCases() {
-		b.Run(c.name, func(b *testing.B) {
-			f := framer.NewFramer(&roundReader{data: c.input}, nil)
-			if err := f.SetTerminator(c.terminator); err != nil {
-				b.Fatal(err)
-			}
-			b.ReportAllocs()
-			b.SetBytes(int64(len(c.input)))
-			h := &batchHandler{left: b.N}
-			if err := f.Run(h); err != errEnough {
-				b.Fatal(err)
-			}
-		})
-	}
-}
-
-func BenchmarkNext(b *testing.B) {
-	for _, c := range allocCases() {
-		b.Run(c.name, func(b *testing.B) {
-			f := framer.NewFramer(&roundReader{data: c.input}, nil)
-			b.ReportAllocs()
-			b.SetBytes(int64(len(c.input)))
-			for b.Loop() {
-				if _, err := f.Next(c.terminator); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
 // A source takes decisions from the bytes of a fuzzer.
 type source struct{ data []byte }
 

@@ -384,3 +384,10 @@ func (p *closeCounter) Close() error {
 	p.closed.Add(1)
 	return nil
 }
+
+// exchange sends a line, which must come back.
+func exchange(t *testing.T, peer net.Conn) {
+	t.Helper()
+	writeString(t, peer, "line\n")
+	readString(t, peer, "line\n")
+}

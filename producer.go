@@ -255,9 +255,9 @@ func (l lastPiece) end(cause error) error { return endProducer(l.p, cause) }
 
 // OnDone returns p with a function that is called once when p has come to its
 // end, after it was closed. n is the number of its bytes that were handed to the
-// system, or to TLS, less a piece that was written only in part. err is nil if p was exhausted and all of it was; otherwise it
-// is the error of p, or what ended the connection, or one that is [net.ErrClosed]
-// if p was discarded.
+// system, or to TLS, less a piece that was written only in part. err is nil if p
+// was exhausted and all of it was; otherwise it is the error of p, or what ended
+// the connection, or one that is [net.ErrClosed] if p was discarded.
 //
 // f runs on the writer goroutine, or on that of the call that discarded p. It
 // must not wait for the connection.

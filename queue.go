@@ -396,7 +396,6 @@ func (q *queue) removeAll() []Producer {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.discards++
-	q.marked = q.pushed
 	q.marked = q.pushed // what is not written does not count for pushedSince
 	q.gone += int64(len(q.tail))
 	q.memory.put(q.takeTail())

@@ -165,6 +165,24 @@ func TestNextIsInterrupted(t *testing.T) {
 	}
 }
 
+// Next would wait inside the wait that has called the function.
+func TestNextInMessages(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		c := serve(t, nc, framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
+			if _, err := c.Next(framer.Delimiter("\n")); err == nil {
+				t.Errorf("Next after %q returned no error", msg)
+			}
+			return c.Push(append(msg, '\n'))
+		}), framer.Config{})
+		exchange(t, peer)
+		exchange(t, peer)
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestNextOutsideOfSession(t *testing.T) {
 	nc, peer := net.Pipe()
 	defer peer.Close()

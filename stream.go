@@ -66,11 +66,10 @@ func (s plainStream) Read(p []byte) (int, error) {
 func (s plainStream) write([]byte) (int, error) { return 0, nil }
 
 func (s plainStream) sever(reset bool) {
-	t, isTLS := s.c.nc.(*tls.Conn)
 	if reset {
 		resetOnClose(s.c.nc)
 	}
-	if isTLS {
+	if t, ok := s.c.nc.(*tls.Conn); ok {
 		t.NetConn().Close() // or the close of t might wait for the peer
 	}
 	s.c.nc.Close()

@@ -166,9 +166,8 @@ func (s *socket) noteTurn() {
 
 // receive reads what there is, and learns whether there is more.
 func (s *socket) receive(p []byte) (int, error) {
-	// It is recvmsg(2) without the address that syscall.Recvmsg asks for, and
-	// without its control message, which might have descriptors, if that is not of
-	// TCP_INQ.
+	// syscall.Recvmsg would ask for an address too. Unix sockets have no room for
+	// control messages, which could bring descriptors.
 	iov := syscall.Iovec{Base: unsafe.SliceData(p)}
 	iov.SetLen(len(p))
 	msg := syscall.Msghdr{Iov: &iov, Iovlen: 1}
