@@ -235,7 +235,7 @@ func (f *Framer) SetTerminator(t Terminator) error {
 	}
 	f.changed = true
 	f.skipping = false
-	f.term = t
+	f.term.become(&t)
 	f.search.set(&f.term)
 	f.restart()
 	return nil

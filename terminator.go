@@ -113,17 +113,18 @@ type Prefix struct {
 // arrived, whatever the header claims, and a claim above MaxMessageSize is
 // refused when the header is complete, before a byte of the message is read.
 func LengthPrefix(p Prefix) Terminator {
-	f := prefixFormat{little: p.LittleEndian, keep: p.Keep, valid: true}
+	var f prefixFormat
 	switch p.Size {
 	case 1, 2, 3, 4, 8, Uvarint:
-		f.size = int8(p.Size)
-	default:
-		f.valid = false
+		if 0 <= p.Offset && p.Offset <= math.MaxUint16 {
+			f = prefixFormat(p.Offset) | prefixFormat(uint8(p.Size))<<16
+		}
 	}
-	if p.Offset < 0 || p.Offset > math.MaxUint16 {
-		f.valid = false
-	} else {
-		f.offset = uint16(p.Offset)
+	if p.LittleEndian {
+		f |= littleEndian
+	}
+	if p.Keep {
+		f |= keepHeader
 	}
 	return Terminator{kind: kindLengthPrefix, prefix: f, n: p.Adjustment}
 }
@@ -164,16 +165,22 @@ func (t Terminator) String() string {
 		return fmt.Sprintf("FixedLength(%d)", t.n)
 	case kindLengthPrefix:
 		return fmt.Sprintf("LengthPrefix(%+v)", Prefix{
-			Size:         int(t.prefix.size),
-			LittleEndian: t.prefix.little,
-			Offset:       int(t.prefix.offset),
+			Size:         t.prefix.size(),
+			LittleEndian: t.prefix.has(littleEndian),
+			Offset:       t.prefix.offset(),
 			Adjustment:   t.n,
-			Keep:         t.prefix.keep,
+			Keep:         t.prefix.has(keepHeader),
 		})
 	case kindSplit:
 		return "Split(func)"
 	}
 	return "None()"
+}
+
+// become makes *t equal to u, field by field: u comes in registers, and a copy of
+// larger parts would wait until all of them are stored.
+func (t *Terminator) become(u *Terminator) {
+	t.kind, t.prefix, t.n, t.delim, t.split = u.kind, u.prefix, u.n, u.delim, u.split
 }
 
 // validate says whether t makes sense under a limit of maxSize bytes a message.
@@ -204,7 +211,7 @@ func (t Terminator) validate(maxSize int64) error {
 			return fmt.Errorf("framer: %v: the limit is %d bytes (Config.MaxMessageSize)", t, maxSize)
 		}
 	case kindLengthPrefix:
-		if !t.prefix.valid {
+		if t.prefix.size() == 0 {
 			return errors.New("framer: LengthPrefix: Size must be 1, 2, 3, 4, 8 or Uvarint, and Offset from 0 to 65535")
 		}
 	case kindSplit:
@@ -427,12 +434,19 @@ func matchAny(set string, data []byte, atEOF bool) (n int, undecided bool) {
 // 64 bits, or a length that Prefix.Adjustment makes negative.
 var ErrBadPrefix = errors.New("framer: bad length prefix")
 
-// A prefixFormat is a Prefix, less the Adjustment, in eight bytes.
-type prefixFormat struct {
-	offset              uint16
-	size                int8
-	little, keep, valid bool
-}
+// A prefixFormat is a Prefix, less the Adjustment, in one word: the Offset in the
+// lowest two bytes, then the Size, or 0 if either makes no sense, and flags.
+type prefixFormat uint32
+
+const (
+	littleEndian prefixFormat = 1 << (24 + iota)
+	keepHeader
+)
+
+func (p prefixFormat) offset() int { return int(uint16(p)) }
+func (p prefixFormat) size() int   { return int(int8(p >> 16)) }
+
+func (p prefixFormat) has(flag prefixFormat) bool { return p&flag != 0 }
 
 // header reads the header of a LengthPrefix message. When it is complete, s
 // counts the bytes of the message.
@@ -445,7 +459,7 @@ func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
 		switch {
 		case !atEOF:
 			return span{}, nil
-		case t.prefix.keep:
+		case t.prefix.has(keepHeader):
 			return span{data: len(data)}, nil
 		default:
 			return span{skip: len(data)}, nil
@@ -456,7 +470,7 @@ func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
 		return span{}, fmt.Errorf("%w: length %d with adjustment %d is negative; the header is %q", ErrBadPrefix, length, t.n, data[:size])
 	}
 	s.counting = true
-	if t.prefix.keep {
+	if t.prefix.has(keepHeader) {
 		s.remaining, _ = addLength(uint64(remaining), int64(size))
 		return s.count(data), nil
 	}
@@ -469,11 +483,12 @@ func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
 // length decodes the length field. size is that of the whole header, or 0 while
 // it is incomplete.
 func (p prefixFormat) length(data []byte) (length uint64, size int, err error) {
-	if len(data) <= int(p.offset) {
+	offset, fieldSize := p.offset(), p.size()
+	if len(data) <= offset {
 		return 0, 0, nil
 	}
-	field := data[p.offset:]
-	if p.size == Uvarint {
+	field := data[offset:]
+	if fieldSize == Uvarint {
 		length, n := binary.Uvarint(field)
 		switch {
 		case n < 0, n == 0 && len(field) >= binary.MaxVarintLen64:
@@ -481,20 +496,20 @@ func (p prefixFormat) length(data []byte) (length uint64, size int, err error) {
 		case n == 0:
 			return 0, 0, nil
 		}
-		return length, int(p.offset) + n, nil
+		return length, offset + n, nil
 	}
-	if len(field) < int(p.size) {
+	if len(field) < fieldSize {
 		return 0, 0, nil
 	}
-	field = field[:p.size]
+	field = field[:fieldSize]
 	for i := range field {
-		if p.little {
+		if p.has(littleEndian) {
 			length |= uint64(field[i]) << (8 * i)
 		} else {
 			length = length<<8 | uint64(field[i])
 		}
 	}
-	return length, int(p.offset) + int(p.size), nil
+	return length, offset + fieldSize, nil
 }
 
 // addLength returns length+n, or math.MaxInt64 if that is less. ok is false for
