@@ -23,9 +23,9 @@ type Config struct {
 	ReadBufferSize int
 
 	// WriteBufferSize is the greatest number of bytes in one write to the
-	// connection; longer pieces are cut. If zero, small output leaves in writes
-	// of up to 64 KiB. If negative, there is no limit. Over TLS it is 16 KiB, a
-	// record, at most. Files that go out by sendfile are not affected.
+	// connection; longer pieces are cut. If zero, it is 256 KiB, or 64 KiB for a
+	// write that has to wait. If negative, there is no limit. Over TLS it is 16
+	// KiB, a record, at most. Files that go out by sendfile are not affected.
 	WriteBufferSize int
 
 	// MaxMessageSize is the greatest size of a message in bytes, without its
@@ -76,7 +76,6 @@ type Config struct {
 
 // Defaults of Config.
 const (
-	defaultWriteBufferSize  = 64 << 10
 	defaultMaxMessageSize   = 1 << 20
 	defaultMaxQueuedBytes   = 1 << 20
 	defaultHandshakeTimeout = 10 * time.Second
@@ -92,8 +91,10 @@ func (cfg *Config) readBufferSizes() (small, large int) {
 	return cfg.ReadBufferSize, cfg.ReadBufferSize
 }
 
-func (cfg *Config) writeBufferSize() int {
-	return limit(cfg.WriteBufferSize, defaultWriteBufferSize, math.MaxInt)
+// writeBufferSizes returns how much is written at once where that need not wait,
+// and where it has to: how far a write has got is known only at its end.
+func (cfg *Config) writeBufferSizes() (direct, waiting int) {
+	return limit(cfg.WriteBufferSize, 256<<10, math.MaxInt), limit(cfg.WriteBufferSize, 64<<10, math.MaxInt)
 }
 
 func (cfg *Config) maxMessageSize() int64 {

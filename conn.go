@@ -154,11 +154,10 @@ type Conn struct {
 	spent      time.Duration // how long the peer has taken over it
 
 	// Owned by the writer.
-	writeSize  int
+	writeSize  int    // how much is written at once
+	waitSize   int    // and if it has to wait
 	writeArmed bool   // there is a deadline
 	write      func() // runWriter
-	begun      []byte // what writeNow has taken and not written all of
-	written    int    // of it
 
 	shutting atomic.Bool // Shutdown was asked for
 	writing  atomic.Bool // the writer waits for the connection, not for a producer
@@ -204,12 +203,12 @@ func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *b
 		nc:         nc,
 		cfg:        cfg,
 		newHandler: newHandler,
-		writeSize:  cfg.writeBufferSize(),
 		timed:      -1,
 		deadline:   longAgo, // whatever it is
 	}
+	c.writeSize, c.waitSize = cfg.writeBufferSizes()
 	if _, ok := nc.(*tls.Conn); ok {
-		c.writeSize = min(c.writeSize, recordSize)
+		c.writeSize, c.waitSize = min(c.writeSize, recordSize), min(c.waitSize, recordSize)
 	}
 	c.stream = newStream(c)
 	c.severed.Add(1)

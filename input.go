@@ -24,7 +24,9 @@ var longAgo = time.Unix(1, 0)
 // to shut down.
 func (r connReader) Read(p []byte) (int, error) {
 	c := r.c
-	c.messagesRead.Store(c.framer.found)
+	if found := c.framer.found; found != c.messagesRead.Load() {
+		c.messagesRead.Store(found)
+	}
 	switch {
 	case c.discarding:
 	case c.framer.stop.Load():

@@ -36,12 +36,7 @@ func (c *Conn) runWriter() {
 }
 
 func (c *Conn) writeQueue() {
-	ok := true
-	if batch := c.begun; batch != nil {
-		c.begun = nil
-		ok = c.sendBatch(batch, c.written)
-	}
-	for ok {
+	for ok := true; ok; {
 		p, last := c.queue.take()
 		switch p := p.(type) {
 		case nil:
@@ -50,16 +45,16 @@ func (c *Conn) writeQueue() {
 			}
 			return
 		case *batch:
-			ok = c.sendBatch(p.data, 0)
+			ok = c.sendBatch(p.data)
 		default:
 			ok = c.send(p)
 		}
 	}
 }
 
-// sendBatch writes what was pushed, of which some bytes were written already. It
-// reports whether the writer can go on.
-func (c *Conn) sendBatch(data []byte, written int) (ok bool) {
+// sendBatch writes what was pushed. It reports whether the writer can go on.
+func (c *Conn) sendBatch(data []byte) (ok bool) {
+	written := 0
 	err := protect(func() error {
 		for {
 			n, err := c.writeSome(data[written:])
@@ -78,29 +73,20 @@ func (c *Conn) sendBatch(data []byte, written int) (ok bool) {
 	return err == nil
 }
 
-func (c *Conn) join() { c.writers.Add(1) }
+func (c *Conn) join()  { c.writers.Add(1) }
+func (c *Conn) leave() { c.writers.Done() }
 
-// writeNow does what the writer goroutine would with a batch, as long as it need
-// not wait.
-func (c *Conn) writeNow(data []byte) {
-	defer c.writers.Done()
-	c.writing.Store(true)
+// writeNow does what the writer goroutine would with data, as long as it need not
+// wait, and returns how many bytes it has written.
+func (c *Conn) writeNow(data []byte) int {
 	n, err := c.stream.write(data[:min(len(data), c.writeSize)])
-	if n > 0 || err != nil {
-		err = c.wrote(int64(n), err)
+	if n == 0 && err == nil {
+		return 0
 	}
-	switch {
-	case err != nil:
+	if err := c.wrote(int64(n), err); err != nil {
 		c.abort(err)
-		c.queue.doneBatch(data, len(data))
-	case n == len(data):
-		c.queue.wroteNow(data)
-	default:
-		c.begun, c.written = data, n
-		if !c.queue.handOver(n) {
-			c.queue.doneBatch(data, len(data)-n)
-		}
 	}
+	return n
 }
 
 // send writes all that p produces and ends it. It reports whether the writer can
@@ -182,13 +168,12 @@ func (c *Conn) writeAll(p []byte) error {
 // writeSome writes the beginning of p, at most WriteBufferSize, which must get on
 // within WriteTimeout.
 func (c *Conn) writeSome(p []byte) (int, error) {
-	p = p[:min(len(p), c.writeSize)]
 	c.disarmWrite()
-	c.writing.Store(true)
-	n, err := c.stream.write(p)
+	n, err := c.stream.write(p[:min(len(p), c.writeSize)])
 	if n == 0 && err == nil {
 		c.armWrite()
-		n, err = c.nc.Write(p)
+		c.writing.Store(true)
+		n, err = c.nc.Write(p[:min(len(p), c.waitSize)])
 	}
 	return n, c.wrote(int64(n), err)
 }
@@ -231,7 +216,9 @@ func (c *Conn) wrote(n int64, err error) error {
 		c.moved = time.Now()
 		c.mu.Unlock()
 	}
-	c.writing.Store(false)
+	if c.writing.Load() {
+		c.writing.Store(false)
+	}
 	c.bytesWritten.Add(n)
 	switch {
 	case err == nil && n == 0:

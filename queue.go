@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -55,9 +56,11 @@ type queue struct {
 	tail      []byte        // what was pushed last, behind all entries
 	usual     int           // the size of the last batch, in bytes
 	room      int           // bytes that can be pushed with nothing else to do
+	begun     []byte        // what writeNow has left for the next writer
 	taken     batch         // what the writer has of the tail
-	discards  int           // how often the queue was discarded
-	current   int           // discards at the last take
+	current   int64         // discards at the last take
+	seen      int64         // and when the reader has got through
+	discards  atomic.Int64  // how often the queue was discarded
 
 	waiting int                 // how many wait for room
 	passing int64               // what pushed may come to before others must wait, too
@@ -68,9 +71,10 @@ type queue struct {
 // A writer writes what a queue has, as take gives it out, until that says that it
 // must end. There is one at most.
 type writer interface {
-	start()               // starts a goroutine that writes; the queue's mutex is held
-	join()                // announces writeNow; the queue's mutex is held
-	writeNow(data []byte) // writes a batch on this goroutine, as far as it need not wait
+	start()                   // starts a goroutine that writes; the queue's mutex is held
+	join()                    // announces writeNow; the queue's mutex is held
+	writeNow(data []byte) int // writes on this goroutine, as far as it need not wait
+	leave()                   // ends what join announced
 }
 
 // A batch is what was pushed in a row.
@@ -97,16 +101,16 @@ func (q *queue) push(data []byte) error {
 		q.mu.Unlock()
 		return nil
 	}
+	err := q.admit(data)
 	q.mu.Unlock()
-	return q.pushMore(data)
+	if err == ErrQueueFull {
+		return q.pushLater(data)
+	}
+	return err
 }
 
-// pushMore is push where room does not say that there is nothing to see to.
-func (q *queue) pushMore(data []byte) error {
-	err := q.tryPush(data)
-	if err != ErrQueueFull {
-		return err
-	}
+// pushLater is push for when the queue is full.
+func (q *queue) pushLater(data []byte) error {
 	fits := func() bool { return q.fits(len(data)) }
 	return q.wait(context.Background(), fits, func() {
 		q.append(data)
@@ -118,6 +122,11 @@ func (q *queue) pushMore(data []byte) error {
 func (q *queue) tryPush(data []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.admit(data)
+}
+
+// admit is tryPush with q.mu held; it may be released meanwhile.
+func (q *queue) admit(data []byte) error {
 	switch {
 	case q.closed:
 		return errClosed
@@ -126,18 +135,14 @@ func (q *queue) tryPush(data []byte) error {
 	case !q.fits(len(data)) || q.mustWait(len(data)):
 		return ErrQueueFull
 	}
-	q.append(data)
-	if !q.direct || q.running || q.writer == nil {
-		q.wake()
+	if q.direct && !q.running && q.writer != nil { // there is nothing before data
+		q.direct = false
+		q.count(len(data))
+		q.writeNow(data)
 		return nil
 	}
-	q.running, q.busy, q.direct = true, true, false
-	batch := q.takeTail()
-	w := q.writer
-	w.join()
-	q.mu.Unlock()
-	defer q.mu.Lock()
-	w.writeNow(batch)
+	q.append(data)
+	q.wake()
 	return nil
 }
 
@@ -232,19 +237,28 @@ func (q *queue) makeRoom() {
 // append adds data to the batch at the end. q.mu must be held.
 func (q *queue) append(data []byte) {
 	if q.tail == nil {
-		q.tail = q.memory.get(max(len(data), min(q.usual, largeBuffer)))
+		q.tail = q.memory.get(max(len(data), min(q.usual, maxBatch)))
 	}
 	q.tail = append(q.memory.grow(q.tail, len(data)), data...)
-	q.pushed += int64(len(data))
-	if q.first == 0 {
-		q.first = q.pushed
-	}
+	q.count(len(data))
 	q.room = cap(q.tail) - len(q.tail)
 	if q.maxBytes > 0 {
 		q.room = int(min(int64(q.room), max(q.maxBytes-q.pushed+q.gone, 0)))
 	}
 	if q.waiting > 0 && q.maxBytes > 0 {
 		q.room = int(min(int64(q.room), max(q.passing-q.pushed, 0)))
+	}
+}
+
+// maxBatch is how much memory a batch has at first if the last one needed as much,
+// in bytes.
+const maxBatch = 256 << 10
+
+// count notes that n bytes are pushed. q.mu must be held.
+func (q *queue) count(n int) {
+	q.pushed += int64(n)
+	if q.first == 0 {
+		q.first = q.pushed
 	}
 }
 
@@ -316,8 +330,12 @@ func (q *queue) shut() (busy bool) {
 func (q *queue) take() (p Producer, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.current = q.discards
+	q.current = q.discards.Load()
 	q.busy = true
+	if q.begun != nil {
+		q.taken.data, q.begun = q.begun, nil
+		return &q.taken, false
+	}
 	select {
 	case p := <-q.entries:
 		return p, false
@@ -342,9 +360,7 @@ func (q *queue) rest() {
 
 // discarded reports whether the queue was discarded since the last take.
 func (q *queue) discarded() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.discards != q.current
+	return q.discards.Load() != q.current
 }
 
 // written notes that n bytes of a batch were written, and that is not all.
@@ -360,11 +376,6 @@ func (q *queue) written(n int) {
 func (q *queue) doneBatch(data []byte, left int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.endBatch(data, left)
-}
-
-// endBatch is doneBatch with q.mu held.
-func (q *queue) endBatch(data []byte, left int) {
 	q.busy = false
 	q.gone += int64(left)
 	q.taken.data = nil // or a silent connection would keep it
@@ -395,7 +406,7 @@ func (q *queue) discard(cause error) error {
 func (q *queue) removeAll() []Producer {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.discards++
+	q.discards.Add(1)
 	q.marked = q.pushed // what is not written does not count for pushedSince
 	q.gone += int64(len(q.tail))
 	q.memory.put(q.takeTail())
@@ -429,10 +440,13 @@ func (q *queue) mark() {
 // minSingles is how often a push must have been alone to be expected to be.
 const minSingles = 4
 
-// pushedSince says that the reader has got through. It reports what relied does.
+// pushedSince says that the reader has got through. It reports whether something
+// was pushed since mark that was written since, or will be, without waiting for a
+// producer.
 func (q *queue) pushedSince() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.seen = q.discards.Load()
 	q.direct = false
 	switch q.pushed {
 	case q.marked:
@@ -445,34 +459,35 @@ func (q *queue) pushedSince() bool {
 	return q.producers == 0
 }
 
-// relied reports whether something was pushed since mark that was written since,
-// or will be, without waiting for a producer. A discard changes that.
-func (q *queue) relied() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.pushed != q.marked && q.producers == 0
-}
+// stillSo reports whether what pushedSince has reported holds: a discard changes
+// it.
+func (q *queue) stillSo() bool { return q.discards.Load() == q.seen }
 
-// wroteNow is doneBatch for writeNow. What has come since is for a goroutine.
-func (q *queue) wroteNow(data []byte) {
+// writeNow has data written on this goroutine, which is the writer meanwhile. What
+// it leaves, and what has come since, is for a goroutine. q.mu must be held; it is
+// released meanwhile.
+func (q *queue) writeNow(data []byte) {
+	w := q.writer
+	w.join()
+	q.running, q.busy = true, true
+	q.mu.Unlock()
+	n := w.writeNow(data)
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.endBatch(data, len(data))
-	q.running = false
-	if len(q.tail) > 0 || len(q.entries) > 0 || q.closed {
+	q.gone += int64(n)
+	q.makeRoom()
+	left := data[n:]
+	if q.writer == nil { // shut
+		q.gone += int64(len(left))
+		left = nil
+	}
+	q.running, q.busy = false, len(left) > 0
+	if q.busy {
+		q.begun = append(q.memory.get(len(left)), left...)
+	}
+	if q.busy || len(q.tail) > 0 || len(q.entries) > 0 || q.closed {
 		q.wake()
 	}
-}
-
-// handOver has a goroutine go on with a batch of which writeNow has written n
-// bytes. It reports whether there is one: not after shut.
-func (q *queue) handOver(n int) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.gone += int64(n)
-	q.running = false
-	q.wake()
-	return q.running
+	w.leave()
 }
 
 // queued returns how many bytes were pushed and not yet written.

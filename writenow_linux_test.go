@@ -132,8 +132,10 @@ func TestSinglePushToSlowPeer(t *testing.T) {
 			large := pattern(8 << 20)
 			pushed := make(chan struct{}, 1)
 			last := func(c *framer.Conn) error {
-				err := errors.Join(
-					c.Push(large),
+				mine := bytes.Clone(large)
+				err := c.Push(mine)
+				clear(mine) // Push has copied what it has not written
+				err = errors.Join(err,
 					c.Push([]byte("second\n")),
 					c.PushWithProducer(framer.NewBytesProducer([]byte("third\n"))),
 					c.Push([]byte("fourth\n")))
