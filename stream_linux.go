@@ -120,7 +120,7 @@ func (s *socket) readable(fd uintptr) bool {
 		}
 		// Before the deadline was set, the output may have been discarded that
 		// was to tell of a reset.
-		if !s.empty || s.c.queue.relied() {
+		if !s.empty || s.c.queue.stillSo() {
 			return false
 		}
 	}
@@ -164,8 +164,17 @@ func (s *socket) noteTurn() {
 	}
 }
 
+// maxReceive is how much is read by one system call, in bytes.
+const maxReceive = 256 << 10
+
 // receive reads what there is, and learns whether there is more.
+//
+// The system call is made behind the back of the scheduler, which would be told so
+// that other goroutines can run if it takes long. It does not wait, and is a copy of
+// maxReceive at most; but the scheduler can't know, and for large copies often wakes
+// another thread for nothing.
 func (s *socket) receive(p []byte) (int, error) {
+	p = p[:min(len(p), maxReceive)]
 	// syscall.Recvmsg would ask for an address too. Unix sockets have no room for
 	// control messages, which could bring descriptors.
 	iov := syscall.Iovec{Base: unsafe.SliceData(p)}
@@ -177,13 +186,7 @@ func (s *socket) receive(p []byte) (int, error) {
 		msg.SetControllen(int(unsafe.Sizeof(s.told)))
 	}
 	for {
-		var n uintptr
-		var errno syscall.Errno
-		if s.spareScheduler(len(p)) {
-			n, _, errno = syscall.RawSyscall(syscall.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), syscall.MSG_DONTWAIT)
-		} else {
-			n, _, errno = syscall.Syscall(syscall.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), syscall.MSG_DONTWAIT)
-		}
+		n, _, errno := syscall.RawSyscall(syscall.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), syscall.MSG_DONTWAIT)
 		switch errno {
 		case 0:
 			s.empty = n > 0 && s.told.Level == syscall.IPPROTO_TCP && s.told.Type == tcpInq && s.told.left == 0
@@ -215,12 +218,20 @@ func (s *socket) write(p []byte) (int, error) {
 }
 
 // writable is called by RawConn.Write, once.
+//
+// To send is more than to copy: mostly the network, and on the same machine the
+// peer's side of it, is served in the same system call. The scheduler is told of
+// that, or else where many have input the longest delays would be several times as
+// long. Where the connection is alone nobody waits for it.
+//
+// (MSG_DONTWAIT, because os.File.Fd sets a descriptor to wait, and net.TCPConn.File
+// shares it.)
 func (s *socket) writable(fd uintptr) bool {
 	const flags = syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL
 	data, size := unsafe.Pointer(unsafe.SliceData(s.out)), uintptr(len(s.out))
 	for {
 		var n uintptr
-		if s.spareScheduler(len(s.out)) {
+		if s.alone.Load() && len(s.out) <= smallBuffer {
 			n, _, s.failed = syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(data), size, flags, 0, 0)
 		} else {
 			n, _, s.failed = syscall.Syscall6(syscall.SYS_SENDTO, fd, uintptr(data), size, flags, 0, 0)
@@ -231,17 +242,6 @@ func (s *socket) writable(fd uintptr) bool {
 		}
 	}
 }
-
-// spareScheduler reports whether a system call for size bytes is to be made behind
-// the back of the scheduler.
-//
-// The scheduler is told of system calls so that other goroutines can run if one
-// takes long. After the process was idle, that wakes a thread, mostly for nothing.
-// A call that copies little and does not wait takes a few microseconds; if the
-// connection is alone, nobody waits for it. Where many have input, the longest
-// delays would be several times as long. (MSG_DONTWAIT, because os.File.Fd sets a
-// descriptor to wait, and net.TCPConn.File shares it.)
-func (s *socket) spareScheduler(size int) bool { return size <= smallBuffer && s.alone.Load() }
 
 // sever cuts the connection as close(2) would.
 func (s *socket) sever(reset bool) {
