@@ -262,6 +262,40 @@ func ExampleShutdownHandler() {
 	// 421 closing
 }
 
+// A pipelinedEcho sends all lines that were read at once back in one push.
+type pipelinedEcho struct {
+	*framer.Conn
+	framer.Collector
+}
+
+func (e *pipelinedEcho) FoundTerminator() error {
+	return e.CollectIncomingData([]byte("\r\n"))
+}
+
+func (e *pipelinedEcho) HandleReadComplete() error {
+	defer e.Reset()
+	return e.Push(e.Bytes())
+}
+
+// Requests that come many at once are answered at once.
+func ExampleReadCompleteHandler() {
+	client, nc := net.Pipe()
+	newHandler := func(c *framer.Conn) framer.Handler {
+		c.SetTerminator(framer.Delimiter("\r\n"))
+		return &pipelinedEcho{Conn: c}
+	}
+	var served sync.WaitGroup
+	served.Go(func() { framer.NewConn(nc, newHandler, nil).Serve(context.Background()) })
+
+	fmt.Fprint(client, "one\r\ntwo\r\nthree\r\n")
+	answers := make([]byte, 100)
+	n, err := client.Read(answers)
+	fmt.Printf("%q %v\n", answers[:n], err)
+	client.Close()
+	served.Wait()
+	// Output: "one\r\ntwo\r\nthree\r\n" <nil>
+}
+
 // A logged echo tells why its connection has ended.
 type logged struct {
 	*echo

@@ -70,8 +70,8 @@ import (
 // channels do. An error that one of its methods returns ends the connection:
 // what was pushed before is still sent, and Serve returns the error.
 //
-// A Handler of a [Conn] may also be a [ConnectHandler], a [CloseHandler], an
-// [OversizeHandler] or a [ShutdownHandler].
+// A Handler may also be a [ReadCompleteHandler] or an [OversizeHandler], and that of
+// a [Conn] a [ConnectHandler], a [CloseHandler] or a [ShutdownHandler].
 type Handler interface {
 	// CollectIncomingData is given the next piece of the current message, as
 	// soon as it has come. data is never empty and never longer than
@@ -83,6 +83,19 @@ type Handler interface {
 	// FoundTerminator is called when the current message is complete. For an
 	// empty message, CollectIncomingData is not called before.
 	FoundTerminator() error
+}
+
+// A ReadCompleteHandler is a [Handler] that wants to know when it has seen all that
+// has come.
+type ReadCompleteHandler interface {
+	// HandleReadComplete is called when all input of a read has been given to the
+	// Handler, before more is read, and once more at the end of the input. It is
+	// not called after CloseWhenDone, nor after an error.
+	//
+	// A Handler that collects its answers until then needs one Push for all of
+	// them. That is the fastest way for small requests that come many at once; but
+	// the first answer has to wait for the last.
+	HandleReadComplete() error
 }
 
 // An OversizeHandler is a [Handler] that wants to know of messages longer than
@@ -182,6 +195,7 @@ type Framer struct {
 	filled     bool   // the last read has filled buf: a larger one is better
 	much       bool   // it has given much, if not all that buf could hold
 	readErr    error  // what the reader said after buf[:end]
+	gave       bool   // Run: the reader has, since the last HandleReadComplete
 
 	// What the last search found: bytes of the message, from start on, that
 	// nobody has been given yet, and whether the message ends after them.
@@ -486,7 +500,8 @@ func (f *Framer) fill() error {
 	n, err := f.read(f.buf[f.end:])
 	f.end += n
 	switch {
-	case n > 0:
+	case err == nil:
+		f.gave = true
 		f.filled, f.much = f.end == len(f.buf), n > f.smallSize/2
 	case err == errWouldBlock:
 		f.giveBack()
@@ -600,6 +615,7 @@ func (f *Framer) unfinished() error {
 // it is, a [*MessageTooLongError] for a message above MaxMessageSize, and an
 // error that is [ErrBadPrefix] for a senseless header.
 func (f *Framer) Run(h Handler) error {
+	complete, _ := h.(ReadCompleteHandler)
 	for {
 		if err := f.runShort(h); err != nil {
 			return err
@@ -624,6 +640,9 @@ func (f *Framer) Run(h Handler) error {
 			err = f.oversize(h, err)
 		case ok:
 			err = f.give(h, p)
+		case complete != nil && f.gave:
+			f.gave = false
+			err = complete.HandleReadComplete()
 		default:
 			if err = f.more(); err == io.EOF {
 				return nil
@@ -822,7 +841,9 @@ func (f *Framer) moreOfMessage() error {
 // forgetMessage makes room for another message, if the last one was returned.
 func (f *Framer) forgetMessage() {
 	if f.returned {
-		f.usual = len(f.message)
+		if len(f.message) > 0 {
+			f.usual = len(f.message)
+		}
 		f.message = f.message[:0]
 		f.returned = false
 	}
