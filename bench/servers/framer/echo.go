@@ -9,34 +9,23 @@ import "github.com/goframer/framer"
 const crlf = "\r\n"
 
 // An echoHandler sends every line back.
-type echoHandler struct {
-	*framer.Conn
-	framer.Collector
-}
+type echoHandler struct{ answers }
 
 func newEchoHandler(c *framer.Conn) framer.Handler {
 	c.SetTerminator(framer.Delimiter(crlf))
-	return &echoHandler{Conn: c}
+	return &echoHandler{answers{Conn: c}}
 }
 
-// CollectIncomingData collects small pieces, to push them with their CRLF, and
-// passes large ones on, so that they are not copied twice.
 func (h *echoHandler) CollectIncomingData(data []byte) error {
-	if len(data) < 1024 && h.Len() == 0 {
-		return h.Collector.CollectIncomingData(data)
-	}
-	if h.Len() > 0 {
-		h.Push(h.Bytes())
-		h.Reset()
-	}
-	return h.Push(data)
+	h.begin()
+	h.buf = append(h.buf, data...)
+	return nil
 }
 
 func (h *echoHandler) FoundTerminator() error {
-	h.Collector.CollectIncomingData([]byte(crlf))
-	err := h.Push(h.Bytes())
-	h.Reset()
-	return err
+	h.begin()
+	h.buf = append(h.buf, crlf...)
+	return nil
 }
 
 // newEchoMessages makes handlers that send every line back.

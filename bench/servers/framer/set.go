@@ -11,14 +11,14 @@ import (
 
 // A setHandler answers payloads, which it drops as they come.
 type setHandler struct {
-	*framer.Conn
+	answers
 	command   framer.Collector
 	inPayload bool
 }
 
 func newSetHandler(c *framer.Conn) framer.Handler {
 	c.SetTerminator(framer.Delimiter(crlf))
-	return &setHandler{Conn: c}
+	return &setHandler{answers: answers{Conn: c}}
 }
 
 func (h *setHandler) CollectIncomingData(data []byte) error {
@@ -31,8 +31,9 @@ func (h *setHandler) CollectIncomingData(data []byte) error {
 func (h *setHandler) FoundTerminator() error {
 	if h.inPayload {
 		h.inPayload = false
-		h.SetTerminator(framer.Delimiter(crlf))
-		return h.Push([]byte(serverside.Stored))
+		h.begin()
+		h.buf = append(h.buf, serverside.Stored...)
+		return h.SetTerminator(framer.Delimiter(crlf))
 	}
 	n, err := serverside.PayloadSize(h.command.Bytes())
 	if err != nil {
