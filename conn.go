@@ -167,7 +167,6 @@ type Conn struct {
 	values      context.Context // of Serve, or nil
 	life        context.Context // made by Context
 	cancel      context.CancelCauseFunc
-	served      bool
 	state       ConnState
 	reason      error     // why the connection ends
 	deadline    time.Time // for reading, as it was last set
@@ -176,6 +175,7 @@ type Conn struct {
 	lingerEnd   time.Time // set when the output has ended
 	unsent      int       // bytes of it that the peer's system has not taken
 	outputEnded bool
+	served      bool
 	drained     chan struct{} // closed by the writer after the last byte; made by awaitWriter
 }
 

@@ -194,20 +194,20 @@ type Framer struct {
 	start, end int    // buf[start:end] is unread
 	filled     bool   // the last read has filled buf: a larger one is better
 	much       bool   // it has given much, if not all that buf could hold
-	readErr    error  // what the reader said after buf[:end]
 	gave       bool   // Run: the reader has, since the last HandleReadComplete
+	readErr    error  // what the reader said after buf[:end]
 
 	// What the last search found: bytes of the message, from start on, that
 	// nobody has been given yet, and whether the message ends after them.
 	known int
-	ended bool
 	drop  int    // length of the delimiter after them
 	token []byte // Split: in place of known, already advanced over
+	ended bool
 
-	size     int64 // bytes of the current message that were given out
 	begun    bool  // a byte of the current message has come, if only of its header
 	skipping bool  // the rest of the current message is thrown away
 	finished bool  // Split returned its final token
+	size     int64 // bytes of the current message that were given out
 	empties  int   // tokens from Split without progress
 	head     [headSize]byte
 	message  []byte // Next: the message so far, if the buffer could not hold it
