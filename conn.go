@@ -160,7 +160,7 @@ type Conn struct {
 	write      func() // runWriter
 
 	shutting atomic.Bool // Shutdown was asked for
-	writing  atomic.Bool // the writer waits for the connection, not for a producer
+	writing  atomic.Bool // a write goes on; not while the writer waits for a producer
 	writers  sync.WaitGroup
 
 	mu          sync.Mutex
@@ -629,8 +629,9 @@ func (c *Conn) log(level slog.Level, msg string, err error, attrs ...slog.Attr) 
 	}
 }
 
-// Push queues a copy of data for sending. While the queue is full it waits: until
-// there is room, or the connection has ended. Nothing is sent for empty data.
+// Push queues a copy of data for sending, or writes it at once: data may be used
+// again when Push returns. While the queue is full it waits: until there is room, or
+// the connection has ended. Nothing is sent for empty data.
 //
 // What goes wrong in sending is not an error of Push: it ends the connection and is
 // its reason. After that, and after CloseWhenDone, Push returns an error that is

@@ -85,16 +85,20 @@ type Handler interface {
 	FoundTerminator() error
 }
 
-// A ReadCompleteHandler is a [Handler] that wants to know when it has seen all that
-// has come.
+// A ReadCompleteHandler is a [Handler] that wants to know when it has been given all
+// that has come.
 type ReadCompleteHandler interface {
-	// HandleReadComplete is called when all input of a read has been given to the
-	// Handler, before more is read, and once more at the end of the input. It is
-	// not called after CloseWhenDone, nor after an error.
+	// HandleReadComplete is called when the other methods have been called for all
+	// input that was read, as far as it can be given yet: before more is read, and
+	// at the end of the input. It is called once for many of them, and not if none
+	// was called.
 	//
 	// A Handler that collects its answers until then needs one Push for all of
 	// them. That is the fastest way for small requests that come many at once; but
-	// the first answer has to wait for the last.
+	// the first answer has to wait for the last. Nothing limits what is collected
+	// so: large answers should be pushed before. And after CloseWhenDone or an
+	// error, also in the framing, HandleReadComplete is not called: what was
+	// collected must be pushed before CloseWhenDone is called or an error returned.
 	HandleReadComplete() error
 }
 
@@ -189,12 +193,12 @@ type Framer struct {
 	term    Terminator
 	search  search
 	changed bool // SetTerminator was called; cleared before each callback
+	gave    bool // there were callbacks since the last HandleReadComplete
 
 	buf        []byte // nil while there is no input
 	start, end int    // buf[start:end] is unread
 	filled     bool   // the last read has filled buf: a larger one is better
 	much       bool   // it has given much, if not all that buf could hold
-	gave       bool   // Run: the reader has, since the last HandleReadComplete
 	readErr    error  // what the reader said after buf[:end]
 
 	// What the last search found: bytes of the message, from start on, that
@@ -500,8 +504,7 @@ func (f *Framer) fill() error {
 	n, err := f.read(f.buf[f.end:])
 	f.end += n
 	switch {
-	case err == nil:
-		f.gave = true
+	case n > 0:
 		f.filled, f.much = f.end == len(f.buf), n > f.smallSize/2
 	case err == errWouldBlock:
 		f.giveBack()
@@ -668,7 +671,7 @@ func (f *Framer) runShort(h Handler) error {
 		}
 		f.start += n
 		f.ends++
-		f.changed = false
+		f.changed, f.gave = false, true
 		if n > 0 {
 			if err := h.CollectIncomingData(data[:n:n]); err != nil {
 				return err
@@ -700,7 +703,7 @@ func (f *Framer) more() error {
 
 // give passes p on to h.
 func (f *Framer) give(h Handler, p part) error {
-	f.changed = false
+	f.changed, f.gave = false, true
 	if len(p.data) > 0 {
 		if err := h.CollectIncomingData(p.data); err != nil {
 			return err
@@ -732,7 +735,7 @@ func (f *Framer) oversize(h Handler, err error) error {
 	if !ok {
 		return err
 	}
-	f.changed = false
+	f.changed, f.gave = false, true
 	if err := oversize.HandleOversize(long); err != nil {
 		return err
 	}

@@ -79,8 +79,10 @@ func (c *Conn) leave() { c.writers.Done() }
 // writeNow does what the writer goroutine would with data, as long as it need not
 // wait, and returns how many bytes it has written.
 func (c *Conn) writeNow(data []byte) int {
+	c.writing.Store(true)
 	n, err := c.stream.write(data[:min(len(data), c.writeSize)])
 	if n == 0 && err == nil {
+		c.writing.Store(false)
 		return 0
 	}
 	if err := c.wrote(int64(n), err); err != nil {
@@ -169,10 +171,10 @@ func (c *Conn) writeAll(p []byte) error {
 // within WriteTimeout.
 func (c *Conn) writeSome(p []byte) (int, error) {
 	c.disarmWrite()
+	c.writing.Store(true)
 	n, err := c.stream.write(p[:min(len(p), c.writeSize)])
 	if n == 0 && err == nil {
 		c.armWrite()
-		c.writing.Store(true)
 		n, err = c.nc.Write(p[:min(len(p), c.waitSize)])
 	}
 	return n, c.wrote(int64(n), err)
@@ -216,9 +218,7 @@ func (c *Conn) wrote(n int64, err error) error {
 		c.moved = time.Now()
 		c.mu.Unlock()
 	}
-	if c.writing.Load() {
-		c.writing.Store(false)
-	}
+	c.writing.Store(false)
 	c.bytesWritten.Add(n)
 	switch {
 	case err == nil && n == 0:

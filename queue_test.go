@@ -158,13 +158,16 @@ func TestPushesAreGathered(t *testing.T) {
 }
 
 func TestWriteBufferSize(t *testing.T) {
+	const large = 100_000
 	tests := []struct {
-		size int
-		want []int
+		size, pushed int
+		want         []int
 	}{
-		{300, []int{300, 300, 300, 100, 300, 300, 300, 100}},
-		{0, []int{1000, 1000}},
-		{-1, []int{1000, 1000}},
+		{300, 1000, []int{300, 300, 300, 100, 300, 300, 300, 100}},
+		{0, 1000, []int{1000, 1000}},
+		{-1, 1000, []int{1000, 1000}},
+		{0, large, []int{64 << 10, large - 64<<10, 64 << 10, large - 64<<10}}, // a pipe waits
+		{-1, large, []int{large, large}},
 	}
 	for _, test := range tests {
 		nc, peer := net.Pipe()
@@ -172,8 +175,8 @@ func TestWriteBufferSize(t *testing.T) {
 		var s script
 		s.onConnect = func() error {
 			return errors.Join(
-				s.Push(make([]byte, 1000)),
-				s.PushWithProducer(framer.NewBytesProducer(make([]byte, 1000))),
+				s.Push(make([]byte, test.pushed)),
+				s.PushWithProducer(framer.NewBytesProducer(make([]byte, test.pushed))),
 				s.CloseWhenDone(),
 			)
 		}

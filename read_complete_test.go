@@ -29,8 +29,8 @@ func (h *completeTranscript) HandleReadComplete() error {
 	return h.complete()
 }
 
-// Between two reads there is one call of HandleReadComplete, after all others, and
-// one at the end. It changes nothing else.
+// Between two reads there is one call of HandleReadComplete, after all others, if
+// there were any; likewise at the end. It changes nothing else.
 func TestReadComplete(t *testing.T) {
 	terminators := []framer.Terminator{
 		framer.None(),
@@ -40,7 +40,7 @@ func TestReadComplete(t *testing.T) {
 		framer.FixedLength(2),
 	}
 	// A < is a read.
-	want := regexp.MustCompile(`^(<[ab|*]*\.)+$`)
+	want := regexp.MustCompile(`^(<([ab|]+\.)?)+$`)
 	for _, terminator := range terminators {
 		for input := range inputs("ab", 6) {
 			for chunks := range cuts(input) {
@@ -96,7 +96,7 @@ func TestReadCompleteSetsTerminator(t *testing.T) {
 	if err := f.Run(h); err != io.ErrUnexpectedEOF {
 		t.Errorf("Run: %v, want %v", err, io.ErrUnexpectedEOF)
 	}
-	if got, want := h.String(), "<x.|<y.<."; got != want {
+	if got, want := h.String(), "<x.|.<y.<"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

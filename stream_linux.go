@@ -170,9 +170,9 @@ const maxReceive = 256 << 10
 // receive reads what there is, and learns whether there is more.
 //
 // The system call is made behind the back of the scheduler, which would be told so
-// that other goroutines can run if it takes long. It does not wait, and is a copy of
-// maxReceive at most; but the scheduler can't know, and for large copies often wakes
-// another thread for nothing.
+// that other goroutines can run if it takes long. It is a copy, of maxReceive at
+// most; but the scheduler can't know, and for large ones often wakes another thread
+// for nothing. Only if a write goes on, it may have to wait for the end of that.
 func (s *socket) receive(p []byte) (int, error) {
 	p = p[:min(len(p), maxReceive)]
 	// syscall.Recvmsg would ask for an address too. Unix sockets have no room for
@@ -186,7 +186,13 @@ func (s *socket) receive(p []byte) (int, error) {
 		msg.SetControllen(int(unsafe.Sizeof(s.told)))
 	}
 	for {
-		n, _, errno := syscall.RawSyscall(syscall.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), syscall.MSG_DONTWAIT)
+		var n uintptr
+		var errno syscall.Errno
+		if s.c.writing.Load() {
+			n, _, errno = syscall.Syscall(syscall.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), syscall.MSG_DONTWAIT)
+		} else {
+			n, _, errno = syscall.RawSyscall(syscall.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), syscall.MSG_DONTWAIT)
+		}
 		switch errno {
 		case 0:
 			s.empty = n > 0 && s.told.Level == syscall.IPPROTO_TCP && s.told.Type == tcpInq && s.told.left == 0

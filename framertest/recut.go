@@ -257,6 +257,13 @@ func (r *recorder) CollectIncomingData(data []byte) error {
 	return r.Handler.CollectIncomingData(data)
 }
 
+func (r *recorder) HandleReadComplete() error {
+	if h, ok := r.Handler.(framer.ReadCompleteHandler); ok {
+		return h.HandleReadComplete()
+	}
+	return nil
+}
+
 func (r *recorder) FoundTerminator() error {
 	fmt.Fprintf(&r.log, "message %q\n", r.message)
 	r.message = nil

@@ -342,6 +342,28 @@ func (g *greeter) FoundTerminator() error {
 
 func (g *greeter) HandleClose(err error) { g.closed(err) }
 
+// pipelined answers all messages of a read at once.
+type pipelined struct {
+	*framer.Conn
+	framer.Collector
+	answers []byte
+}
+
+func (p *pipelined) FoundTerminator() error {
+	p.answers = fmt.Appendf(p.answers, "<%s>", p.Take())
+	return nil
+}
+
+func (p *pipelined) HandleReadComplete() error {
+	defer func() { p.answers = nil }()
+	return p.Push(p.answers)
+}
+
+func newPipelined(c *framer.Conn) framer.Handler {
+	c.SetTerminator(framer.Delimiter("\r\n"))
+	return &pipelined{Conn: c}
+}
+
 // A transcript has what the handler saw, what it sent, and how it ended.
 func TestTranscript(t *testing.T) {
 	var closed int
@@ -360,6 +382,7 @@ func TestTranscript(t *testing.T) {
 		{"unfinished", newEchoHandler, "a\r\nb\r", "message \"a\"\nrest \"b\\r\"\nsent \"<a>\"\nend unexpected EOF\n"},
 		{"too long", newEchoHandler, "a\r\nabcdefghi\r\n", "message \"a\"\ntoo long \"abcdefgh\"\nrest \"\"\nsent \"<a>\"\nend message too long, limit 8\n"},
 		{"optional methods", newGreeter, "abcdefghi\r\na\r\nquit\r\nmore", "too long \"abcdefgh\"\nmessage \"a\"\nmessage \"quit\"\nrest \"\"\nsent \"welcome too long <a>\"\nend <nil>\n"},
+		{"HandleReadComplete", newPipelined, "a\r\nb\r\nc", "message \"a\"\nmessage \"b\"\nrest \"c\"\nsent \"<a><b>\"\nend unexpected EOF\n"},
 		{"error", newGreeter, "fail\r\na\r\n", "message \"fail\"\nrest \"\"\nsent \"welcome \"\nend as you wish\n"},
 		{"panic", newGreeter, "panic\r\na\r\n", "message \"panic\"\nrest \"\"\nsent \"welcome \"\nend framer: panic: as you wish\n"},
 		{"Messages", newEcho, "a\r\nb", "rest \"\"\nsent \"a\\r\\n\"\nend unexpected EOF\n"},
