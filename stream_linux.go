@@ -73,6 +73,7 @@ type socket struct {
 	alone atomic.Bool
 
 	// For write.
+	small   uint // how many writes were small
 	out     []byte
 	written int
 	failed  syscall.Errno
@@ -223,30 +224,41 @@ func (s *socket) write(p []byte) (int, error) {
 	return s.written, nil
 }
 
-// writable is called by RawConn.Write, once.
-//
-// To send is more than to copy: mostly the network, and on the same machine the
-// peer's side of it, is served in the same system call. The scheduler is told of
-// that, or else where many have input the longest delays would be several times as
-// long. Where the connection is alone nobody waits for it.
-//
-// (MSG_DONTWAIT, because os.File.Fd sets a descriptor to wait, and net.TCPConn.File
-// shares it.)
+// writable is called by RawConn.Write, once. (MSG_DONTWAIT, because os.File.Fd sets a
+// descriptor to wait, and net.TCPConn.File shares it.)
 func (s *socket) writable(fd uintptr) bool {
 	const flags = syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL
 	data, size := unsafe.Pointer(unsafe.SliceData(s.out)), uintptr(len(s.out))
+	tell := s.tellScheduler()
 	for {
 		var n uintptr
-		if s.alone.Load() && len(s.out) <= smallBuffer {
-			n, _, s.failed = syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(data), size, flags, 0, 0)
-		} else {
+		if tell {
 			n, _, s.failed = syscall.Syscall6(syscall.SYS_SENDTO, fd, uintptr(data), size, flags, 0, 0)
+		} else {
+			n, _, s.failed = syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(data), size, flags, 0, 0)
 		}
 		if s.failed != syscall.EINTR {
 			s.written = int(n)
 			return true
 		}
 	}
+}
+
+// tellScheduler reports whether the scheduler is to be told of the next write.
+//
+// To send is more than to copy: mostly the network, and on the same machine the
+// peer's side of it, is served in the same system call. If the thread loses its
+// processor there, the scheduler must know, so that others can run meanwhile. But
+// to be told of all small writes keeps it busy, for a fifth of the CPU time of
+// fifty connections; of none, their p99 latency is three times as long. Of one in
+// eight, most of both is won: .95 and 1.3. Where a connection is alone nobody waits
+// for it.
+func (s *socket) tellScheduler() bool {
+	if len(s.out) > smallBuffer {
+		return true
+	}
+	s.small++
+	return s.small%8 == 1 && !s.alone.Load()
 }
 
 // sever cuts the connection as close(2) would.
