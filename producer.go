@@ -9,6 +9,9 @@ import (
 	"io"
 	"iter"
 	"os"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // A Producer makes outgoing bytes, piece by piece, when the connection has taken
@@ -26,7 +29,29 @@ type Producer interface {
 	//
 	// More must not wait for its own connection, as Push does when the queue is
 	// full; TryPush is safe.
+	//
+	// The connection can't end before More has returned. What it can interrupt, when
+	// it ends or its output is discarded, is a producer of [NewReaderProducer], alone
+	// or within [Concat] and [OnDone]. Any other that may block for long should heed
+	// [Conn.Context].
 	More() ([]byte, error)
+}
+
+// An interrupter is a Producer whose More may wait for something outside.
+type interrupter interface {
+	// interrupt makes More return soon. It may be called from any goroutine, more
+	// than once, before, while and after More, transfer and end run. No lock may be
+	// held that More, or a Close, can need. From then on, what More returns is not
+	// for the peer, and its error not to be reported: it is errDiscarded where More
+	// could have had more to say.
+	interrupt()
+}
+
+// interruptProducer interrupts p if that is possible.
+func interruptProducer(p Producer) {
+	if p, ok := p.(interrupter); ok {
+		p.interrupt()
+	}
 }
 
 // A ProducerFunc is a function that is a [Producer].
@@ -69,8 +94,16 @@ func NewBytesProducer(data []byte) Producer {
 // NewReaderProducer returns a producer of all that r has. r is closed with the
 // producer if it is an [io.Closer].
 //
-// On a TCP connection an [*os.File], or an [*io.LimitedReader] of one, goes out
-// by sendfile(2) or its like, where the system has it.
+// When the connection ends, or its output is discarded, a Read that waits is
+// interrupted: by SetReadDeadline if r has that method and it returns nil, as that
+// of a [net.Conn] and of a pipe does; otherwise by Close, which must allow Read to
+// be called concurrently and should unblock it, as that of [io.PipeReader] does. If
+// r has neither method, or is a file that knows no deadlines, as [os.Stdin] may be,
+// the connection, and Serve, must wait for Read.
+//
+// An [*io.LimitedReader] is closed and interrupted as what it reads from. On a TCP
+// connection an [*os.File], or an [*io.LimitedReader] of one, goes out by
+// sendfile(2) or its like, where the system has it.
 func NewReaderProducer(r io.Reader) Producer { return &readerProducer{r: r} }
 
 // readerBufferSize is what a readerProducer reads at once, in bytes.
@@ -80,35 +113,87 @@ type readerProducer struct {
 	r   io.Reader
 	buf []byte
 	err error // what r said with the last piece
+
+	stopped atomic.Bool // interrupted, or closed
+	seeks   atomic.Bool // r is a file that has a position, and need not be closed to go on
+
+	mu       sync.Mutex // held while r is interrupted or closed, not while it is read
+	closed   bool
+	closeErr error
 }
 
 func (p *readerProducer) More() ([]byte, error) {
 	if p.buf == nil {
 		p.buf = make([]byte, readerBufferSize)
 	}
-	for range maxEmpty {
-		if p.err != nil {
-			return nil, p.err
-		}
-		var n int
-		n, p.err = p.r.Read(p.buf)
-		if n > 0 {
+	for empty := 0; p.err == nil && empty < maxEmpty; empty++ {
+		if n := p.read(); n > 0 {
 			return p.buf[:n], nil
 		}
+	}
+	if p.err != nil {
+		return nil, p.err
 	}
 	return nil, io.ErrNoProgress
 }
 
+// read reads into p.buf. What r says with the bytes is in p.err.
+func (p *readerProducer) read() (n int) {
+	if p.stopped.Load() {
+		p.err = errDiscarded
+		return 0
+	}
+	n, p.err = p.r.Read(p.buf)
+	if p.stopped.Load() {
+		p.err = errDiscarded // whatever r says: an io.EOF may be that of a Close
+		return 0
+	}
+	return n
+}
+
+// source returns what can be closed or interrupted.
+func (p *readerProducer) source() io.Reader {
+	if limited, ok := p.r.(*io.LimitedReader); ok {
+		return limited.R
+	}
+	return p.r
+}
+
+func (p *readerProducer) interrupt() {
+	if p.stopped.Swap(true) {
+		return // perhaps by the Close that has led here
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.setReadDeadline() || p.seeks.Load() {
+		return // a Close would wait for a transfer on some systems
+	}
+	p.closeOnce()
+}
+
+// setReadDeadline ends the reads of r, if it can.
+func (p *readerProducer) setReadDeadline() bool {
+	r, ok := p.source().(interface{ SetReadDeadline(time.Time) error })
+	return ok && protect(func() error { return r.SetReadDeadline(longAgo) }) == nil
+}
+
 func (p *readerProducer) Close() error {
-	if c, ok := p.r.(io.Closer); ok {
-		return c.Close()
+	p.stopped.Store(true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closeOnce()
+	return p.closeErr
+}
+
+// closeOnce closes r. p.mu must be held.
+func (p *readerProducer) closeOnce() {
+	if p.closed {
+		return
 	}
-	if lr, ok := p.r.(*io.LimitedReader); ok {
-		if c, ok := lr.R.(io.Closer); ok {
-			return c.Close()
-		}
+	p.closed = true
+	if c, ok := p.source().(io.Closer); ok {
+		p.closeErr = protect(c.Close)
 	}
-	return nil
 }
 
 // A transferrer is a Producer that can pass its bytes to a connection without
@@ -126,6 +211,9 @@ var errNoTransfer = errors.New("framer: not a file")
 const transferSize = 1 << 20
 
 func (p *readerProducer) transfer(w io.ReaderFrom) (int64, error) {
+	if p.err != nil {
+		return 0, errNoTransfer // More returns it
+	}
 	src, size := p.r, int64(transferSize)
 	limited, ok := src.(*io.LimitedReader)
 	if ok {
@@ -142,15 +230,22 @@ func (p *readerProducer) transfer(w io.ReaderFrom) (int64, error) {
 	if err != nil {
 		return 0, errNoTransfer // a pipe, perhaps
 	}
+	p.seeks.Store(true)
+	if p.stopped.Load() {
+		return 0, errDiscarded
+	}
 	n, err := w.ReadFrom(&io.LimitedReader{R: file, N: size})
+	if limited != nil {
+		limited.N -= n
+	}
+	if p.stopped.Load() && (err != nil || n == 0) {
+		return n, errDiscarded
+	}
 	if err != nil && n > 0 {
 		// ReadFrom may have read more than it could send.
 		if _, seekErr := file.Seek(offset+n, io.SeekStart); seekErr != nil {
 			return n, seekErr
 		}
-	}
-	if limited != nil {
-		limited.N -= n
 	}
 	return n, err
 }
@@ -193,19 +288,27 @@ func Concat(ps ...Producer) Producer {
 }
 
 type concatProducer struct {
+	mu   sync.Mutex // for changes of rest, and for interrupt
 	rest []Producer
 	errs []error // of those that were closed
+
+	interrupted atomic.Bool
 }
 
 func (p *concatProducer) More() ([]byte, error) {
 	for len(p.rest) > 0 {
+		if p.interrupted.Load() {
+			return nil, errDiscarded // the interrupt was for one before
+		}
 		piece, err := p.rest[0].More()
 		if err != nil && err != io.EOF {
 			return nil, err
 		}
 		if len(piece) > 0 {
 			if err == io.EOF {
+				p.mu.Lock()
 				p.rest[0] = lastPiece{p.rest[0]}
+				p.mu.Unlock()
 			}
 			return piece, nil
 		}
@@ -216,6 +319,9 @@ func (p *concatProducer) More() ([]byte, error) {
 
 func (p *concatProducer) transfer(w io.ReaderFrom) (int64, error) {
 	for len(p.rest) > 0 {
+		if p.interrupted.Load() {
+			return 0, errDiscarded
+		}
 		t, ok := p.rest[0].(transferrer)
 		if !ok {
 			return 0, errNoTransfer
@@ -232,16 +338,34 @@ func (p *concatProducer) transfer(w io.ReaderFrom) (int64, error) {
 // so that the next one follows even if it can't be closed.
 func (p *concatProducer) advance() {
 	first := p.rest[0]
-	p.rest = p.rest[1:]
+	p.setRest(p.rest[1:])
 	p.errs = append(p.errs, endProducer(first, nil))
 }
 
+func (p *concatProducer) setRest(rest []Producer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rest = rest
+}
+
+func (p *concatProducer) interrupt() {
+	p.interrupted.Store(true) // first: what follows the one that is interrupted must not begin
+	p.mu.Lock()
+	var first Producer
+	if len(p.rest) > 0 {
+		first = p.rest[0]
+	}
+	p.mu.Unlock()
+	interruptProducer(first)
+}
+
 func (p *concatProducer) end(cause error) error {
-	errs := p.errs
-	for _, q := range p.rest {
+	rest, errs := p.rest, p.errs
+	p.setRest(nil)
+	p.errs = nil
+	for _, q := range rest {
 		errs = append(errs, endProducer(q, cause))
 	}
-	p.rest, p.errs = nil, nil
 	return errors.Join(errs...)
 }
 
@@ -251,6 +375,7 @@ func (p *concatProducer) Close() error { return p.end(errDiscarded) }
 type lastPiece struct{ p Producer }
 
 func (lastPiece) More() ([]byte, error)   { return nil, nil }
+func (l lastPiece) interrupt()            { interruptProducer(l.p) }
 func (l lastPiece) end(cause error) error { return endProducer(l.p, cause) }
 
 // OnDone returns p with a function that is called once when p has come to its
@@ -284,7 +409,9 @@ func (p *doneProducer) More() ([]byte, error) {
 	}
 	piece, err := p.p.More()
 	if err != nil && err != io.EOF {
-		p.err = err
+		if err != errDiscarded { // which is not its own
+			p.err = err
+		}
 		return nil, err
 	}
 	p.last = err == io.EOF
@@ -307,6 +434,8 @@ func (p *doneProducer) transfer(w io.ReaderFrom) (int64, error) {
 	p.exhausted = n == 0 && err == nil
 	return n, err
 }
+
+func (p *doneProducer) interrupt() { interruptProducer(p.p) }
 
 func (p *doneProducer) end(cause error) error {
 	if p.f == nil {

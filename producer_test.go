@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/goframer/framer"
 )
@@ -729,3 +730,340 @@ func produceTCP(t *testing.T, p framer.Producer) (received string, reason error)
 	}
 	return string(data), <-served
 }
+
+// A silentReader notes when it is read, which lasts until it is interrupted, and
+// counts how often it is closed.
+type silentReader struct {
+	io.ReadCloser
+	reading chan struct{} // closed by the first Read
+	once    sync.Once
+	closes  atomic.Int32
+	after   func() // called by Close, if not nil
+}
+
+func newSilentReader(r io.ReadCloser) *silentReader {
+	return &silentReader{ReadCloser: r, reading: make(chan struct{})}
+}
+
+func (r *silentReader) Read(p []byte) (int, error) {
+	r.once.Do(func() { close(r.reading) })
+	return r.ReadCloser.Read(p)
+}
+
+var errClose = errors.New("a close that fails")
+
+func (r *silentReader) Close() error {
+	r.closes.Add(1)
+	if r.after != nil {
+		r.after()
+	}
+	return errors.Join(r.ReadCloser.Close(), errClose)
+}
+
+// A deadlineReader is a silentReader that can be interrupted without Close.
+type deadlineReader struct{ *silentReader }
+
+func (r deadlineReader) SetReadDeadline(t time.Time) error {
+	return r.ReadCloser.(interface{ SetReadDeadline(time.Time) error }).SetReadDeadline(t)
+}
+
+// A noDeadlineReader only has the method.
+type noDeadlineReader struct{ *silentReader }
+
+func (r noDeadlineReader) SetReadDeadline(time.Time) error { return os.ErrNoDeadline }
+
+// silences are readers that have nothing to say. end is what ends them by
+// themselves.
+var silences = []struct {
+	name string
+	make func(t *testing.T) (r io.Reader, silent *silentReader, end func())
+}{
+	{"os.Pipe", func(t *testing.T) (io.Reader, *silentReader, func()) {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { w.Close() })
+		silent := newSilentReader(r)
+		return deadlineReader{silent}, silent, func() { w.Close() }
+	}},
+	{"net.Pipe", func(t *testing.T) (io.Reader, *silentReader, func()) {
+		r, w := net.Pipe()
+		t.Cleanup(func() { w.Close() })
+		silent := newSilentReader(r)
+		return deadlineReader{silent}, silent, func() { w.Close() }
+	}},
+	{"TCP", func(t *testing.T) (io.Reader, *silentReader, func()) {
+		r, w := tcpPair(t)
+		t.Cleanup(func() { w.Close() })
+		silent := newSilentReader(r)
+		return deadlineReader{silent}, silent, func() { w.Close() }
+	}},
+	{"io.Pipe", func(t *testing.T) (io.Reader, *silentReader, func()) {
+		r, w := io.Pipe()
+		silent := newSilentReader(r)
+		return silent, silent, func() { w.Close() }
+	}},
+	{"Closer that ends with io.EOF", func(t *testing.T) (io.Reader, *silentReader, func()) {
+		r, w := io.Pipe()
+		silent := newSilentReader(struct {
+			io.Reader
+			io.Closer
+		}{readerFunc(func(p []byte) (int, error) {
+			n, _ := r.Read(p)
+			return n, io.EOF
+		}), r})
+		return silent, silent, func() { w.Close() }
+	}},
+	{"no deadline", func(t *testing.T) (io.Reader, *silentReader, func()) {
+		r, w := io.Pipe()
+		silent := newSilentReader(r)
+		return noDeadlineReader{silent}, silent, func() { w.Close() }
+	}},
+}
+
+// interruptNestings are where a reader can be.
+var interruptNestings = []struct {
+	name string
+	wrap func(r io.Reader) framer.Producer
+}{
+	{"alone", framer.NewReaderProducer},
+	{"LimitedReader", func(r io.Reader) framer.Producer {
+		return framer.NewReaderProducer(&io.LimitedReader{R: r, N: 100})
+	}},
+	{"first of Concat", func(r io.Reader) framer.Producer {
+		return framer.Concat(framer.NewReaderProducer(r), framer.NewBytesProducer([]byte("b")))
+	}},
+	{"second of Concat", func(r io.Reader) framer.Producer {
+		return framer.Concat(framer.NewBytesProducer([]byte("a")), framer.NewReaderProducer(r))
+	}},
+	{"behind a last piece", func(r io.Reader) framer.Producer {
+		a := &testProducer{pieces: []string{"a"}, ending: endEOF, with: true}
+		return framer.Concat(a, framer.NewReaderProducer(r))
+	}},
+	{"OnDone", func(r io.Reader) framer.Producer {
+		return framer.OnDone(framer.NewReaderProducer(r), func(int64, error) {})
+	}},
+	{"nested", func(r io.Reader) framer.Producer {
+		ignore := func(int64, error) {}
+		p := framer.Concat(framer.NewBytesProducer([]byte("b")), framer.OnDone(framer.NewReaderProducer(&io.LimitedReader{R: r, N: 100}), ignore))
+		return framer.OnDone(framer.Concat(framer.Concat(framer.NewBytesProducer([]byte("a"))), p, framer.Concat()), ignore)
+	}},
+}
+
+// exhaust asks p as the writer does, until it has no more or fails.
+func exhaust(p framer.Producer) error {
+	for {
+		piece, err := p.More()
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil || len(piece) == 0:
+			return err
+		}
+	}
+}
+
+func TestProducerInterrupt(t *testing.T) {
+	for _, silence := range silences {
+		for _, nesting := range interruptNestings {
+			for _, when := range []string{"before", "while it waits", "and while it is closed", "after it was closed"} {
+				t.Run(silence.name+"/"+nesting.name+"/"+when, func(t *testing.T) {
+					r, silent, end := silence.make(t)
+					p, done := onDone(nesting.wrap(r))
+					if when == "before" {
+						framer.InterruptProducer(p)
+					}
+					if when == "and while it is closed" {
+						silent.after = func() { framer.InterruptProducer(p) }
+					}
+					asked := make(chan error)
+					go func() { asked <- exhaust(p) }()
+					switch when {
+					case "while it waits", "and while it is closed":
+						<-silent.reading
+						framer.InterruptProducer(p)
+						framer.InterruptProducer(p)
+					case "after it was closed":
+						<-silent.reading
+						end()
+					}
+					err := <-asked
+					if (err == nil) != (when == "after it was closed") {
+						t.Errorf("asked: %v", err)
+					}
+					if err := p.(io.Closer).Close(); !errors.Is(err, errClose) && when != "after it was closed" {
+						t.Errorf("closed: %v", err)
+					}
+					framer.InterruptProducer(p)
+					if n := silent.closes.Load(); n != 1 {
+						t.Errorf("the reader was closed %d times", n)
+					}
+					if err != nil {
+						// Not what the reader was interrupted with.
+						if got := <-done; !errors.Is(got.err, net.ErrClosed) || errors.Is(got.err, os.ErrDeadlineExceeded) {
+							t.Errorf("done: %v", got.err)
+						}
+					} else if got := <-done; got.err != nil {
+						t.Errorf("done: %v", got.err)
+					}
+					if len(done) > 0 {
+						t.Error("done twice")
+					}
+				})
+			}
+		}
+	}
+}
+
+// An interrupt comes when the producer ends by itself, or goes on to the next one,
+// which waits for ever.
+func TestProducerInterruptRaces(t *testing.T) {
+	const rounds = 200
+	for _, silence := range silences {
+		if silence.name == "TCP" {
+			continue // as net.Pipe, but slower
+		}
+		t.Run(silence.name, func(t *testing.T) {
+			for range rounds {
+				first, silent, end := silence.make(t)
+				second, w := io.Pipe()
+				next := newSilentReader(second)
+				p, innerDone := onDone(framer.NewReaderProducer(first))
+				p, done := onDone(framer.Concat(p, framer.NewReaderProducer(next)))
+				var wg sync.WaitGroup
+				wg.Go(end)
+				wg.Go(func() { framer.InterruptProducer(p) })
+				wg.Go(func() { framer.InterruptProducer(p) })
+				if err := exhaust(p); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("asked: %v", err)
+				}
+				p.(io.Closer).Close()
+				wg.Wait()
+				w.Close()
+				if silent.closes.Load() != 1 || next.closes.Load() != 1 {
+					t.Errorf("closed %d and %d times", silent.closes.Load(), next.closes.Load())
+				}
+				if got := <-done; !errors.Is(got.err, net.ErrClosed) {
+					t.Errorf("done: %v", got.err)
+				}
+				if <-innerDone; len(done) > 0 || len(innerDone) > 0 {
+					t.Error("done twice")
+				}
+			}
+		})
+	}
+}
+
+// What can't be interrupted is left alone.
+func TestProducerInterruptOfOthers(t *testing.T) {
+	text := "abc"
+	producers := map[string]framer.Producer{
+		"reader":          framer.NewReaderProducer(strings.NewReader(text)),
+		"LimitedReader":   framer.NewReaderProducer(io.LimitReader(strings.NewReader(text), 2)),
+		"nothing":         framer.Concat(),
+		"BytesProducer":   framer.NewBytesProducer([]byte(text)),
+		"SeqProducer":     framer.NewSeqProducer(slices.Values([][]byte{[]byte(text)})),
+		"ProducerFunc":    framer.ProducerFunc(func() ([]byte, error) { return nil, nil }),
+		"no reader":       framer.NewReaderProducer(nil),
+		"Concat of a nil": framer.Concat(nil),
+	}
+	for name, p := range producers {
+		framer.InterruptProducer(p)
+		framer.InterruptProducer(framer.OnDone(p, func(int64, error) {}))
+		if c, ok := p.(io.Closer); ok {
+			if err := c.Close(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		framer.InterruptProducer(p)
+	}
+	framer.InterruptProducer(nil)
+}
+
+// A panic of the reader is not one of the goroutine that interrupts.
+func TestProducerInterruptPanic(t *testing.T) {
+	silent := newSilentReader(io.NopCloser(strings.NewReader("")))
+	silent.after = func() { panic(errProducer) }
+	p := framer.NewReaderProducer(silent)
+	framer.InterruptProducer(p)
+	if err := p.(io.Closer).Close(); !errors.Is(err, errProducer) || silent.closes.Load() != 1 {
+		t.Errorf("%v, closed %d times", err, silent.closes.Load())
+	}
+}
+
+// A pipe that nothing is wrapped around is asked for a transfer first.
+func TestPipeProducerInterrupt(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	p, done := onDone(framer.NewReaderProducer(r))
+	asked := make(chan error)
+	go func() {
+		if n, err := framer.TransferProducer(p, nil); n != 0 || err == nil {
+			t.Errorf("transfer: %d, %v", n, err)
+		}
+		asked <- exhaust(p)
+	}()
+	framer.InterruptProducer(p)
+	if err := <-asked; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("asked: %v", err)
+	}
+	framer.EndProducer(p, errProducer)
+	if got := <-done; got.n != 0 || got.err != errProducer {
+		t.Errorf("done with %d, %v; want what has ended the connection", got.n, got.err)
+	}
+	if err := r.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the pipe was not closed: %v", err)
+	}
+}
+
+// A file is not closed while it is transferred, and not transferred any more.
+func TestFileProducerInterrupt(t *testing.T) {
+	f := openFile(t, "0123456789")
+	p, done := onDone(framer.Concat(framer.NewReaderProducer(&io.LimitedReader{R: f, N: 8}), framer.NewBytesProducer([]byte("more"))))
+	transfer := func(r io.Reader) (int64, error) {
+		framer.InterruptProducer(p)
+		n, err := io.CopyN(io.Discard, r, 5)
+		if err != nil {
+			t.Error("while it is transferred:", err)
+		}
+		return n, nil
+	}
+	if n, err := framer.TransferProducer(p, readerFromFunc(transfer)); n != 5 || err != nil {
+		t.Errorf("the first transfer: %d, %v", n, err)
+	}
+	if n, err := framer.TransferProducer(p, readerFromFunc(transfer)); n != 0 || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the second transfer: %d, %v", n, err)
+	}
+	if err := p.(io.Closer).Close(); err != nil {
+		t.Error(err)
+	}
+	if got := <-done; got.n != 5 || !errors.Is(got.err, net.ErrClosed) {
+		t.Errorf("done with %d, %v", got.n, got.err)
+	}
+	if err := f.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the file was not closed: %v", err)
+	}
+}
+
+// openFile returns a file of content.
+func openFile(t *testing.T, content string) *os.File {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+type readerFromFunc func(r io.Reader) (int64, error)
+
+func (f readerFromFunc) ReadFrom(r io.Reader) (int64, error) { return f(r) }
