@@ -6,6 +6,7 @@ package framer
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -143,9 +144,22 @@ func (p *readerProducer) read() (n int) {
 		p.err = errDiscarded
 		return 0
 	}
+	room, left := len(p.buf), int64(0)
+	limited, ok := p.r.(*io.LimitedReader)
+	if ok {
+		left = limited.N
+		room = int(max(min(int64(room), left), 0))
+	}
 	n, p.err = p.r.Read(p.buf)
-	if p.stopped.Load() {
+	switch {
+	case p.stopped.Load():
 		p.err = errDiscarded // whatever r says: an io.EOF may be that of a Close
+		return 0
+	case n < 0 || n > room:
+		if limited != nil {
+			limited.N = left // it believes what it is told
+		}
+		p.err = fmt.Errorf("framer: the reader of a producer returned an impossible count of %d bytes", n)
 		return 0
 	}
 	return n
@@ -235,6 +249,9 @@ func (p *readerProducer) transfer(w io.ReaderFrom) (int64, error) {
 		return 0, errDiscarded
 	}
 	n, err := w.ReadFrom(&io.LimitedReader{R: file, N: size})
+	if n < 0 || n > size {
+		return 0, fmt.Errorf("framer: ReadFrom returned an impossible count of %d bytes", n)
+	}
 	if limited != nil {
 		limited.N -= n
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -1067,3 +1068,103 @@ func openFile(t *testing.T, content string) *os.File {
 type readerFromFunc func(r io.Reader) (int64, error)
 
 func (f readerFromFunc) ReadFrom(r io.Reader) (int64, error) { return f(r) }
+
+func TestProducerImpossibleCounts(t *testing.T) {
+	for _, r := range []readerFunc{
+		func([]byte) (int, error) { return -1, nil },
+		func([]byte) (int, error) { return -1, io.EOF },
+		func([]byte) (int, error) { return math.MinInt, errProducer },
+		func(p []byte) (int, error) { return len(p) + 1, nil },
+		func(p []byte) (int, error) { return len(p) + 1, io.EOF },
+		func([]byte) (int, error) { return math.MaxInt, nil },
+	} {
+		for _, nesting := range interruptNestings {
+			p, done := onDone(nesting.wrap(r))
+			_, reason := produce(t, p)
+			if panicked := new(framer.PanicError); reason == nil || errors.As(reason, &panicked) || !strings.Contains(reason.Error(), "impossible") {
+				t.Errorf("%s: reason %v", nesting.name, reason)
+			}
+			if got := <-done; got.n < 0 || got.n > 2 || got.err != reason {
+				t.Errorf("%s: done with %d, %v; want %v", nesting.name, got.n, got.err, reason)
+			}
+		}
+		limited := &io.LimitedReader{R: r, N: 100}
+		if err := exhaust(framer.NewReaderProducer(limited)); err == nil || limited.N != 100 {
+			t.Errorf("%v, %d are left", err, limited.N)
+		}
+	}
+}
+
+func TestFileProducerImpossibleCounts(t *testing.T) {
+	const size = 10
+	counts := []int64{-1, math.MinInt64, size + 1, math.MaxInt64}
+	for _, count := range counts {
+		for _, readErr := range []error{nil, io.EOF, errProducer} {
+			f := openFile(t, strings.Repeat("a", 2*size))
+			limited := &io.LimitedReader{R: f, N: size}
+			p, done := onDone(framer.NewReaderProducer(limited))
+			w := readerFromFunc(func(io.Reader) (int64, error) { return count, readErr })
+			n, err := framer.TransferProducer(p, w)
+			if n != 0 || err == nil || !strings.Contains(err.Error(), "impossible") {
+				t.Errorf("%d and %v: %d, %v", count, readErr, n, err)
+			}
+			offset, err := f.Seek(0, io.SeekCurrent)
+			if err != nil || offset != 0 || limited.N != size {
+				t.Errorf("%d and %v: at %d, %v; %d are left", count, readErr, offset, err, limited.N)
+			}
+			p.(io.Closer).Close()
+			if got := <-done; got.n != 0 || got.err == nil {
+				t.Errorf("%d and %v: done with %d, %v", count, readErr, got.n, got.err)
+			}
+		}
+	}
+}
+
+// A transfer that fails goes on behind what was sent, and counts it.
+func TestFileProducerPartialTransfer(t *testing.T) {
+	f := openFile(t, "0123456789")
+	limited := &io.LimitedReader{R: f, N: 9}
+	p, done := onDone(framer.NewReaderProducer(limited))
+	w := readerFromFunc(func(r io.Reader) (int64, error) {
+		_, err := io.CopyN(io.Discard, r, 7) // more than is sent
+		return 4, errors.Join(err, errProducer)
+	})
+	if n, err := framer.TransferProducer(p, w); n != 4 || !errors.Is(err, errProducer) || limited.N != 5 {
+		t.Errorf("%d, %v; %d are left", n, err, limited.N)
+	}
+	if rest, err := io.ReadAll(limited); string(rest) != "45678" || err != nil {
+		t.Errorf("%q, %v", rest, err)
+	}
+	p.(io.Closer).Close()
+	if got := <-done; got.n != 4 || got.err == nil {
+		t.Errorf("done with %d, %v", got.n, got.err)
+	}
+}
+
+func TestReaderProducerLimits(t *testing.T) {
+	text := "0123456789"
+	for _, test := range []struct {
+		n    int64
+		want string
+	}{
+		{math.MinInt64, ""}, {-1, ""}, {0, ""}, {1, "0"}, {9, "012345678"},
+		{10, text}, {11, text}, {math.MaxInt32 + 1, text}, {math.MaxInt64, text},
+	} {
+		for name, send := range map[string]func(*testing.T, framer.Producer) (string, error){
+			"file over TCP": produceTCP,
+			"pieces":        func(t *testing.T, p framer.Producer) (string, error) { return produce(t, p) },
+		} {
+			limited := &io.LimitedReader{R: openFile(t, text), N: test.n}
+			p, done := onDone(framer.NewReaderProducer(limited))
+			if received, reason := send(t, p); received != test.want || reason != nil {
+				t.Errorf("%s, %d: %q, %v", name, test.n, received, reason)
+			}
+			if got := <-done; got.n != int64(len(test.want)) || got.err != nil {
+				t.Errorf("%s, %d: done with %d, %v", name, test.n, got.n, got.err)
+			}
+			if left := test.n - int64(len(test.want)); limited.N != left {
+				t.Errorf("%s, %d: %d are left; want %d", name, test.n, limited.N, left)
+			}
+		}
+	}
+}
