@@ -482,13 +482,16 @@ func (p *doneProducer) Close() error { return p.end(errDiscarded) }
 // is exhausted.
 type ender interface{ end(cause error) error }
 
-// endProducer closes p, once and for all.
+// endProducer closes p, once and for all. A panic is an error, so that those that
+// are closed with p, or told of it, still are.
 func endProducer(p Producer, cause error) error {
-	switch p := p.(type) {
-	case ender:
-		return p.end(cause)
-	case io.Closer:
-		return p.Close()
-	}
-	return nil
+	return protect(func() error {
+		switch p := p.(type) {
+		case ender:
+			return p.end(cause)
+		case io.Closer:
+			return p.Close()
+		}
+		return nil
+	})
 }

@@ -494,6 +494,28 @@ func TestConcatClosesAllAfterFailure(t *testing.T) {
 	}
 }
 
+// A producer whose Close panics does not keep others open, nor OnDone silent.
+func TestProducerClosePanic(t *testing.T) {
+	for _, circumstance := range circumstances {
+		bad := newSilentReader(io.NopCloser(strings.NewReader("a")))
+		bad.after = func() { panic(errClose) }
+		first := struct {
+			framer.Producer
+			io.Closer
+		}{framer.NewBytesProducer([]byte("a")), bad}
+		second := &testProducer{pieces: []string{"b"}, ending: endEmpty}
+		p, firstDone := onDone(first)
+		p, done := onDone(framer.Concat(p, second))
+		circumstance.run(t, p)
+		if bad.closes.Load() != 1 || second.closes.Load() != 1 {
+			t.Errorf("%s: closed %d and %d times", circumstance.name, bad.closes.Load(), second.closes.Load())
+		}
+		if len(firstDone) != 1 || len(done) != 1 {
+			t.Errorf("%s: done %d and %d times", circumstance.name, len(firstDone), len(done))
+		}
+	}
+}
+
 // A doneResult is what OnDone says.
 type doneResult struct {
 	n   int64
