@@ -181,8 +181,8 @@ func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 // [ErrServerClosed] after Shutdown or Close. l is closed then. To serve no more
 // than the connections that there are, close l: the error is [net.ErrClosed] then.
 //
-// Errors of Accept that pass, such as a lack of file descriptors, are logged and
-// waited out.
+// Errors of Accept that pass, such as a lack of file descriptors or a network that
+// is down, are logged and waited out.
 func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
 	if s.NewHandler == nil {
@@ -239,18 +239,23 @@ const (
 	maxAcceptDelay = time.Second
 )
 
+// passingErrors are errors of accepting that pass: a lack of resources, and what
+// happened to one connection only. On Linux accept(2) gives the errors that the
+// network has for a new connection.
+var passingErrors = append(systemPasses,
+	syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
+	syscall.ECONNABORTED, syscall.EPERM,
+	syscall.ENETDOWN, syscall.EPROTO, syscall.ENOPROTOOPT, syscall.EHOSTUNREACH,
+	syscall.EOPNOTSUPP, syscall.ENETUNREACH,
+)
+
 // passes reports whether accepting may succeed after err.
 func passes(err error) bool {
 	var t interface{ Temporary() bool }
 	if errors.As(err, &t) && t.Temporary() {
 		return true
 	}
-	for _, errno := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EPROTO, syscall.EPERM} {
-		if errors.Is(err, errno) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(passingErrors, func(passing error) bool { return errors.Is(err, passing) })
 }
 
 func (s *Server) acceptError(err error) error {

@@ -1,0 +1,10 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+//go:build !linux && !windows
+
+package framer
+
+// systemPasses are errors of accepting that pass and that not all systems have.
+var systemPasses []error

@@ -1,0 +1,11 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer_test
+
+import "syscall"
+
+func init() {
+	passing = append(passing, syscall.Errno(10024), syscall.Errno(10050), syscall.Errno(10055))
+}
