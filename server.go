@@ -26,6 +26,8 @@ import (
 // the reason of the connections that Close, or a Shutdown out of time, cut off.
 var ErrServerClosed = errors.New("framer: Server closed")
 
+var errNoHandler = errors.New("framer: Server without NewHandler")
+
 // A Server accepts connections, serves each on a goroutine of its own, and knows
 // them until they have ended. Its fields must not be changed once it serves.
 //
@@ -91,6 +93,7 @@ type Server struct {
 	cancel     context.CancelFunc
 	slots      *semaphore.Weighted
 	listeners  map[*net.Listener]struct{}
+	stopped    chan struct{} // closed when Shutdown or Close has closed listeners
 	conns      map[*Conn]struct{}
 	onShutdown []func()
 	callbacks  int           // functions of onShutdown that run
@@ -116,6 +119,7 @@ func (s *Server) init() {
 	}
 	s.life, s.cancel = context.WithCancel(context.Background())
 	s.listeners = make(map[*net.Listener]struct{})
+	s.stopped = make(chan struct{})
 	s.conns = make(map[*Conn]struct{})
 	s.memory = &buffers{shared: true}
 	if s.MaxConns > 0 {
@@ -157,6 +161,10 @@ func (s *Server) isClosed() bool {
 // ServeTLS is [Server.Serve] with TLS. The files, which hold a certificate chain
 // and its key in PEM, are not needed if TLSConfig has certificates.
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
+	if s.isClosed() {
+		l.Close()
+		return ErrServerClosed
+	}
 	config := s.TLSConfig.Clone()
 	if config == nil {
 		config = new(tls.Config)
@@ -178,33 +186,34 @@ func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 
 // Serve accepts connections from l and serves them. It returns when l fails or
 // the server is closed, and the connections have ended; the error is not nil, and
-// [ErrServerClosed] after Shutdown or Close. l is closed then. To serve no more
-// than the connections that there are, close l: the error is [net.ErrClosed] then.
+// [ErrServerClosed] after Shutdown or Close. l is closed then, and only once. To
+// serve no more than the connections that there are, close l: the error is
+// [net.ErrClosed] then.
 //
 // Errors of Accept that pass, such as a lack of file descriptors or a network that
 // is down, are logged and waited out.
 func (s *Server) Serve(l net.Listener) error {
-	defer l.Close()
 	if s.NewHandler == nil {
-		return errors.New("framer: Server without NewHandler")
-	}
-	if !s.trackListener(&l) {
-		return ErrServerClosed
-	}
-	ctx := context.Background()
-	if s.BaseContext != nil {
-		ctx = s.BaseContext(l)
+		l.Close()
+		return errNoHandler
 	}
 	var conns errgroup.Group
-	err := s.accept(ctx, l, &conns)
-	s.forgetListener(&l) // before the wait: Shutdown would report that l is closed
-	l.Close()
+	err := s.accept(l, &conns)
 	conns.Wait()
 	return err
 }
 
-// accept accepts connections until l fails for good.
-func (s *Server) accept(ctx context.Context, l net.Listener, conns *errgroup.Group) error {
+// accept accepts connections until l fails for good, and has l closed.
+func (s *Server) accept(l net.Listener, conns *errgroup.Group) error {
+	if !s.trackListener(&l) {
+		l.Close()
+		return ErrServerClosed
+	}
+	defer s.closeListener(&l)
+	ctx := context.Background()
+	if s.BaseContext != nil {
+		ctx = s.BaseContext(l)
+	}
 	var delay time.Duration
 	for {
 		if err := s.acquire(s.life); err != nil {
@@ -285,7 +294,7 @@ func (s *Server) release() {
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 	if s.NewHandler == nil {
 		nc.Close()
-		return errors.New("framer: Server without NewHandler")
+		return errNoHandler
 	}
 	s.mu.Lock()
 	s.init()
@@ -357,10 +366,18 @@ func (s *Server) trackListener(l *net.Listener) bool {
 	return true
 }
 
-func (s *Server) forgetListener(l *net.Listener) {
+// closeListener closes l, or waits until Shutdown or Close has: one of them does,
+// once.
+func (s *Server) closeListener(l *net.Listener) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	closed := s.closed
 	delete(s.listeners, l)
+	s.mu.Unlock()
+	if closed {
+		<-s.stopped
+		return
+	}
+	(*l).Close()
 }
 
 // track takes c to the connections that Shutdown waits for. It reports whether the
@@ -465,17 +482,25 @@ func (s *Server) Close() error {
 	return err
 }
 
-// stop closes the listeners; no connection is tracked any more.
+// stop closes the listeners, or waits until another call has; none is tracked any
+// more, and no connection. s.mu is not held: a listener may ask for Stats.
 func (s *Server) stop() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.init()
+	stopping := s.closed
 	s.closed = true
 	s.cancel()
+	listeners := s.listeners
+	s.listeners = nil
+	s.mu.Unlock()
+	if stopping {
+		<-s.stopped
+		return nil
+	}
+	defer close(s.stopped)
 	var errs []error
-	for l := range s.listeners {
+	for l := range listeners {
 		errs = append(errs, (*l).Close())
-		delete(s.listeners, l)
 	}
 	return errors.Join(errs...)
 }

@@ -658,6 +658,202 @@ func TestAcceptFails(t *testing.T) {
 	})
 }
 
+// A closeBook is a listener that counts how often it is closed. Close returns err.
+type closeBook struct {
+	*framertest.Listener
+	err     error
+	closes  atomic.Int32
+	onClose func()
+}
+
+func (l *closeBook) Close() error {
+	l.closes.Add(1)
+	if l.onClose != nil {
+		l.onClose()
+	}
+	l.Listener.Close()
+	return l.err
+}
+
+// Whatever ends Serve, the listener is closed once, also when Shutdown and Close
+// follow. Of these the one that has closed it returns its error.
+func TestListenerClosedOnce(t *testing.T) {
+	ctx := context.Background()
+	errClose, errBad := errors.New("close failed"), errors.New("bad listener")
+	config, _ := tlsConfigs(t)
+	plain := func(s *framer.Server, l net.Listener) error { return s.Serve(l) }
+	withTLS := func(s *framer.Server, l net.Listener) error { return s.ServeTLS(l, "", "") }
+	closeServer := func(_ *testing.T, s *framer.Server, _ *closeBook) error { return s.Close() }
+	shutDown := func(_ *testing.T, s *framer.Server, _ *closeBook) error { return s.Shutdown(ctx) }
+	tests := []struct {
+		name    string
+		prepare func(s *framer.Server)
+		serve   func(s *framer.Server, l net.Listener) error
+		end     func(t *testing.T, s *framer.Server, l *closeBook) error
+		endErr  error // of end
+		want    error // of serve; nil: any
+	}{
+		{"Close", nil, plain, closeServer, errClose, framer.ErrServerClosed},
+		{"Shutdown", nil, plain, shutDown, errClose, framer.ErrServerClosed},
+		{"Close with TLS", nil, withTLS, closeServer, errClose, framer.ErrServerClosed},
+		{"Shutdown with TLS", nil, withTLS, shutDown, errClose, framer.ErrServerClosed},
+		{"Close at MaxConns", nil, plain, func(t *testing.T, s *framer.Server, l *closeBook) error {
+			peer, err := l.Dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer peer.Close()
+			synctest.Wait()
+			return s.Close()
+		}, errClose, framer.ErrServerClosed},
+		{"Close after a failure that passes", nil, plain, func(_ *testing.T, s *framer.Server, l *closeBook) error {
+			l.Fail(syscall.ENETDOWN)
+			return s.Close()
+		}, errClose, framer.ErrServerClosed},
+		{"at once", nil, plain, func(_ *testing.T, s *framer.Server, _ *closeBook) error {
+			var calls []<-chan error
+			for range 4 {
+				calls = append(calls, call(s.Close), call(func() error { return s.Shutdown(ctx) }))
+			}
+			var errs []error
+			for _, c := range calls {
+				if err := <-c; err != nil {
+					errs = append(errs, err)
+				}
+			}
+			return errors.Join(errs...)
+		}, errClose, framer.ErrServerClosed},
+		{"Accept fails", nil, plain, func(_ *testing.T, _ *framer.Server, l *closeBook) error {
+			l.Fail(errBad)
+			return nil
+		}, nil, errBad},
+		{"Accept fails, a connection is left", func(s *framer.Server) { s.MaxConns = 2 }, plain, func(t *testing.T, s *framer.Server, l *closeBook) error {
+			peer, err := l.Dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer peer.Close()
+			l.Fail(errBad)
+			synctest.Wait()
+			return s.Close()
+		}, nil, errBad},
+		{"user", nil, plain, func(_ *testing.T, _ *framer.Server, l *closeBook) error {
+			return l.Listener.Close()
+		}, nil, net.ErrClosed},
+		{"user, with TLS", nil, withTLS, func(_ *testing.T, _ *framer.Server, l *closeBook) error {
+			return l.Listener.Close()
+		}, nil, net.ErrClosed},
+		{"closed before", func(s *framer.Server) { s.Close() }, plain, nil, nil, framer.ErrServerClosed},
+		{"closed before, with TLS", func(s *framer.Server) { s.Close() }, withTLS, nil, nil, framer.ErrServerClosed},
+		{"closed before, without a certificate", func(s *framer.Server) {
+			s.TLSConfig = nil
+			s.Close()
+		}, withTLS, nil, nil, framer.ErrServerClosed},
+		{"shut down before", func(s *framer.Server) { s.Shutdown(ctx) }, plain, nil, nil, framer.ErrServerClosed},
+		{"closed in BaseContext", func(s *framer.Server) {
+			s.BaseContext = func(net.Listener) context.Context {
+				s.Close()
+				return ctx
+			}
+		}, plain, nil, nil, framer.ErrServerClosed},
+		{"panic in BaseContext", func(s *framer.Server) {
+			s.BaseContext = func(net.Listener) context.Context { panic(errBad) }
+		}, func(s *framer.Server, l net.Listener) (err error) {
+			defer func() { err = recover().(error) }()
+			return s.Serve(l)
+		}, nil, nil, errBad},
+		{"no NewHandler", func(s *framer.Server) { s.NewHandler = nil }, plain, nil, nil, nil},
+		{"no NewHandler, with TLS", func(s *framer.Server) { s.NewHandler = nil }, withTLS, nil, nil, nil},
+		{"no certificate", func(s *framer.Server) { s.TLSConfig = nil }, withTLS, nil, nil, nil},
+		{"no file", nil, func(s *framer.Server, l net.Listener) error {
+			return s.ServeTLS(l, "none", "none")
+		}, nil, nil, os.ErrNotExist},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := &closeBook{Listener: framertest.Listen(), err: errClose}
+				s := framer.Server{
+					NewHandler: newEchoLine,
+					TLSConfig:  config,
+					MaxConns:   1,
+					Config:     framer.Config{Logger: slog.New(slog.DiscardHandler)},
+				}
+				l.onClose = func() { s.Stats() } // must not wait for the server
+				if test.prepare != nil {
+					test.prepare(&s)
+				}
+				served := call(func() error { return test.serve(&s, l) })
+				synctest.Wait()
+				if test.end != nil {
+					if err := test.end(t, &s, l); !errors.Is(err, test.endErr) {
+						t.Errorf("the end: %v, want %v", err, test.endErr)
+					}
+				}
+				if err := <-served; err == nil || test.want != nil && !errors.Is(err, test.want) {
+					t.Errorf("it returned %v, want %v", err, test.want)
+				}
+				if err := errors.Join(s.Close(), s.Shutdown(ctx), s.Close()); err != nil {
+					t.Errorf("Close and Shutdown afterwards: %v", err)
+				}
+				if got := l.closes.Load(); got != 1 {
+					t.Errorf("the listener was closed %d times, want 1", got)
+				}
+			})
+		})
+	}
+}
+
+// The error of every listener is returned, and all are closed.
+func TestCloseListeners(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := framer.Server{NewHandler: newEchoLine}
+		var listeners []*closeBook
+		var served []<-chan error
+		for i := range 3 {
+			l := &closeBook{Listener: framertest.Listen(), err: fmt.Errorf("listener %d", i)}
+			listeners = append(listeners, l)
+			served = append(served, startServer(t, &s, l))
+		}
+		synctest.Wait()
+		err := s.Close()
+		for i, l := range listeners {
+			if !errors.Is(err, l.err) {
+				t.Errorf("Close: %v, want also %v", err, l.err)
+			}
+			if err := <-served[i]; err != framer.ErrServerClosed {
+				t.Errorf("Serve: %v, want ErrServerClosed", err)
+			}
+			if got := l.closes.Load(); got != 1 {
+				t.Errorf("the listener was closed %d times, want 1", got)
+			}
+		}
+	})
+}
+
+// Shutdown, Close and Serve return only when the listener is closed, whoever does.
+func TestSlowListenerClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &closeBook{Listener: framertest.Listen()}
+		goOn := make(chan struct{})
+		l.onClose = func() {
+			l.Listener.Close() // ends Accept
+			<-goOn
+		}
+		s := framer.Server{NewHandler: newEchoLine}
+		served := startServer(t, &s, l)
+		synctest.Wait()
+		calls := []<-chan error{call(s.Close), call(s.Close), call(func() error { return s.Shutdown(t.Context()) }), served}
+		for i, c := range calls {
+			waits(t, fmt.Sprintf("call %d", i), c)
+		}
+		close(goOn)
+		for _, c := range calls {
+			<-c
+		}
+	})
+}
+
 // goodbye is a Server that says goodbye in HandleShutdown.
 func goodbye(t *testing.T, scripts *sync.Map) *framer.Server {
 	return &framer.Server{NewHandler: func(c *framer.Conn) framer.Handler {
