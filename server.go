@@ -159,7 +159,8 @@ func (s *Server) isClosed() bool {
 }
 
 // ServeTLS is [Server.Serve] with TLS. The files, which hold a certificate chain
-// and its key in PEM, are not needed if TLSConfig has certificates.
+// and its key in PEM, may both be "" if TLSConfig has Certificates, GetCertificate
+// or GetConfigForClient.
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	if s.isClosed() {
 		l.Close()
@@ -172,16 +173,36 @@ func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	if s.Protocol != "" && !slices.Contains(config.NextProtos, s.Protocol) {
 		config.NextProtos = append(slices.Clone(config.NextProtos), s.Protocol)
 	}
-	configured := len(config.Certificates) > 0 || config.GetCertificate != nil || config.GetConfigForClient != nil
-	if !configured || certFile != "" || keyFile != "" {
+	if err := addCertificate(config, certFile, keyFile); err != nil {
+		l.Close()
+		return err
+	}
+	return s.Serve(tls.NewListener(l, config))
+}
+
+// addCertificate sets the certificate of config to that in the files. Without
+// files, config must have its own.
+func addCertificate(config *tls.Config, certFile, keyFile string) error {
+	var empty string
+	switch {
+	case certFile != "" && keyFile != "":
 		certificate, err := tls.LoadX509KeyPair(certFile, keyFile)
 		if err != nil {
-			l.Close()
 			return err
 		}
 		config.Certificates = []tls.Certificate{certificate}
+		return nil
+	case certFile != "":
+		empty = "keyFile is"
+	case keyFile != "":
+		empty = "certFile is"
+	case len(config.Certificates) > 0 || config.GetCertificate != nil || config.GetConfigForClient != nil:
+		return nil
+	default:
+		empty = "certFile and keyFile are"
 	}
-	return s.Serve(tls.NewListener(l, config))
+	return errors.New("framer: no certificate for TLS: " + empty +
+		" empty; give both, or set Certificates, GetCertificate or GetConfigForClient in TLSConfig and give neither")
 }
 
 // Serve accepts connections from l and serves them. It returns when l fails or

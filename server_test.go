@@ -256,6 +256,12 @@ func TestServeTLS(t *testing.T) {
 		{"GetCertificate", &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			return &server.Certificates[0], nil
 		}}, "", ""},
+		{"GetConfigForClient", &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			config := server.Clone()
+			config.NextProtos = []string{"echo/1"}
+			return config, nil
+		}}, "", ""},
+		{"config and files", &tls.Config{Certificates: []tls.Certificate{{}}}, certFile, keyFile},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -320,14 +326,51 @@ func writeCertificate(t *testing.T, config *tls.Config) (certFile, keyFile strin
 	return write("cert.pem", "CERTIFICATE", certificate.Certificate[0]), write("key.pem", "PRIVATE KEY", key)
 }
 
+// The error says what is missing, and what to do.
 func TestServeTLSWithoutCertificate(t *testing.T) {
-	s := framer.Server{NewHandler: newEchoLine}
-	l := listen(t, "tcp", "127.0.0.1:0")
-	if err := s.ServeTLS(l, "none", "none"); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("ServeTLS: %v, want ErrNotExist", err)
+	config, _ := tlsConfigs(t)
+	certFile, keyFile := writeCertificate(t, config)
+	none := filepath.Join(t.TempDir(), "none")
+	const empty = "framer: no certificate for TLS: "
+	const advice = " empty; give both, or set Certificates, GetCertificate or GetConfigForClient in TLSConfig and give neither"
+	tests := []struct {
+		name              string
+		config            *tls.Config
+		certFile, keyFile string
+		want              string
+		notExist          bool
+	}{
+		{"nothing", nil, "", "", empty + "certFile and keyFile are" + advice, false},
+		{"empty config", &tls.Config{NextProtos: []string{"echo"}}, "", "", empty + "certFile and keyFile are" + advice, false},
+		{"certFile only", nil, certFile, "", empty + "keyFile is" + advice, false},
+		{"keyFile only", nil, "", keyFile, empty + "certFile is" + advice, false},
+		{"config and certFile", config, certFile, "", empty + "keyFile is" + advice, false},
+		{"config and keyFile", config, "", keyFile, empty + "certFile is" + advice, false},
+		{"no such certFile", nil, none, keyFile, none, true},
+		{"no such keyFile", nil, certFile, none, none, true},
+		{"config, no such files", config, none, none, none, true},
+		{"no certificate in certFile", nil, keyFile, keyFile, "certificate", false},
+		{"no key in keyFile", nil, certFile, certFile, "private key", false},
 	}
-	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("the listener is not closed: %v", err)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := framer.Server{Addr: "127.0.0.1:0", NewHandler: newEchoLine, TLSConfig: test.config}
+			l := listen(t, "tcp", "127.0.0.1:0")
+			for name, err := range map[string]error{
+				"ServeTLS":          s.ServeTLS(l, test.certFile, test.keyFile),
+				"ListenAndServeTLS": s.ListenAndServeTLS(test.certFile, test.keyFile),
+			} {
+				if err == nil || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("%s: %v, want %q", name, err, test.want)
+				}
+				if got := errors.Is(err, os.ErrNotExist); got != test.notExist {
+					t.Errorf("%s: %v matches ErrNotExist: %v", name, err, got)
+				}
+			}
+			if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("the listener is not closed: %v", err)
+			}
+		})
 	}
 }
 
