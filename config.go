@@ -69,7 +69,7 @@ type Config struct {
 	// Logger is told, besides what Serve returns: of panics, at level Error; of
 	// connections that ended for an error of their handler, of a producer or in the
 	// framing, at level Warn; of all other ends at level Debug. A Server logs
-	// failures to accept at level Error and refused connections at level Info. If
+	// failures to accept at level Warn and refused connections at level Info. If
 	// nil, it is slog.Default().
 	Logger *slog.Logger
 }

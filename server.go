@@ -247,7 +247,7 @@ func (s *Server) accept(l net.Listener, conns *errgroup.Group) error {
 				return s.acceptError(err)
 			}
 			delay = min(max(2*delay, minAcceptDelay), maxAcceptDelay)
-			s.Config.logger().Error("framer: accept failed", "error", err, "retry", delay)
+			s.Config.logger().Warn("framer: accept failed", "error", err, "retry", delay)
 			select {
 			case <-time.After(delay):
 			case <-s.life.Done():

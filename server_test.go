@@ -619,6 +619,9 @@ func testAcceptErrorPasses(t *testing.T, passing error) {
 		t.Errorf("%d errors are logged, want 10", len(records))
 	}
 	for _, r := range records {
+		if r.Level != slog.LevelWarn {
+			t.Errorf("the level is %v, want Warn", r.Level)
+		}
 		if got := attr(r, "error"); got != passing.Error() {
 			t.Errorf("the error logged is %q, want %q", got, passing)
 		}
