@@ -26,7 +26,11 @@ import (
 // the reason of the connections that Close, or a Shutdown out of time, cut off.
 var ErrServerClosed = errors.New("framer: Server closed")
 
-var errNoHandler = errors.New("framer: Server without NewHandler")
+// Mistakes of the program.
+var (
+	errNoHandler  = errors.New("framer: Server without NewHandler")
+	errNoListener = errors.New("framer: Serve without a Listener; did Listen fail?")
+)
 
 // A Server accepts connections, serves each on a goroutine of its own, and knows
 // them until they have ended. Its fields must not be changed once it serves.
@@ -162,6 +166,9 @@ func (s *Server) isClosed() bool {
 // and its key in PEM, may both be "" if TLSConfig has Certificates, GetCertificate
 // or GetConfigForClient.
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
+	if l == nil {
+		return errNoListener
+	}
 	if s.isClosed() {
 		l.Close()
 		return ErrServerClosed
@@ -214,6 +221,9 @@ func addCertificate(config *tls.Config, certFile, keyFile string) error {
 // Errors of Accept that pass, such as a lack of file descriptors or a network that
 // is down, are logged and waited out.
 func (s *Server) Serve(l net.Listener) error {
+	if l == nil {
+		return errNoListener
+	}
 	if s.NewHandler == nil {
 		l.Close()
 		return errNoHandler
@@ -233,7 +243,9 @@ func (s *Server) accept(l net.Listener, conns *errgroup.Group) error {
 	defer s.closeListener(&l)
 	ctx := context.Background()
 	if s.BaseContext != nil {
-		ctx = s.BaseContext(l)
+		if ctx = s.BaseContext(l); ctx == nil {
+			panic("framer: BaseContext returned a nil context")
+		}
 	}
 	var delay time.Duration
 	for {
@@ -347,7 +359,9 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) error {
 		return err
 	}
 	if s.ConnContext != nil {
-		ctx = s.ConnContext(ctx, nc)
+		if ctx = s.ConnContext(ctx, nc); ctx == nil {
+			panic("framer: ConnContext returned a nil context")
+		}
 	}
 	if s.ConnState != nil {
 		c.observe = s.ConnState

@@ -155,6 +155,48 @@ func TestServeWithoutNewHandler(t *testing.T) {
 	readAll(t, peer)
 }
 
+func TestServeWithoutListener(t *testing.T) {
+	config, _ := tlsConfigs(t)
+	s := framer.Server{NewHandler: newEchoLine, TLSConfig: config}
+	for range 2 {
+		for _, err := range []error{s.Serve(nil), s.ServeTLS(nil, "", "")} {
+			if err == nil || !strings.Contains(err.Error(), "without a Listener") {
+				t.Errorf("the error is %v", err)
+			}
+		}
+		s.Close()
+	}
+}
+
+// As in net/http, a function that returns no context panics at once.
+func TestNilContext(t *testing.T) {
+	tests := map[string]func(s *framer.Server) error{
+		"BaseContext": func(s *framer.Server) error {
+			s.BaseContext = func(net.Listener) context.Context { return nil }
+			return s.Serve(framertest.Listen())
+		},
+		"ConnContext": func(s *framer.Server) error {
+			s.ConnContext = func(context.Context, net.Conn) context.Context { return nil }
+			nc, peer := framertest.Pipe()
+			defer peer.Close()
+			defer nc.Close()
+			return s.ServeConn(t.Context(), nc)
+		},
+	}
+	for name, serve := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := framer.Server{NewHandler: newEchoLine}
+			defer s.Close()
+			defer func() {
+				if got, want := recover(), "framer: "+name+" returned a nil context"; got != want {
+					t.Errorf("panic %v, want %q", got, want)
+				}
+			}()
+			t.Errorf("it returned %v", serve(&s))
+		})
+	}
+}
+
 // After Shutdown or Close nothing is served any more.
 func TestServerClosed(t *testing.T) {
 	server, _ := tlsConfigs(t)
@@ -469,6 +511,30 @@ func TestMaxConns(t *testing.T) {
 		}
 		peers[1].Close()
 	})
+}
+
+// Zero and negative mean no limit.
+func TestNoMaxConns(t *testing.T) {
+	for _, limit := range []int{0, -1} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := framertest.Listen()
+				s := framer.Server{NewHandler: newEchoLine, MaxConns: limit}
+				startServer(t, &s, l)
+				for range 10 {
+					peer, err := l.Dial()
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer peer.Close()
+					checkEcho(t, peer)
+				}
+				if got := s.Stats().Conns; got != 10 {
+					t.Errorf("%d connections are open, want 10", got)
+				}
+			})
+		})
+	}
 }
 
 // ServeConn waits for a place no longer than its context, or the server.
