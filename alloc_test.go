@@ -10,7 +10,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -306,3 +309,244 @@ func testConnAllocations(t *testing.T, answer []byte) {
 func TestNoAllocationsInConn(t *testing.T) { testConnAllocations(t, nil) }
 
 func TestNoAllocationsInAnsweringConn(t *testing.T) { testConnAllocations(t, []byte("answer\r\n")) }
+
+// A largeCase is a way to get a large message.
+type largeCase struct {
+	name       string
+	terminator func(size int) framer.Terminator
+	before     func(size int) string // its header
+	after      string                // its delimiter
+	buffered   bool                  // it must lie in the buffer as a whole
+}
+
+func largeCases() []largeCase {
+	none := func(int) string { return "" }
+	length := func(size int) string { return string(binary.BigEndian.AppendUint32(nil, uint32(size))) }
+	always := func(t framer.Terminator) func(int) framer.Terminator {
+		return func(int) framer.Terminator { return t }
+	}
+	return []largeCase{
+		{"Length", func(size int) framer.Terminator { return framer.Length(int64(size)) }, none, "", false},
+		{"FixedLength", func(size int) framer.Terminator { return framer.FixedLength(int64(size)) }, none, "", false},
+		{"LengthPrefix", always(framer.LengthPrefix(framer.Prefix{Size: 4})), length, "", false},
+		{"Delimiter", always(framer.Delimiter("\r\n")), none, "\r\n", false},
+		{"AnyDelimiter", always(framer.AnyDelimiter("\r\n", "\n")), none, "\r\n", false},
+		{"Split", always(framer.Split(bufio.ScanLines)), none, "\r\n", true},
+	}
+}
+
+// largeStyles are the ways to have a message in one piece. They return its length.
+var largeStyles = map[string]func(*framer.Framer, framer.Terminator) (int, error){
+	"Next": func(f *framer.Framer, t framer.Terminator) (int, error) {
+		msg, err := f.Next(t)
+		return len(msg), err
+	},
+	"All": func(f *framer.Framer, t framer.Terminator) (int, error) {
+		for msg, err := range f.All(t) {
+			return len(msg), err
+		}
+		return 0, errors.New("no message")
+	},
+	"Collector": func(f *framer.Framer, t framer.Terminator) (int, error) {
+		h := new(takingHandler)
+		if err := f.SetTerminator(t); err != nil {
+			return 0, err
+		}
+		if err := f.Run(h); err != errEnough {
+			return 0, fmt.Errorf("Run returned %v", err)
+		}
+		return len(h.taken), nil
+	},
+}
+
+// A takingHandler wants one message.
+type takingHandler struct {
+	framer.Collector
+	taken []byte
+}
+
+func (h *takingHandler) FoundTerminator() error {
+	h.taken = h.Take()
+	return errEnough
+}
+
+// A largeReader gives out a message of x's, in reads of at most step bytes. It
+// calls sample, if that is set, sixteen times on the way.
+type largeReader struct {
+	before, after string
+	middle, step  int
+	sample        func()
+	every, until  int
+}
+
+func (r *largeReader) Read(p []byte) (n int, err error) {
+	p = p[:min(len(p), r.step)]
+	switch {
+	case r.before != "":
+		n = copy(p, r.before)
+		r.before = r.before[n:]
+	case r.middle > 0:
+		n = min(len(p), r.middle)
+		for i := copy(p[:n], "xxxxxxxx"); i < n; i *= 2 {
+			copy(p[i:n], p[:i])
+		}
+		r.middle -= n
+		if r.until -= n; r.until < 0 && r.sample != nil {
+			r.until = r.every
+			r.sample()
+		}
+	case r.after != "":
+		n = copy(p, r.after)
+		r.after = r.after[n:]
+	default:
+		err = io.EOF
+	}
+	return n, err
+}
+
+// run reads one message of size bytes and returns how many bytes were allocated
+// for it, and, if that is wanted, how many were in use at once, at most.
+func (c largeCase) run(t *testing.T, style string, size, step int, wantPeak bool) (allocated, peak int64) {
+	t.Helper()
+	in := &largeReader{before: c.before(size), after: c.after, middle: size, step: step, every: size / 16}
+	f := framer.NewFramer(in, &framer.Config{MaxMessageSize: -1})
+	var stats runtime.MemStats
+	if wantPeak {
+		runtime.GC()
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&stats)
+	first, start := int64(stats.HeapAlloc), int64(stats.TotalAlloc)
+	// What is in use now, and what is allocated before we look again, is more than
+	// was in use at any time between.
+	live, seen := first, start
+	look := func() {
+		runtime.ReadMemStats(&stats)
+		peak = max(peak, live+int64(stats.TotalAlloc)-seen-first)
+	}
+	if wantPeak {
+		in.sample = func() {
+			look()
+			runtime.GC()
+			runtime.GC() // now the pools are empty
+			runtime.ReadMemStats(&stats)
+			live, seen = int64(stats.HeapAlloc), int64(stats.TotalAlloc)
+		}
+	}
+	n, err := largeStyles[style](f, c.terminator(size))
+	look()
+	if n != size || err != nil {
+		t.Errorf("%s, %s: %d bytes and %v, want %d", c.name, style, n, err, size)
+	}
+	return int64(stats.TotalAlloc) - start, peak
+}
+
+// Every byte of a large message is copied about once, in whatever reads it comes.
+func TestLargeMessagesAreLinear(t *testing.T) {
+	const mega = 1 << 20
+	for _, c := range largeCases() {
+		for style := range largeStyles {
+			for _, size := range []int{mega - 1, mega, mega + 1, 3 * mega, 16 * mega} {
+				for _, step := range []int{1, 1460, 64 << 10} {
+					limit := 2*int64(size) + int64(size)/8 + 2*mega + 300<<10
+					switch {
+					case c.buffered && (step == 1 || size > 3*mega): // the function begins anew with every read
+						continue
+					case c.buffered:
+						limit = 7*int64(size) + 2*mega
+					case step == 1 && (size > 3*mega || size != mega+1 && (style == "All" || framer.UnderRace || c.name != "LengthPrefix")):
+						continue
+					}
+					if allocated, _ := c.run(t, style, size, step, false); allocated > limit {
+						t.Errorf("%s, %s, %d bytes in reads of %d: %d bytes were allocated, want at most %d",
+							c.name, style, size, step, allocated, limit)
+					}
+				}
+			}
+		}
+	}
+	if testing.Short() || framer.UnderRace || math.MaxInt == math.MaxInt32 {
+		return
+	}
+	const size = 256 * mega
+	prefix, delimiter := largeCases()[2], largeCases()[3]
+	if allocated, _ := prefix.run(t, "Next", size, 64<<10, false); allocated > 2*size {
+		t.Errorf("Next, %d bytes: %d were allocated", size, allocated)
+	}
+	if allocated, _ := delimiter.run(t, "Collector", size, 64<<10, false); allocated > size*22/10 {
+		t.Errorf("Collector, %d bytes: %d were allocated", size, allocated)
+	}
+}
+
+// The memory that a large message takes, and the copying of it, is at most 2.2 times
+// the message, and the buffers.
+func TestLargeMessagesTakeTwiceTheMemory(t *testing.T) {
+	const mega = 1 << 20
+	for _, c := range largeCases() {
+		for style := range largeStyles {
+			for _, size := range []int{mega + 1, 5 * mega} {
+				step := 64 << 10
+				limit := int64(size)*22/10 + 200<<10
+				if c.buffered && style == "Collector" {
+					limit += int64(size) // which takes a copy of it
+				}
+				if _, peak := c.run(t, style, size, step, true); peak > limit {
+					t.Errorf("%s, %s, %d bytes: %d bytes were in use, want at most %d", c.name, style, size, peak, limit)
+				}
+			}
+		}
+	}
+}
+
+// Errors of the reader in the middle of a large message do not make it expensive,
+// nor does a look at what a Collector has.
+func TestLargeMessagesLookedAt(t *testing.T) {
+	const size = 4 << 20
+	limit := uint64(12 * size)
+	var before, after runtime.MemStats
+	r := &errorReader{r: &largeReader{middle: size, step: 1460}, err: errHiccup}
+	f := framer.NewFramer(r, &framer.Config{MaxMessageSize: -1})
+	runtime.ReadMemStats(&before)
+	for {
+		msg, err := f.Next(framer.FixedLength(size))
+		if err != errHiccup {
+			if len(msg) != size || err != nil {
+				t.Errorf("%d bytes and %v, want %d", len(msg), err, size)
+			}
+			break
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > limit {
+		t.Errorf("Next: %d bytes were allocated, want at most %d", n, limit)
+	}
+
+	var c framer.Collector
+	piece := make([]byte, 1460)
+	runtime.ReadMemStats(&before)
+	for c.Len() < size {
+		c.CollectIncomingData(piece)
+		if len(c.Bytes()) != c.Len() {
+			t.Fatal("Bytes and Len differ")
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > limit {
+		t.Errorf("Collector: %d bytes were allocated, want at most %d", n, limit)
+	}
+}
+
+// A small message takes little from a Collector.
+func TestCollectorOfSmallMessages(t *testing.T) {
+	var c framer.Collector
+	c.CollectIncomingData([]byte("0123456789"))
+	if taken := c.Take(); cap(taken) > 16 {
+		t.Errorf("10 bytes were taken in memory of %d", cap(taken))
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		c.CollectIncomingData([]byte("0123456789"))
+		c.Take()
+	}); n > 1 {
+		t.Errorf("%v allocations for a message", n)
+	}
+}

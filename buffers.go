@@ -18,11 +18,16 @@ const (
 	largeBuffer = 64 << 10
 )
 
+// largestPooled is the size of the largest memory in a pool, in bytes.
+const largestPooled = smallBuffer << (poolCount - 1)
+
+const poolCount = 9
+
 // buffers is the memory of the connections of a Server, or of one that is alone.
 // A connection takes some while it has input or output, and gives it back when it
 // is silent. What nobody takes for a while is the garbage collector's.
 type buffers struct {
-	pools [9]sync.Pool // of *byte, the first of smallBuffer<<i bytes
+	pools [poolCount]sync.Pool // of *byte, the first of smallBuffer<<i bytes
 
 	// Of a Server. A connection that has buffers of its own may be one of many.
 	shared bool

@@ -62,6 +62,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"slices"
 	"sync/atomic"
 )
@@ -148,32 +149,47 @@ func guessProtocol(head []byte) string {
 // provides CollectIncomingData. The zero value is empty and ready. Its size is
 // bounded by MaxMessageSize, unless the terminator is [None].
 type Collector struct {
-	buf []byte
+	message gathering
 }
+
+// collectorStep is how much a Collector collects in one piece of memory, in bytes.
+const collectorStep = 64 << 10
 
 // CollectIncomingData appends a copy of data.
 func (c *Collector) CollectIncomingData(data []byte) error {
-	c.buf = append(c.buf, data...)
+	m := &c.message
+	if n := len(m.last); n > 0 && len(data) > cap(m.last)-n && m.before+n+len(data) > collectorStep {
+		m.add(nil, data)
+		return nil
+	}
+	m.last = append(m.last, data...)
 	return nil
 }
 
 // Bytes returns what was collected. It is lent: valid until the next call of a
 // method other than Bytes and Len.
-func (c *Collector) Bytes() []byte { return c.buf }
+func (c *Collector) Bytes() []byte { return c.message.join(nil, 0) }
 
 // Len returns the number of bytes collected.
-func (c *Collector) Len() int { return len(c.buf) }
+func (c *Collector) Len() int { return c.message.len() }
 
 // Take returns what was collected, which belongs to the caller, and leaves the
 // Collector empty.
 func (c *Collector) Take() []byte {
-	buf := c.buf
-	c.buf = nil
-	return buf
+	if len(c.message.full) > 0 {
+		c.message.join(nil, takeRoom)
+	}
+	taken := c.message.last
+	c.message = gathering{}
+	return taken
 }
 
+// takeRoom is the room behind a large message that was taken, in bytes. Whoever
+// appends a delimiter shall not copy all of it for that.
+const takeRoom = 64
+
 // Reset forgets what was collected. The memory is used again.
-func (c *Collector) Reset() { c.buf = c.buf[:0] }
+func (c *Collector) Reset() { c.message.reset(nil) }
 
 // A Framer divides the bytes of an [io.Reader] into messages. The reader can be
 // anything: a connection, a file, a pipe, a serial line. Its methods must be
@@ -214,11 +230,11 @@ type Framer struct {
 	size     int64 // bytes of the current message that were given out
 	empties  int   // tokens from Split without progress
 	head     [headSize]byte
-	message  []byte // Next: the message so far, if the buffer could not hold it
-	returned bool   // Next: it was returned whole, or never will be
-	usual    int    // Next: the length of the last message that was collected
-	found    int64  // messages
-	ends     int64  // messages and those that were thrown away
+	message  gathering // Next: the message so far, if the buffer could not hold it
+	returned bool      // Next: it was returned whole, or never will be
+	usual    int       // Next: the length of the last message that was collected, at most largestPooled
+	found    int64     // messages
+	ends     int64     // messages and those that were thrown away
 
 	// Requests of a Conn, which may come from any goroutine.
 	stop, discard atomic.Bool
@@ -555,8 +571,10 @@ func (f *Framer) makeRoom() {
 		copy(f.buf, held)
 	case f.end < len(f.buf):
 		return
-	default: // something as long as the buffer is held back
+	case len(held) < largestPooled: // something as long as the buffer is held back
 		f.resize(max(size, 2*len(held)))
+	default:
+		f.resize(max(size, len(held)+len(held)/5)) // while the old buffer is there, too
 	}
 	f.start, f.end = 0, len(held)
 }
@@ -583,16 +601,15 @@ func (f *Framer) giveBack() {
 // release gives all memory back. f must not be used any more.
 func (f *Framer) release() {
 	f.memory.put(f.buf)
-	f.memory.put(f.message)
-	f.buf, f.message = nil, nil
+	f.message.giveBack(f.memory)
+	f.buf = nil
 	f.start, f.end = 0, 0
 }
 
 // giveBackMessage gives back the memory of Next, if there is nothing in it.
 func (f *Framer) giveBackMessage() {
-	if len(f.message) == 0 && f.message != nil {
-		f.memory.put(f.message)
-		f.message = nil
+	if f.message.last != nil && f.message.len() == 0 {
+		f.message.giveBack(f.memory)
 	}
 }
 
@@ -750,7 +767,7 @@ func (f *Framer) discardInput() {
 	f.search.matched = 0
 	f.search.remaining += int64(f.known)
 	f.start, f.token = f.end, nil
-	f.message = f.message[:0]
+	f.message.reset(f.memory)
 	f.known, f.ended, f.drop = 0, false, 0
 }
 
@@ -775,7 +792,9 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 
 // nextMessage is Next under the terminator in force.
 func (f *Framer) nextMessage() ([]byte, error) {
-	f.forgetMessage()
+	if f.returned {
+		f.forgetMessage()
+	}
 	for {
 		if f.discard.Load() {
 			f.discardInput()
@@ -792,8 +811,10 @@ func (f *Framer) nextMessage() ([]byte, error) {
 			return nil, err
 		}
 		if !ok {
-			if err := f.moreOfMessage(); err != nil {
-				return slices.Clip(f.message), err
+			if err := f.moreOfMessage(); err == errWouldBlock {
+				return nil, err // it goes on at once
+			} else if err != nil {
+				return f.wholeMessage(), err
 			}
 			continue
 		}
@@ -802,30 +823,37 @@ func (f *Framer) nextMessage() ([]byte, error) {
 			f.start += p.drop
 			f.found++
 		}
-		if len(f.message) == 0 && (found || f.term.kind == kindNone) {
+		if f.message.len() == 0 && (found || f.term.kind == kindNone) {
 			return p.data, nil
 		}
-		f.message = append(f.memory.grow(f.message, len(p.data)), p.data...)
+		f.message.add(f.memory, p.data)
 		if found {
 			f.returned = true
-			return slices.Clip(f.message), nil
+			return f.wholeMessage(), nil
 		}
 	}
 }
 
+// wholeMessage returns what there is of the message.
+func (f *Framer) wholeMessage() []byte { return slices.Clip(f.message.join(f.memory, 0)) }
+
 // moreOfMessage gets more input for nextMessage. The bytes of a message that are
 // counted, and too many for the buffer, are read to where they belong.
 func (f *Framer) moreOfMessage() error {
-	n := min(f.search.remaining, int64(max(len(f.message), f.smallSize, min(f.usual, 8*len(f.message)))))
+	have, remaining := f.message.len(), f.search.remaining
+	n := min(remaining, int64(max(have, f.smallSize, min(f.usual, 8*min(have, largestPooled)))))
 	counted := f.search.counting && f.begun && !f.skipping
 	if !counted || n < int64(f.smallSize) || f.start < f.end || f.readErr != nil {
 		return f.more()
 	}
 	// The memory grows as the message does, whatever its header has announced; in
-	// longer steps if the message before was as long.
-	f.message = f.memory.grow(f.message, int(n))
-	room := f.message[len(f.message):cap(f.message)]
-	room = room[:min(int64(len(room)), f.search.remaining)]
+	// longer steps if the message before was as long. When half of a large message
+	// has come, there is memory for all of it, which spares half of the copying.
+	if remaining <= int64(min(have, math.MaxInt32/2)) && remaining+int64(have) > largestPooled {
+		f.message.join(f.memory, int(remaining))
+	}
+	room := f.message.room(f.memory, int(n))
+	room = room[:min(int64(len(room)), remaining)]
 	got, err := f.read(room)
 	if err == errWouldBlock {
 		f.giveBack()
@@ -833,7 +861,11 @@ func (f *Framer) moreOfMessage() error {
 	if err != nil {
 		return err
 	}
-	f.message = append(f.message, room[:got]...) // in place, if nothing was discarded
+	if f.message.len() == have {
+		f.message.took(got)
+	} else {
+		f.message.add(f.memory, room[:got]) // the other bytes were discarded
+	}
 	f.search.remaining -= int64(got)
 	f.size += int64(got)
 	f.begun = f.begun || got > 0
@@ -841,14 +873,12 @@ func (f *Framer) moreOfMessage() error {
 	return nil
 }
 
-// forgetMessage makes room for another message, if the last one was returned.
+// forgetMessage makes room for another message, when the last one was returned.
 func (f *Framer) forgetMessage() {
-	if f.returned {
-		if len(f.message) > 0 {
-			f.usual = len(f.message)
-		}
-		f.message = f.message[:0]
-		f.returned = false
+	f.returned = false
+	if n := f.message.len(); n > 0 {
+		f.usual = min(n, largestPooled)
+		f.message.reset(f.memory)
 	}
 }
 
