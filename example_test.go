@@ -570,7 +570,6 @@ func (h *tolerant) FoundTerminator() error {
 
 func (h *tolerant) HandleOversize(e *framer.MessageTooLongError) error {
 	fmt.Printf("a line that begins %q is longer than %d bytes\n", e.Head[:4], e.Limit)
-	h.Reset()
 	return nil
 }
 

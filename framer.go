@@ -108,9 +108,10 @@ type ReadCompleteHandler interface {
 type OversizeHandler interface {
 	// HandleOversize is called once for a message that is too long, after
 	// CollectIncomingData has seen at most MaxMessageSize bytes of it. If it
-	// returns nil, the rest of the message is thrown away, without a call of
-	// FoundTerminator, and the next message begins. A terminator that
-	// HandleOversize sets rules from the next byte instead.
+	// returns nil, the message is thrown away, without a call of FoundTerminator:
+	// what an embedded [Collector] has of it, and the rest when it comes. Then the
+	// next message begins. If HandleOversize sets a terminator, that rules from the
+	// next byte instead, and the message goes on.
 	//
 	// Without an OversizeHandler, e ends the connection.
 	HandleOversize(e *MessageTooLongError) error
@@ -146,8 +147,11 @@ func guessProtocol(head []byte) string {
 }
 
 // A Collector keeps the pieces of a message together. Embedded in a [Handler] it
-// provides CollectIncomingData. The zero value is empty and ready. Its size is
-// bounded by MaxMessageSize, unless the terminator is [None].
+// provides CollectIncomingData. The zero value is empty and ready.
+//
+// When a message is thrown away, because it is too long and an [OversizeHandler]
+// wants to go on, an embedded Collector is emptied: nothing of it becomes part of
+// the next message.
 type Collector struct {
 	message gathering
 }
@@ -182,6 +186,17 @@ func (c *Collector) Take() []byte {
 	taken := c.message.last
 	c.message = gathering{}
 	return taken
+}
+
+// collector is found in a Handler that embeds a Collector.
+func (c *Collector) collector() *Collector { return c }
+
+// collectorOf returns the Collector that h embeds, or nil.
+func collectorOf(h Handler) *Collector {
+	if e, ok := h.(interface{ collector() *Collector }); ok {
+		return e.collector()
+	}
+	return nil
 }
 
 // takeRoom is the room behind a large message that was taken, in bytes. Whoever
@@ -756,7 +771,12 @@ func (f *Framer) oversize(h Handler, err error) error {
 	if err := oversize.HandleOversize(long); err != nil {
 		return err
 	}
-	f.skipping = !f.changed
+	if !f.changed {
+		f.skipping = true
+		if c := collectorOf(h); c != nil {
+			c.Reset()
+		}
+	}
 	return nil
 }
 

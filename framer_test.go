@@ -1206,3 +1206,60 @@ func (a appender) CollectIncomingData(data []byte) error {
 }
 
 func (a appender) FoundTerminator() error { return nil }
+
+// A lineCollector notes its lines, and forgets nothing by itself.
+type lineCollector struct {
+	framer.Collector
+	lines    []string
+	oversize func() error
+}
+
+func (h *lineCollector) FoundTerminator() error {
+	h.lines = append(h.lines, string(h.Take()))
+	return nil
+}
+
+func (h *lineCollector) HandleOversize(*framer.MessageTooLongError) error { return h.oversize() }
+
+// Nothing of a message that was thrown away becomes part of the next one, under
+// whatever terminator. A message that goes on under another one is whole.
+func TestThrownAwayMessageLeavesNothing(t *testing.T) {
+	for _, test := range []struct {
+		terminator framer.Terminator
+		input      string
+	}{
+		{framer.Delimiter("\n"), "ab\nvery, very long\nfine\n"},
+		{framer.AnyDelimiter("\r\n", "\n"), "ab\nvery, very long\r\nfine\n"},
+		{framer.LengthPrefix(framer.Prefix{Size: 1}), "\x02ab\x0fvery, very long\x04fine"},
+		{framer.LengthPrefix(framer.Prefix{Size: 1, Keep: true, Adjustment: -1}), "\x03ab\x10very, very long\x05fine"},
+		{framer.Split(bufio.ScanLines), "ab\nvery, very long\nfine\n"},
+	} {
+		for chunks := range cuts(test.input) {
+			for _, size := range []int{1, 3, 100} {
+				f := framer.NewFramer(newChunkReader(chunks...), &framer.Config{MaxMessageSize: 6, ReadBufferSize: size})
+				h := &lineCollector{oversize: func() error { return nil }}
+				if err := errors.Join(f.SetTerminator(test.terminator), f.Run(h)); err != nil {
+					t.Fatal(err)
+				}
+				want := []string{"ab", "fine"}
+				if test.input[0] == '\x03' {
+					want = []string{"\x03ab", "\x05fine"}
+				}
+				if !slices.Equal(h.lines, want) {
+					t.Fatalf("%v, %q: %q, want %q", test.terminator, chunks, h.lines, want)
+				}
+			}
+		}
+	}
+	for chunks := range cuts("very, very;x;") {
+		f := framer.NewFramer(newChunkReader(chunks...), &framer.Config{MaxMessageSize: 6, ReadBufferSize: 3})
+		h := new(lineCollector)
+		h.oversize = func() error { return f.SetTerminator(framer.Delimiter(";")) }
+		if err := errors.Join(f.SetTerminator(framer.Delimiter("\n")), f.Run(h)); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"very, very", "x"}; !slices.Equal(h.lines, want) {
+			t.Fatalf("%q: %q, want %q", chunks, h.lines, want)
+		}
+	}
+}
