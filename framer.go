@@ -123,13 +123,16 @@ const headSize = 32
 // A MessageTooLongError reports a message longer than Config.MaxMessageSize.
 type MessageTooLongError struct {
 	Limit int64  // MaxMessageSize, in bytes
-	Seen  int64  // bytes of the message that had come, or that its header announced
-	Head  []byte // a copy of its first bytes, at most 32, with the header if it has one
+	Seen  int64  // bytes of the message that had come, or that its header or a Length announced
+	Head  []byte // a copy of its first bytes, at most 32, with the header if it has one; nil for a Length
 }
 
 func (e *MessageTooLongError) Error() string {
-	return fmt.Sprintf("framer: message too long: %d bytes, limit %d (Config.MaxMessageSize); it begins %q%s",
-		e.Seen, e.Limit, e.Head, guessProtocol(e.Head))
+	text := fmt.Sprintf("framer: message too long: %d bytes, limit %d (Config.MaxMessageSize)", e.Seen, e.Limit)
+	if len(e.Head) == 0 { // a Length
+		return text
+	}
+	return fmt.Sprintf("%s; it begins %q%s", text, e.Head, guessProtocol(e.Head))
 }
 
 // guessProtocol names the protocol that a peer at the wrong port speaks.
@@ -245,11 +248,12 @@ type Framer struct {
 	size     int64 // bytes of the current message that were given out
 	empties  int   // tokens from Split without progress
 	head     [headSize]byte
-	message  gathering // Next: the message so far, if the buffer could not hold it
-	returned bool      // Next: it was returned whole, or never will be
-	usual    int       // Next: the length of the last message that was collected, at most largestPooled
-	found    int64     // messages
-	ends     int64     // messages and those that were thrown away
+	message  gathering   // Next: the message so far, if the buffer could not hold it
+	returned bool        // Next: it was returned whole, or never will be
+	then     *Terminator // Next: what is in force after the message that is skipped, if not nil
+	usual    int         // Next: the length of the last message that was collected, at most largestPooled
+	found    int64       // messages
+	ends     int64       // messages and those that were thrown away
 
 	// Requests of a Conn, which may come from any goroutine.
 	stop, discard atomic.Bool
@@ -273,7 +277,7 @@ func (f *Framer) init(r io.Reader, cfg *Config, memory *buffers) {
 // SetTerminator makes t the terminator from the next byte on, also for bytes that
 // are buffered already: within CollectIncomingData, from the byte after the
 // piece. The message that is being collected goes on under t, with its size
-// counted anew.
+// counted anew. The bytes of a token of [Split] that was too long are gone.
 //
 // A terminator that makes no sense is refused with an error, and the one in
 // force stays: an empty delimiter, a negative count, a length above
@@ -283,11 +287,17 @@ func (f *Framer) SetTerminator(t Terminator) error {
 		return err
 	}
 	f.changed = true
+	f.set(&t)
+	return nil
+}
+
+// set is SetTerminator for a t that makes sense.
+func (f *Framer) set(t *Terminator) {
 	f.skipping = false
-	f.term.become(&t)
+	f.then = nil
+	f.term.become(t)
 	f.search.set(&f.term)
 	f.restart()
-	return nil
 }
 
 // Terminator returns the terminator in force. During a [Length] it is the Length
@@ -302,7 +312,7 @@ func (f *Framer) Terminator() Terminator {
 
 // restart forgets how far the current message has got.
 func (f *Framer) restart() {
-	f.known, f.ended, f.drop = 0, false, 0
+	f.known, f.ended, f.drop, f.token = 0, false, 0, nil
 	f.size, f.begun = 0, false
 }
 
@@ -456,6 +466,9 @@ func (f *Framer) skip() {
 		f.start += f.drop
 		f.skipping = false
 		f.endMessage()
+		if f.then != nil {
+			f.set(f.then)
+		}
 	}
 }
 
@@ -796,18 +809,43 @@ func (f *Framer) discardInput() {
 // buffer. Under [None], Next returns what comes next, however little.
 //
 // At the end of the input Next returns [io.EOF], or, with what there is of an
-// unfinished message, [io.ErrUnexpectedEOF]. A message above MaxMessageSize is
-// a [*MessageTooLongError]; the next call, with the same t, goes on after it.
-// After any other error of the reader, such as an expired deadline, the next
-// call, with the same t, goes on where this one was.
+// unfinished message, [io.ErrUnexpectedEOF]. After any other error of the reader,
+// such as an expired deadline, the next call, with the same t, goes on where this
+// one was.
+//
+// A message above MaxMessageSize is a [*MessageTooLongError]. The next call,
+// whatever terminator it is given, goes on after that message: what is left of it
+// is thrown away first, up to its end under its own terminator. That includes a
+// [Length] above MaxMessageSize, of which nothing was read.
 func (f *Framer) Next(t Terminator) ([]byte, error) {
-	if t != f.term {
-		if err := f.SetTerminator(t); err != nil {
+	if t != f.term || f.skipping {
+		if err := f.setForNext(t); err != nil {
 			return nil, err
 		}
-		f.returned = true
 	}
 	return f.nextMessage()
+}
+
+// setForNext makes t the terminator of Next, as soon as a message that is skipped
+// has come to its end.
+func (f *Framer) setForNext(t Terminator) error {
+	err := t.validate(f.maxSize)
+	_, tooLong := err.(*MessageTooLongError)
+	switch {
+	case err != nil && !(tooLong && t.kind == kindLength):
+		return err
+	case !f.skipping:
+		f.set(&t)
+		f.returned = true
+		f.skipping = tooLong
+		return err
+	case t == f.term && t.kind != kindLength:
+		f.then = nil
+	default:
+		then := t // so that t need not be on the heap
+		f.then = &then
+	}
+	return nil
 }
 
 // nextMessage is Next under the terminator in force.
@@ -827,6 +865,7 @@ func (f *Framer) nextMessage() ([]byte, error) {
 		p, ok, err := f.next()
 		if err != nil {
 			_, f.skipping = err.(*MessageTooLongError)
+			f.then = nil
 			f.returned = true
 			return nil, err
 		}

@@ -12,9 +12,11 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -569,13 +571,132 @@ func TestNextAfterTooLong(t *testing.T) {
 			}
 		}
 	}
-	// Another terminator rules at once.
-	f := framer.NewFramer(strings.NewReader("abcdefgh;x\n"), &framer.Config{MaxMessageSize: limit, ReadBufferSize: 1})
-	if _, err := f.Next(framer.Delimiter("\n")); !isTooLong(err) {
-		t.Errorf("error %v", err)
+}
+
+// A longMessage is a message that is too long, under its terminator.
+type longMessage struct {
+	terminator framer.Terminator
+	input      string
+}
+
+// What Next gives after a message that is too long is what another terminator
+// gives of the input behind that message, wherever the input is cut.
+func TestNextOfAnotherAfterTooLong(t *testing.T) {
+	const limit, rest = 3, "\x02ab\ncd,e\n"
+	lines := framer.Split(bufio.ScanLines)
+	tooLong := []longMessage{
+		{framer.Delimiter("\r\n"), "a\nb\x01cd\r\n"},
+		{framer.AnyDelimiter("\r\n", ";"), "a\nb\x01c;"},
+		{framer.LengthPrefix(framer.Prefix{Size: 1}), "\x05a\nb\x01,"},
+		{framer.LengthPrefix(framer.Prefix{Size: 1, Keep: true}), "\x05a\nb\x01,"},
+		{framer.LengthPrefix(framer.Prefix{Size: framer.Uvarint, Offset: 1}), "!\x05a\nb\x01,"},
+		{lines, "\x01abc,d\n"},
+		{framer.Length(5), "a\nb\x01,"},
 	}
-	if message, err := f.Next(framer.Length(2)); string(message) != "de" || err != nil {
-		t.Errorf("%q, %v; want what comes after the byte too many, or with it", message, err)
+	others := []framer.Terminator{
+		framer.None(), framer.Delimiter("\n"), framer.Delimiter("e\n"), framer.AnyDelimiter("\n", ","),
+		framer.Length(2), framer.Length(5), framer.FixedLength(2), framer.LengthPrefix(framer.Prefix{Size: 1}), lines,
+		framer.Split(scanCommas),
+	}
+	for _, first := range tooLong {
+		others := append(others, first.terminator)
+		for _, other := range others {
+			cfg := framer.Config{MaxMessageSize: limit, ReadBufferSize: 100}
+			want, wantErr := framer.NewFramer(strings.NewReader(rest), &cfg).Next(other)
+			for chunks := range cuts(first.input + rest) {
+				for _, size := range []int{1, 4, 100} {
+					for _, failing := range []bool{false, true} {
+						cfg.ReadBufferSize = size
+						var in io.Reader = newChunkReader(chunks...)
+						if failing {
+							in = &errorReader{r: in, err: errHiccup}
+						}
+						f := framer.NewFramer(in, &cfg)
+						next := func(term framer.Terminator) (msg []byte, err error) {
+							for {
+								if msg, err = f.Next(term); err != errHiccup {
+									return msg, err
+								}
+							}
+						}
+						if _, err := next(first.terminator); !isTooLong(err) {
+							t.Fatalf("%v, %q: %v, want a MessageTooLongError", first.terminator, chunks, err)
+						}
+						if msg, err := f.Next(framer.Delimiter("")); err == nil || isTooLong(err) {
+							t.Fatalf("%v: Next of no terminator: %q, %v", first.terminator, msg, err)
+						}
+						got, err := next(other)
+						same := string(got) == string(want)
+						if other == framer.None() {
+							same = len(got) > 0 && strings.HasPrefix(rest, string(got))
+						}
+						if isTooLong(err) != isTooLong(wantErr) || !isTooLong(err) && (err != wantErr || !same) {
+							t.Fatalf("%v, then %v, %q, buffer of %d: %q, %v; want %q, %v",
+								first.terminator, other, chunks, size, got, err, want, wantErr)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// The same in a Session, which may have to wait in the middle of what is skipped.
+func TestSessionAfterTooLong(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+			for {
+				line, err := c.Next(framer.Delimiter("\r\n"))
+				if err != nil {
+					return err
+				}
+				n, err := strconv.ParseInt(string(line), 10, 64)
+				if err != nil {
+					return err
+				}
+				block, err := c.Next(framer.Length(n))
+				if isTooLong(err) {
+					block = []byte("too long")
+				} else if err != nil {
+					return err
+				}
+				if err := c.Push(block); err != nil {
+					return err
+				}
+			}
+		}), framer.Config{MaxMessageSize: 10})
+		writeString(t, peer, "2\r\nab")
+		readString(t, peer, "ab")
+		writeString(t, peer, "100000\r\n3\r\n")
+		readString(t, peer, "too long")
+		for range 10 {
+			writeString(t, peer, strings.Repeat("1\r\n", 3333)) // which is not to be taken for lines
+		}
+		writeString(t, peer, "1234567"+"4\r\nab")
+		writeString(t, peer, "cd")
+		readString(t, peer, "abcd")
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A token that was refused is not given out under the terminator that
+// HandleOversize sets, nor is any of it that a new function has not seen.
+func TestRefusedTokenIsGone(t *testing.T) {
+	for _, other := range []framer.Terminator{
+		framer.None(), framer.Delimiter("\n"), framer.Length(2), framer.Split(bufio.ScanLines),
+	} {
+		f := framer.NewFramer(strings.NewReader("abcdef\ngh\n"), &framer.Config{MaxMessageSize: 5})
+		h := new(hookedTranscript)
+		h.oversize = func(*framer.MessageTooLongError) error { return f.SetTerminator(other) }
+		if err := errors.Join(f.SetTerminator(framer.Split(bufio.ScanLines)), f.Run(h)); err != nil {
+			t.Error(err)
+		}
+		if got := h.String(); !strings.HasPrefix(got, "*gh") {
+			t.Errorf("under %v: %q", other, got)
+		}
 	}
 }
 

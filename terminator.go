@@ -208,7 +208,7 @@ func (t Terminator) validate(maxSize int64) error {
 			return fmt.Errorf("framer: %v: the length must be positive", t)
 		}
 		if t.n > maxSize {
-			return fmt.Errorf("framer: %v: the limit is %d bytes (Config.MaxMessageSize)", t, maxSize)
+			return &MessageTooLongError{Limit: maxSize, Seen: t.n}
 		}
 	case kindLengthPrefix:
 		if t.prefix.size() == 0 {

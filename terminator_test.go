@@ -908,7 +908,8 @@ func TestSenselessTerminators(t *testing.T) {
 		if got := f.Terminator(); got != good {
 			t.Errorf("after %v the terminator is %v; want %v", bad, got, good)
 		}
-		if message, err := f.Next(bad); err == nil || message != nil {
+		other := framer.NewFramer(strings.NewReader("ab,cd"), &framer.Config{MaxMessageSize: limit})
+		if message, err := other.Next(bad); err == nil || message != nil {
 			t.Errorf("Next(%v) returned %q, %v", bad, message, err)
 		}
 		var h transcript

@@ -95,7 +95,7 @@ func TestRefusedInTurn(t *testing.T) {
 	var g errgroup.Group
 	g.Go(func() error { return serve(t.Context(), s, l, true) })
 	err := p.talk(t.Context(), l.Addr().String(), []byte(lorem), turns)
-	const want = "framer: Length(701): the limit is 100 bytes (Config.MaxMessageSize)"
+	const want = "framer: message too long: 701 bytes, limit 100 (Config.MaxMessageSize)"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("the client says %v, want %q", err, want)
 	}

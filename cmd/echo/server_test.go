@@ -69,7 +69,7 @@ func TestServer(t *testing.T) {
 		{"ECHO x\n", `error: "ECHO x": the number of bytes: invalid syntax` + "\n", "invalid syntax"},
 		{"ECHO 99999999999999999999\n", `error: "ECHO 99999999999999999999": the number of bytes: value out of range` + "\n", "value out of range"},
 		{"ECHO -1\n", `error: "ECHO -1": framer: Length(-1): the length must not be negative` + "\n", "must not be negative"},
-		{"ECHO 1048577\n", `error: "ECHO 1048577": framer: Length(1048577): the limit is 1048576 bytes (Config.MaxMessageSize)` + "\n", "the limit is 1048576 bytes"},
+		{"ECHO 1048577\n", `error: "ECHO 1048577": framer: message too long: 1048577 bytes, limit 1048576 (Config.MaxMessageSize)` + "\n", "limit 1048576"},
 		{long, "error: the command is longer than 128 bytes\n", "longer than 128 bytes"},
 		{long + "\n", "error: the command is longer than 128 bytes\n", "longer than 128 bytes"},
 	}
