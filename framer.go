@@ -800,6 +800,7 @@ func (f *Framer) discardInput() {
 	f.search.matched = 0
 	f.search.remaining += int64(f.known)
 	f.start, f.token = f.end, nil
+	f.size -= min(f.size, int64(f.message.len())) // what a Handler was given, it still has
 	f.message.reset(f.memory)
 	f.known, f.ended, f.drop = 0, false, 0
 }
@@ -919,6 +920,9 @@ func (f *Framer) moreOfMessage() error {
 	}
 	if err != nil {
 		return err
+	}
+	if f.size < headSize {
+		copy(f.head[f.size:], room[:got])
 	}
 	if f.message.len() == have {
 		f.message.took(got)
