@@ -404,7 +404,7 @@ func (f *Framer) look() error {
 	f.begun = f.begun || sp.skip > 0
 	if f.search.counting && !f.skipping && f.search.remaining > f.maxSize-f.size-int64(sp.data) {
 		seen, _ := addLength(uint64(f.search.remaining), f.size+int64(sp.data))
-		return f.tooLong(seen, data)
+		return f.tooLong(seen, data[:sp.skip+sp.data])
 	}
 	return nil
 }
@@ -473,7 +473,8 @@ func (f *Framer) skip() {
 }
 
 // tooLong returns the error for a message of which seen bytes are known. data is
-// what is unread of it, with its header.
+// what is unread of it, with its header, and nothing behind it: that may be a
+// password.
 func (f *Framer) tooLong(seen int64, data []byte) error {
 	head := bytes.Clone(f.head[:min(f.size, headSize)])
 	head = append(head, data[:min(len(data), headSize-len(head))]...)

@@ -1384,3 +1384,48 @@ func TestThrownAwayMessageLeavesNothing(t *testing.T) {
 		}
 	}
 }
+
+// What an error quotes is of the message that it is about, also if more has come:
+// the next one may be a password.
+func TestErrorsQuoteNothingElse(t *testing.T) {
+	const limit, secret = 3, "\x08passwordpassword\npassword"
+	uvarint := framer.Prefix{Size: framer.Uvarint}
+	for _, test := range []struct {
+		terminator framer.Terminator
+		message    string
+		head       string // what is quoted at most
+	}{
+		{framer.Delimiter("\n"), "abcdefgh\n", "abcdefgh"},
+		{framer.AnyDelimiter("\r\n", "\n"), "abcdefgh\r\n", "abcdefgh"},
+		{framer.Split(bufio.ScanLines), "abcdefgh\n", "abcdefgh"},
+		{framer.LengthPrefix(framer.Prefix{Size: 1}), "\x04abcd", "\x04abcd"},
+		{framer.LengthPrefix(framer.Prefix{Size: 2, Offset: 3, Keep: true}), "xyz\x00\x04abcd", "xyz\x00\x04abcd"},
+		{framer.LengthPrefix(framer.Prefix{Size: 2, Offset: 30, Adjustment: 4}), strings.Repeat("x", 30) + "\x00\x00abcd", strings.Repeat("x", 30) + "\x00\x00"},
+		{framer.LengthPrefix(uvarint), "\x04abcd", "\x04abcd"},
+		{framer.LengthPrefix(framer.Prefix{Size: 1, Adjustment: -5}), "\x04", "\x04"},
+		{framer.LengthPrefix(framer.Prefix{Size: 1, Offset: 100, Adjustment: -5}), strings.Repeat("x", 100) + "\x04", strings.Repeat("x", 32)},
+		{framer.LengthPrefix(uvarint), strings.Repeat("\x80", 10), strings.Repeat("\x80", 10)},
+		{framer.LengthPrefix(uvarint), strings.Repeat("\x80", 9) + "\x02", strings.Repeat("\x80", 9) + "\x02"},
+		{framer.LengthPrefix(framer.Prefix{Size: framer.Uvarint, Offset: 2}), "xy" + strings.Repeat("\x80", 10), "xy" + strings.Repeat("\x80", 10)},
+	} {
+		for _, size := range []int{1, 5, 100} {
+			for chunks := range cuts(test.message + secret) {
+				f := framer.NewFramer(newChunkReader(chunks...), &framer.Config{MaxMessageSize: limit, ReadBufferSize: size})
+				_, err := f.Next(test.terminator)
+				var long *framer.MessageTooLongError
+				switch {
+				case errors.As(err, &long):
+					if !strings.HasPrefix(test.head, string(long.Head)) || len(long.Head) == 0 {
+						t.Fatalf("%v, %q: quoted %q, want at most %q", test.terminator, chunks, long.Head, test.head)
+					}
+				case errors.Is(err, framer.ErrBadPrefix):
+					if !strings.HasSuffix(err.Error(), fmt.Sprintf(" %q", test.head)) {
+						t.Fatalf("%v, %q: %v, want it to quote %q", test.terminator, chunks, err, test.head)
+					}
+				default:
+					t.Fatalf("%v, %q: error %v", test.terminator, chunks, err)
+				}
+			}
+		}
+	}
+}

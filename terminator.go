@@ -467,7 +467,7 @@ func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
 	}
 	remaining, ok := addLength(length, t.n)
 	if !ok {
-		return span{}, fmt.Errorf("%w: length %d with adjustment %d is negative; the header is %q", ErrBadPrefix, length, t.n, data[:size])
+		return span{}, fmt.Errorf("%w: length %d with adjustment %d is negative; the header begins %q", ErrBadPrefix, length, t.n, data[:min(size, headSize)])
 	}
 	s.counting = true
 	if t.prefix.has(keepHeader) {
@@ -492,7 +492,7 @@ func (p prefixFormat) length(data []byte) (length uint64, size int, err error) {
 		length, n := binary.Uvarint(field)
 		switch {
 		case n < 0, n == 0 && len(field) >= binary.MaxVarintLen64:
-			return 0, 0, fmt.Errorf("%w: a uvarint of more than 64 bits; the header begins %q", ErrBadPrefix, data[:min(len(data), headSize)])
+			return 0, 0, fmt.Errorf("%w: a uvarint of more than 64 bits; the header begins %q", ErrBadPrefix, data[:min(offset+binary.MaxVarintLen64, headSize)])
 		case n == 0:
 			return 0, 0, nil
 		}
