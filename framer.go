@@ -90,16 +90,20 @@ type Handler interface {
 // that has come.
 type ReadCompleteHandler interface {
 	// HandleReadComplete is called when the other methods have been called for all
-	// input that was read, as far as it can be given yet: before more is read, and
-	// at the end of the input. It is called once for many of them, and not if none
-	// was called.
+	// input that was read, as far as it can be given yet: before more is read, at
+	// the end of the input, and before an error in the framing ends it. It is
+	// called once for many of them, and not if none was called.
 	//
 	// A Handler that collects its answers until then needs one Push for all of
 	// them. That is the fastest way for small requests that come many at once; but
 	// the first answer has to wait for the last. Nothing limits what is collected
 	// so: large answers should be pushed before. And after CloseWhenDone or an
-	// error, also in the framing, HandleReadComplete is not called: what was
-	// collected must be pushed before CloseWhenDone is called or an error returned.
+	// error that a method of the Handler has returned, HandleReadComplete is not
+	// called: what was collected must be pushed before.
+	//
+	// After an error in the framing, that is the reason for the end, also if
+	// HandleReadComplete returns another. It counts as such if HandleOversize
+	// returns what it was given.
 	HandleReadComplete() error
 }
 
@@ -703,6 +707,15 @@ func (f *Framer) Run(h Handler) error {
 	}
 }
 
+// lastWord lets h say what it has collected, before an error that is not its own
+// ends Run.
+func (f *Framer) lastWord(h Handler) {
+	if complete, ok := h.(ReadCompleteHandler); ok && f.gave && !f.stop.Load() {
+		f.gave = false
+		complete.HandleReadComplete() // its error is not the reason any more
+	}
+}
+
 // runShort is Run for messages under a Delimiter that lie whole in the buffer. It
 // returns where one does not, or where Run has something else to do. It repeats
 // what whole and give do, because half of the time for a short line would
@@ -771,18 +784,24 @@ func (f *Framer) give(h Handler, p part) error {
 // delimiter is under the new terminator.
 func (f *Framer) goOn() { f.begun = f.begun || f.changed && f.term.kind != kindNone }
 
-// oversize lets h decide about a message that is too long.
+// oversize lets h decide about an error in the framing, if it is a message that is
+// too long. Any other ends Run.
 func (f *Framer) oversize(h Handler, err error) error {
 	long, ok := err.(*MessageTooLongError)
 	if !ok {
+		f.lastWord(h)
 		return err
 	}
 	oversize, ok := h.(OversizeHandler)
 	if !ok {
+		f.lastWord(h)
 		return err
 	}
 	f.changed, f.gave = false, true
 	if err := oversize.HandleOversize(long); err != nil {
+		if err == error(long) {
+			f.lastWord(h)
+		}
 		return err
 	}
 	if !f.changed {

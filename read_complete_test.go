@@ -5,12 +5,14 @@
 package framer_test
 
 import (
+	"bufio"
 	"errors"
 	"io"
 	"net"
 	"regexp"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/goframer/framer"
 )
@@ -176,4 +178,110 @@ func TestReadCompleteOnConn(t *testing.T) {
 		peer.Close()
 		c.Wait()
 	})
+}
+
+// An answeringHandler collects its answers for HandleReadComplete.
+type answeringHandler struct {
+	framer.Collector
+	answers, pushed string
+	complete        error
+}
+
+func (h *answeringHandler) FoundTerminator() error {
+	h.answers += string(h.Take()) + "|"
+	return nil
+}
+
+func (h *answeringHandler) HandleReadComplete() error {
+	h.pushed += h.answers
+	h.answers = ""
+	return h.complete
+}
+
+// A decliningHandler has an answer to a message that is too long.
+type decliningHandler struct {
+	answeringHandler
+	err error
+}
+
+func (h *decliningHandler) HandleOversize(e *framer.MessageTooLongError) error {
+	h.answers += "*"
+	if h.err != nil {
+		return h.err
+	}
+	return e
+}
+
+// Whatever error ends the input, but one of the handler itself, the answers that
+// were collected are sent before; the error stays the reason.
+func TestReadCompleteBeforeFramingErrors(t *testing.T) {
+	broken, other := errors.New("broken"), errors.New("other")
+	badSplit := framer.Split(func(data []byte, atEOF bool) (int, []byte, error) {
+		if len(data) > 0 && data[0] == '!' {
+			return 0, nil, broken
+		}
+		return bufio.ScanLines(data, atEOF)
+	})
+	isErr := func(want error) func(error) bool { return func(err error) bool { return errors.Is(err, want) } }
+	prefix := framer.LengthPrefix(framer.Prefix{Size: 1})
+	for _, test := range []struct {
+		name       string
+		terminator framer.Terminator
+		input      string
+		readErr    error
+		is         func(error) bool
+	}{
+		{"claim", prefix, "\x03one\x03two\xff", nil, isTooLong},
+		{"claim with more", prefix, "\x03one\x03two\xffmore", nil, isTooLong},
+		{"line", framer.Delimiter("\n"), "one\ntwo\nmuch too long\n", nil, isTooLong},
+		{"line of a set", framer.AnyDelimiter("\n", "\r\n"), "one\ntwo\r\nmuch too long", nil, isTooLong},
+		{"token", framer.Split(bufio.ScanLines), "one\ntwo\nmuch too long\n", nil, isTooLong},
+		{"bad prefix", framer.LengthPrefix(framer.Prefix{Size: 1, Adjustment: -1}), "\x04one\x04two\x00", nil, isErr(framer.ErrBadPrefix)},
+		{"split", badSplit, "one\ntwo\n!", nil, isErr(broken)},
+		{"unfinished", framer.Delimiter("\n"), "one\ntwo\nthr", nil, isErr(io.ErrUnexpectedEOF)},
+		{"unfinished header", framer.LengthPrefix(framer.Prefix{Size: 2}), "\x00\x03one\x00\x03two\x00", nil, isErr(io.ErrUnexpectedEOF)},
+		{"reader", framer.Delimiter("\n"), "one\ntwo\n", broken, isErr(broken)},
+	} {
+		for chunks := range cuts(test.input) {
+			for _, together := range []bool{false, true} {
+				newReader := func() io.Reader {
+					var in io.Reader = newChunkReader(chunks...)
+					if test.readErr != nil {
+						in = io.MultiReader(in, iotest.ErrReader(test.readErr))
+					}
+					if together {
+						in = iotest.DataErrReader(in)
+					}
+					return in
+				}
+				run := func(h framer.Handler) error {
+					f := framer.NewFramer(newReader(), &framer.Config{MaxMessageSize: 4})
+					if err := f.SetTerminator(test.terminator); err != nil {
+						t.Fatal(err)
+					}
+					return f.Run(h)
+				}
+				h := new(answeringHandler)
+				if err := run(h); !test.is(err) || h.pushed != "one|two|" {
+					t.Fatalf("%s, %q: pushed %q, error %v", test.name, chunks, h.pushed, err)
+				}
+				if len(chunks) == 1 && test.readErr == nil && test.name != "unfinished" && test.name != "unfinished header" {
+					h = &answeringHandler{complete: other}
+					if err := run(h); !test.is(err) {
+						t.Errorf("%s: error %v, not that of the framing", test.name, err)
+					}
+				}
+				if test.name == "line" {
+					d := new(decliningHandler)
+					if err := run(d); !isTooLong(err) || d.pushed != "one|two|*" {
+						t.Errorf("%s, declined: pushed %q, error %v", test.name, d.pushed, err)
+					}
+					d = &decliningHandler{err: other}
+					if err := run(d); err != other || strings.Contains(d.pushed, "*") {
+						t.Errorf("%s, error of HandleOversize: pushed %q, error %v", test.name, d.pushed, err)
+					}
+				}
+			}
+		}
+	}
 }
