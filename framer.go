@@ -159,6 +159,10 @@ func guessProtocol(head []byte) string {
 // When a message is thrown away, because it is too long and an [OversizeHandler]
 // wants to go on, an embedded Collector is emptied: nothing of it becomes part of
 // the next message.
+//
+// Its size is bounded by MaxMessageSize. Under [None], where that does not apply to
+// the message, it applies to an embedded Collector: if it has more, after a piece,
+// the rest of the input is a message that is too long.
 type Collector struct {
 	message gathering
 }
@@ -230,8 +234,9 @@ type Framer struct {
 
 	term    Terminator
 	search  search
-	changed bool // SetTerminator was called; cleared before each callback
-	gave    bool // there were callbacks since the last HandleReadComplete
+	refused error // what SetTerminator last returned
+	changed bool  // SetTerminator was called; cleared before each callback
+	gave    bool  // there were callbacks since the last HandleReadComplete
 
 	buf        []byte // nil while there is no input
 	start, end int    // buf[start:end] is unread
@@ -284,10 +289,13 @@ func (f *Framer) init(r io.Reader, cfg *Config, memory *buffers) {
 // counted anew. The bytes of a token of [Split] that was too long are gone.
 //
 // A terminator that makes no sense is refused with an error, and the one in
-// force stays: an empty delimiter, a negative count, a length above
-// MaxMessageSize.
+// force stays: an empty delimiter, a negative count, a [Length] above
+// MaxMessageSize, which is a [*MessageTooLongError]. If the method of the Handler
+// then returns, and no other terminator was set, Run ends with that error:
+// otherwise it could collect for ever.
 func (f *Framer) SetTerminator(t Terminator) error {
 	if err := t.validate(f.maxSize); err != nil {
+		f.refused = err
 		return err
 	}
 	f.changed = true
@@ -298,7 +306,9 @@ func (f *Framer) SetTerminator(t Terminator) error {
 // set is SetTerminator for a t that makes sense.
 func (f *Framer) set(t *Terminator) {
 	f.skipping = false
-	f.then = nil
+	if f.refused != nil || f.then != nil || f.token != nil { // storing pointers takes time
+		f.refused, f.then, f.token = nil, nil, nil
+	}
 	f.term.become(t)
 	f.search.set(&f.term)
 	f.restart()
@@ -316,7 +326,7 @@ func (f *Framer) Terminator() Terminator {
 
 // restart forgets how far the current message has got.
 func (f *Framer) restart() {
-	f.known, f.ended, f.drop, f.token = 0, false, 0, nil
+	f.known, f.ended, f.drop = 0, false, 0
 	f.size, f.begun = 0, false
 }
 
@@ -665,8 +675,9 @@ func (f *Framer) unfinished() error {
 // nil if the input ended after a whole message, or under [None], and
 // [io.ErrUnexpectedEOF] if it ended in the middle of one; before that, h is
 // given all that has come. Run returns any other error of the reader or of h as
-// it is, a [*MessageTooLongError] for a message above MaxMessageSize, and an
-// error that is [ErrBadPrefix] for a senseless header.
+// it is, a [*MessageTooLongError] for a message above MaxMessageSize, an error
+// that is [ErrBadPrefix] for a senseless header, and that of SetTerminator for a
+// terminator that was refused and not replaced, also before Run.
 func (f *Framer) Run(h Handler) error {
 	complete, _ := h.(ReadCompleteHandler)
 	for {
@@ -675,6 +686,10 @@ func (f *Framer) Run(h Handler) error {
 		}
 		if f.stop.Load() {
 			return nil
+		}
+		if f.refused != nil {
+			f.lastWord(h)
+			return f.refused
 		}
 		if f.discard.Load() {
 			f.discardInput()
@@ -693,6 +708,9 @@ func (f *Framer) Run(h Handler) error {
 			err = f.oversize(h, err)
 		case ok:
 			err = f.give(h, p)
+			if err == nil && p.drop == goesOn && f.term.kind == kindNone {
+				err = f.boundCollector(h)
+			}
 		case complete != nil && f.gave:
 			f.gave = false
 			err = complete.HandleReadComplete()
@@ -721,7 +739,7 @@ func (f *Framer) lastWord(h Handler) {
 // what whole and give do, because half of the time for a short line would
 // otherwise go into calls.
 func (f *Framer) runShort(h Handler) error {
-	for f.term.kind == kindDelimiter && f.fresh() && !f.stop.Load() && !f.discard.Load() {
+	for f.term.kind == kindDelimiter && f.fresh() && f.refused == nil && !f.stop.Load() && !f.discard.Load() {
 		data := f.buf[f.start:f.end]
 		delim := f.term.delim
 		n := indexLast(data, delim)
@@ -739,7 +757,7 @@ func (f *Framer) runShort(h Handler) error {
 				f.goOn()
 				return nil
 			}
-			if f.stop.Load() {
+			if f.stop.Load() || f.refused != nil {
 				return nil
 			}
 		}
@@ -772,7 +790,7 @@ func (f *Framer) give(h Handler, p part) error {
 		f.goOn()
 		return nil
 	}
-	if f.stop.Load() {
+	if f.stop.Load() || f.refused != nil {
 		return nil
 	}
 	f.start += p.drop
@@ -813,6 +831,20 @@ func (f *Framer) oversize(h Handler, err error) error {
 	return nil
 }
 
+// boundCollector is for a Collector under None, which no other limit bounds. What it
+// has is taken for a message that is too long.
+func (f *Framer) boundCollector(h Handler) error {
+	c := collectorOf(h)
+	if c == nil || int64(c.Len()) <= f.maxSize {
+		return nil
+	}
+	head := c.message.last
+	if len(c.message.full) > 0 {
+		head = c.message.full[0]
+	}
+	return f.oversize(h, f.tooLong(int64(c.Len()), head))
+}
+
 // discardInput drops what is buffered. A counted message still lacks what it
 // lacked; any other begins anew.
 func (f *Framer) discardInput() {
@@ -840,31 +872,35 @@ func (f *Framer) discardInput() {
 // [Length] above MaxMessageSize, of which nothing was read.
 func (f *Framer) Next(t Terminator) ([]byte, error) {
 	if t != f.term || f.skipping {
-		if err := f.setForNext(t); err != nil {
-			return nil, err
+		if err := t.validate(f.maxSize); err != nil || f.skipping {
+			if err := f.setLater(t, err); err != nil {
+				return nil, err
+			}
+		} else {
+			f.set(&t)
+			f.returned = true
 		}
 	}
 	return f.nextMessage()
 }
 
-// setForNext makes t the terminator of Next, as soon as a message that is skipped
-// has come to its end.
-func (f *Framer) setForNext(t Terminator) error {
-	err := t.validate(f.maxSize)
-	_, tooLong := err.(*MessageTooLongError)
+// setLater makes t the terminator of Next where something stands in the way: a
+// message that is skipped, or invalid, which says what is wrong with t.
+func (f *Framer) setLater(t Terminator, invalid error) error {
+	_, tooLong := invalid.(*MessageTooLongError)
+	tooLong = tooLong && t.kind == kindLength
 	switch {
-	case err != nil && !(tooLong && t.kind == kindLength):
-		return err
+	case invalid != nil && !tooLong:
+		return invalid
 	case !f.skipping:
 		f.set(&t)
 		f.returned = true
-		f.skipping = tooLong
-		return err
+		f.skipping = true
+		return invalid
 	case t == f.term && t.kind != kindLength:
 		f.then = nil
 	default:
-		then := t // so that t need not be on the heap
-		f.then = &then
+		f.then = &t
 	}
 	return nil
 }

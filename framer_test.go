@@ -1429,3 +1429,108 @@ func TestErrorsQuoteNothingElse(t *testing.T) {
 		}
 	}
 }
+
+// refuse has SetTerminator refuse what makes no sense.
+func refuse(f *framer.Framer, mended bool) {
+	f.SetTerminator(framer.Length(1 << 40))
+	if mended {
+		f.SetTerminator(framer.Delimiter("\n"))
+	}
+}
+
+// A terminator that was refused ends Run, with its error, after the callback that
+// has ignored it, unless that has set another.
+func TestRefusedTerminatorIsNotSilent(t *testing.T) {
+	const limit = 5
+	for _, terminator := range []framer.Terminator{
+		framer.Delimiter("\n"), framer.AnyDelimiter("\n"), framer.Split(bufio.ScanLines),
+		framer.LengthPrefix(framer.Prefix{Size: 1, Adjustment: 3 - 'a', Keep: true}),
+		framer.FixedLength(4), framer.Length(4), framer.None(),
+	} {
+		for _, mended := range []bool{false, true} {
+			for _, test := range []struct {
+				callback string
+				want     string
+			}{
+				{"before", ""}, {"collect", "abc"}, {"found", "abc|"}, {"oversize", "abc|*"}, {"complete", "abc|."},
+			} {
+				input := "abc\n"
+				if test.callback == "oversize" {
+					input += "abcdefgh\n"
+				}
+				if terminator.String() == "None()" && test.callback != "before" && test.callback != "collect" {
+					continue
+				}
+				f := framer.NewFramer(strings.NewReader(input), &framer.Config{MaxMessageSize: limit})
+				if err := f.SetTerminator(terminator); err != nil {
+					t.Fatal(err)
+				}
+				if test.callback == "before" {
+					refuse(f, mended)
+				}
+				h := new(completeTranscript)
+				do := func(callback string) error {
+					if callback == test.callback {
+						refuse(f, mended)
+					}
+					return nil
+				}
+				h.collect = func(string) error { return do("collect") }
+				h.found = func() error { return do("found") }
+				h.oversize = func(*framer.MessageTooLongError) error { return do("oversize") }
+				h.complete = func() error { return do("complete") }
+				err := f.Run(h)
+				var long *framer.MessageTooLongError
+				refused := errors.As(err, &long) && long.Limit == limit && long.Seen == 1<<40 && long.Head == nil
+				switch {
+				case mended && refused:
+					t.Errorf("%v, %s: error %v, although there was another terminator", terminator, test.callback, err)
+				case mended:
+				case test.callback == "oversize" && !strings.Contains(h.String(), "*"): // nothing was too long
+				case !refused || !strings.Contains(err.Error(), "1099511627776 bytes, limit 5 (Config.MaxMessageSize)") || strings.Contains(err.Error(), "begins"):
+					t.Errorf("%v, %s: error %v", terminator, test.callback, err)
+				case strings.Count(h.String(), "|") != strings.Count(test.want, "|") && test.callback != "oversize":
+					t.Errorf("%v, %s: %q", terminator, test.callback, h.String())
+				}
+			}
+		}
+	}
+	// Next says it itself.
+	f := framer.NewFramer(strings.NewReader("ab\n"), nil)
+	if _, err := f.Next(framer.Delimiter("")); err == nil {
+		t.Error("Next of an empty delimiter returned no error")
+	}
+	var h transcript
+	if err := f.Run(&h); err != nil || h.String() != "ab\n" {
+		t.Errorf("Run after Next: %q, %v", h.String(), err)
+	}
+}
+
+// A Collector is bounded also under None.
+func TestCollectorUnderNone(t *testing.T) {
+	const limit = 1000
+	newFramer := func(max int64) *framer.Framer {
+		return framer.NewFramer(strings.NewReader(strings.Repeat("0123456789", 1000)), &framer.Config{MaxMessageSize: max, ReadBufferSize: 100})
+	}
+	h := &lineCollector{oversize: func() error { return nil }}
+	var long *framer.MessageTooLongError
+	if err := newFramer(limit).Run(new(batchHandler)); !errors.As(err, &long) || long.Seen != limit+100 || string(long.Head) != "01234567890123456789012345678901" {
+		t.Errorf("Run: %v, want a MessageTooLongError", err)
+	}
+	if err := newFramer(limit).Run(h); err != io.ErrUnexpectedEOF || h.Len() != 0 {
+		t.Errorf("Run, with the rest skipped: %v, and %d bytes left", err, h.Len())
+	}
+	f := newFramer(limit)
+	h.oversize = func() error { return f.SetTerminator(framer.Delimiter("90")) }
+	if err := f.Run(h); err != io.ErrUnexpectedEOF || len(h.lines) != 889 || len(h.lines[0]) != limit+109 {
+		t.Errorf("Run, with another terminator: %v and %d messages", err, len(h.lines))
+	}
+	h = new(lineCollector)
+	if err := newFramer(-1).Run(h); err != nil || h.Len() != 10000 {
+		t.Errorf("Run without a limit: %v, %d bytes", err, h.Len())
+	}
+	c := &counter{}
+	if err := newFramer(limit).Run(c); err != nil || c.bytes != 10000 {
+		t.Errorf("Run without a Collector: %v, %d bytes", err, c.bytes)
+	}
+}

@@ -43,7 +43,7 @@ const (
 )
 
 // None collects for ever: every byte is given to the handler as it comes and no
-// message ends. MaxMessageSize does not apply.
+// message ends. MaxMessageSize does not apply, save to an embedded [Collector].
 func None() Terminator { return Terminator{} }
 
 // Delimiter ends a message at the first occurrence of delim, which may be any

@@ -913,7 +913,10 @@ func TestSenselessTerminators(t *testing.T) {
 			t.Errorf("Next(%v) returned %q, %v", bad, message, err)
 		}
 		var h transcript
-		if err := f.Run(&h); h.String() != "ab|cd" || err != io.ErrUnexpectedEOF {
+		if got := f.Run(&h); got != err || h.String() != "" {
+			t.Errorf("after %v: Run: %s, %v, want %v", bad, h.String(), got, err)
+		}
+		if err := errors.Join(f.SetTerminator(good), f.Run(&h)); h.String() != "ab|cd" || err.Error() != io.ErrUnexpectedEOF.Error() {
 			t.Errorf("after %v: %s, %v", bad, h.String(), err)
 		}
 	}
