@@ -254,15 +254,15 @@ type Framer struct {
 	begun    bool  // a byte of the current message has come, if only of its header
 	skipping bool  // the rest of the current message is thrown away
 	finished bool  // Split returned its final token
+	returned bool  // Next: message was returned whole, or never will be
 	size     int64 // bytes of the current message that were given out
+	found    int64 // messages
+	ends     int64 // messages and those that were thrown away
 	empties  int   // tokens from Split without progress
 	head     [headSize]byte
 	message  gathering   // Next: the message so far, if the buffer could not hold it
-	returned bool        // Next: it was returned whole, or never will be
-	then     *Terminator // Next: what is in force after the message that is skipped, if not nil
 	usual    int         // Next: the length of the last message that was collected, at most largestPooled
-	found    int64       // messages
-	ends     int64       // messages and those that were thrown away
+	then     *Terminator // Next: what is in force after the message that is skipped, if not nil
 
 	// Requests of a Conn, which may come from any goroutine.
 	stop, discard atomic.Bool
@@ -417,10 +417,15 @@ func (f *Framer) look() error {
 	f.known, f.ended, f.drop = sp.data, sp.found, sp.drop
 	f.begun = f.begun || sp.skip > 0
 	if f.search.counting && !f.skipping && f.search.remaining > f.maxSize-f.size-int64(sp.data) {
-		seen, _ := addLength(uint64(f.search.remaining), f.size+int64(sp.data))
-		return f.tooLong(seen, data[:sp.skip+sp.data])
+		return f.countTooLong(sp.data, data[:sp.skip+sp.data])
 	}
 	return nil
+}
+
+// countTooLong is tooLong for a counted message of which n bytes were found.
+func (f *Framer) countTooLong(n int, data []byte) error {
+	seen, _ := addLength(uint64(f.search.remaining), f.size+int64(n))
+	return f.tooLong(seen, data)
 }
 
 // take returns a part of what is known, with everything in f as it is after it.
