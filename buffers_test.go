@@ -6,8 +6,10 @@ package framer
 
 import (
 	"bytes"
+	"io"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"unsafe"
 )
@@ -101,5 +103,64 @@ func TestBuffersHaveOneOwner(t *testing.T) {
 	}
 	for _, p := range owned {
 		check(p)
+	}
+}
+
+// A moveWatcher counts the bytes that are moved to make room for its reads.
+type moveWatcher struct {
+	f     *Framer
+	text  string
+	start *byte // of the buffer
+	at    int   // where in it there was unread input, before
+	moved int
+	step  int
+}
+
+func (r *moveWatcher) Read(p []byte) (int, error) {
+	if start := unsafe.SliceData(r.f.buf); start != r.start || r.f.start < r.at {
+		r.start = start
+		r.moved += r.f.end - r.f.start
+	}
+	if r.text == "" {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(len(p), r.step)], r.text)
+	r.text = r.text[n:]
+	r.at = r.f.start
+	return n, nil
+}
+
+// CollectIncomingData and FoundTerminator note where the unread input begins.
+func (r *moveWatcher) CollectIncomingData([]byte) error { r.at = r.f.start; return nil }
+func (r *moveWatcher) FoundTerminator() error           { r.at = r.f.start; return nil }
+
+// What is held back is moved about once, however long it is and however short the
+// reads are.
+func TestHeldBackBytesStay(t *testing.T) {
+	const size = 100_000
+	for _, n := range []int{2, 100, 3000, 4096, 4097, 20_000} {
+		delim := strings.Repeat("a", n-1) + "b"
+		for _, text := range []string{
+			strings.Repeat("a", size),                            // ever the beginning of the delimiter
+			strings.Repeat(strings.Repeat("a", n-1)+"c", size/n), // and never the end
+			strings.Repeat("x", 50) + strings.Repeat("a", size-1) + "b",
+		} {
+			for _, bufferSize := range []int{0, 16, 4096, 50_000} {
+				for _, step := range []int{1, 7, 1460} {
+					r := &moveWatcher{text: text, step: step}
+					f := NewFramer(r, &Config{ReadBufferSize: bufferSize})
+					r.f = f
+					if err := f.SetTerminator(Delimiter(delim)); err != nil {
+						t.Fatal(err)
+					}
+					if err := f.Run(r); err != nil && err != io.ErrUnexpectedEOF {
+						t.Fatal(err)
+					}
+					if r.moved > 3*size {
+						t.Errorf("delimiter of %d, buffer of %d, reads of %d: %d bytes were moved for %d", n, bufferSize, step, r.moved, size)
+					}
+				}
+			}
+		}
 	}
 }

@@ -523,7 +523,7 @@ func (f *Framer) split() error {
 		}
 		f.start += advance
 		if token != nil {
-			return f.splitToken(token, advance)
+			return f.splitToken(token, advance > 0 || !atEOF)
 		}
 		if advance == 0 {
 			break
@@ -532,12 +532,13 @@ func (f *Framer) split() error {
 	return f.splitRest(atEOF)
 }
 
-// splitToken is for a split function that has found a token.
-func (f *Framer) splitToken(token []byte, advance int) error {
-	if advance > 0 {
+// splitToken is for a split function that has found a token. As in package bufio,
+// there is progress also without an advance while more input may come.
+func (f *Framer) splitToken(token []byte, progress bool) error {
+	if progress {
 		f.empties = 0
 	} else if f.empties++; f.empties > maxEmpty {
-		return fmt.Errorf("framer: Split returned %d tokens without advancing: %w", f.empties, io.ErrNoProgress)
+		return fmt.Errorf("framer: Split returned %d tokens at the end of the input without advancing: %w", f.empties, io.ErrNoProgress)
 	}
 	f.token, f.ended = token, true
 	if size := int64(len(token)); size > f.maxSize && !f.skipping {
@@ -602,9 +603,9 @@ func (f *Framer) read(p []byte) (int, error) {
 	return 0, io.ErrNoProgress
 }
 
-// makeRoom makes room behind what is held back. Where that is long, it is not
-// moved for every read, but when as many bytes have gone before it: the work stays
-// linear for long delimiters and short reads.
+// makeRoom makes room behind what is held back. That is not moved for every read,
+// but when as many bytes have gone before it: the work stays linear for long
+// delimiters and short reads.
 func (f *Framer) makeRoom() {
 	held := f.buf[f.start:f.end]
 	size := f.smallSize
@@ -615,11 +616,11 @@ func (f *Framer) makeRoom() {
 	case len(held) == 0 && len(f.buf) == size:
 	case len(held) == 0, len(held) < size && len(f.buf) < size:
 		f.resize(size)
-	case len(held) < len(f.buf) && len(held) <= max(f.start, smallBuffer):
+	case f.start > 0 && len(held) <= f.start:
 		copy(f.buf, held)
 	case f.end < len(f.buf):
 		return
-	case len(held) < largestPooled: // something as long as the buffer is held back
+	case len(held) < largestPooled: // half of the buffer or more is held back
 		f.resize(max(size, 2*len(held)))
 	default:
 		f.resize(max(size, len(held)+len(held)/5)) // while the old buffer is there, too

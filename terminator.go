@@ -132,7 +132,9 @@ func LengthPrefix(p Prefix) Terminator {
 // Split ends messages where f, a split function as used by [bufio.Scanner],
 // finds its tokens. A token is given to the handler in one piece, whatever its
 // size; empty tokens, if not nil, are empty messages; bytes that f advances over
-// without a token are nobody's. [bufio.ErrFinalToken] ends the input.
+// without a token are nobody's. [bufio.ErrFinalToken] ends the input. As there, f
+// may return tokens without advancing; more than 100 in a row at the end of the
+// input are an error.
 //
 // Unlike the other terminators, a split function needs the whole message in the
 // buffer and is asked anew with all of it after every read. An unfinished

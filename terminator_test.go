@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/goframer/framer"
 )
@@ -749,8 +750,14 @@ func TestSplitMisbehaves(t *testing.T) {
 		want  error
 	}{
 		{"no token", func([]byte, bool) (int, []byte, error) { return 0, nil, nil }, io.ErrUnexpectedEOF},
-		{"empty tokens", func([]byte, bool) (int, []byte, error) { return 0, []byte{}, nil }, io.ErrNoProgress},
-		{"tokens without advance", func(data []byte, atEOF bool) (int, []byte, error) { return 0, []byte("token"), nil }, io.ErrNoProgress},
+		{"empty tokens", func([]byte, bool) (int, []byte, error) { return 0, []byte{}, nil }, nil}, // there may be more input
+		{"tokens without advance", func(data []byte, atEOF bool) (int, []byte, error) { return 0, []byte("token"), nil }, nil},
+		{"empty tokens at the end", func(_ []byte, atEOF bool) (int, []byte, error) {
+			if atEOF {
+				return 0, []byte{}, nil
+			}
+			return 0, nil, nil
+		}, io.ErrNoProgress},
 		{"tokens after the end", func(data []byte, atEOF bool) (int, []byte, error) {
 			if atEOF {
 				return len(data), []byte("token"), nil
@@ -971,5 +978,43 @@ func TestSetTerminatorAllocatesNothing(t *testing.T) {
 	set()
 	if n := testing.AllocsPerRun(100, set); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// A split function may give any number of tokens of one place, as in package bufio.
+func TestSplitTokensOfOnePlace(t *testing.T) {
+	const input = "a9x,b0x,"
+	for _, times := range []int{1, 100, 101, 1000} {
+		newSplit := func() bufio.SplitFunc {
+			left := times
+			return func(data []byte, atEOF bool) (int, []byte, error) {
+				advance, token, err := scanCommas(data, atEOF)
+				if token == nil {
+					return advance, token, err
+				}
+				if left--; left > 0 {
+					return 0, token, nil
+				}
+				left = times
+				return advance, token, err
+			}
+		}
+		var want []string
+		s := bufio.NewScanner(iotest.OneByteReader(strings.NewReader(input)))
+		s.Split(newSplit())
+		for s.Scan() {
+			want = append(want, s.Text())
+		}
+		var got []string
+		f := framer.NewFramer(iotest.OneByteReader(strings.NewReader(input)), nil)
+		for msg, err := range f.All(framer.Split(newSplit())) {
+			if err != nil {
+				t.Fatalf("%d times: %v", times, err)
+			}
+			got = append(got, string(msg))
+		}
+		if diff := diffStrings(want, got); diff != "" || len(got) != 2*times || s.Err() != nil {
+			t.Errorf("%d times: %d tokens, want %d and %v", times, len(got), len(want), s.Err())
+		}
 	}
 }
