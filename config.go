@@ -18,8 +18,8 @@ import (
 // that of a [Server] must not be, as its other fields.
 type Config struct {
 	// ReadBufferSize is the size of the read buffer, and the greatest size of the
-	// pieces that CollectIncomingData is given, in bytes. If zero or negative, it
-	// is 4096 at first, and 65,536 while reads fill the buffer.
+	// pieces that CollectIncomingData is given, in bytes, at most 16 MiB. If zero or
+	// negative, it is 4096 at first, and 65,536 while reads fill the buffer.
 	ReadBufferSize int
 
 	// WriteBufferSize is the greatest number of bytes in one write to the
@@ -88,8 +88,12 @@ func (cfg *Config) readBufferSizes() (small, large int) {
 	if cfg == nil || cfg.ReadBufferSize <= 0 {
 		return smallBuffer, largeBuffer
 	}
-	return cfg.ReadBufferSize, cfg.ReadBufferSize
+	size := min(cfg.ReadBufferSize, maxReadBuffer)
+	return size, size
 }
+
+// maxReadBuffer is the largest ReadBufferSize that is granted.
+const maxReadBuffer = 16 << 20
 
 // writeBufferSizes returns how much is written at once where that need not wait,
 // and where it has to: how far a write has got is known only at its end.

@@ -189,12 +189,18 @@ func (t *Terminator) become(u *Terminator) {
 func (t Terminator) validate(maxSize int64) error {
 	switch t.kind {
 	case kindDelimiter:
-		if t.delim == "" {
+		switch {
+		case t.delim == "":
 			return errors.New("framer: empty delimiter")
+		case len(t.delim) > math.MaxInt32: // for border
+			return errors.New("framer: a delimiter of more than 2 GiB")
 		}
 	case kindAnyDelimiter:
-		if t.delim == "" {
+		switch {
+		case t.delim == "":
 			return errors.New("framer: AnyDelimiter without delimiters")
+		case len(t.delim) > math.MaxInt32: // for encodeDelimiters
+			return errors.New("framer: delimiters of more than 2 GiB")
 		}
 		for set := t.delim; set != ""; {
 			var delim string

@@ -1018,3 +1018,61 @@ func TestSplitTokensOfOnePlace(t *testing.T) {
 		}
 	}
 }
+
+// There is no size that a user may set, and none that a header may claim, which
+// makes a sum or a product go wrong.
+func TestGreatestSizes(t *testing.T) {
+	var terminators []framer.Terminator
+	for _, size := range []int{1, 2, 3, 4, 8, framer.Uvarint} {
+		for _, adjustment := range []int64{math.MinInt64, math.MinInt64 + 1, math.MinInt32, -1, 0, 1, math.MaxInt32, math.MaxInt64 - 1, math.MaxInt64} {
+			for flags := range 4 {
+				terminators = append(terminators, framer.LengthPrefix(framer.Prefix{
+					Size: size, Adjustment: adjustment, LittleEndian: flags&1 != 0, Keep: flags&2 != 0,
+				}))
+			}
+		}
+	}
+	for _, n := range []int64{1, math.MaxInt32, math.MaxInt32 + 1, math.MaxUint32 + 1, math.MaxInt64} {
+		terminators = append(terminators, framer.Length(n), framer.FixedLength(n))
+	}
+	terminators = append(terminators, framer.None(), framer.Delimiter("xyz"), framer.AnyDelimiter("x", "xyz"), framer.Split(scanCommas))
+	inputs := []string{
+		strings.Repeat("\xff", 20), strings.Repeat("\x00", 20), "\x7f" + strings.Repeat("\xff", 20), "\x80" + strings.Repeat("\x00", 20),
+		strings.Repeat("\xff", 7) + "\x7f" + strings.Repeat("\xff", 20), strings.Repeat("\xff", 9) + "\x01xxxxxxxxxxxx",
+	}
+	for _, limit := range []int64{1, 5, math.MaxInt32, math.MaxInt64 - 1, math.MaxInt64, -1} {
+		for _, terminator := range terminators {
+			for _, input := range inputs {
+				for _, chunks := range [][]string{{input}, bytewise(input)} {
+					f := framer.NewFramer(newChunkReader(chunks...), &framer.Config{MaxMessageSize: limit, ReadBufferSize: 2})
+					if err := f.SetTerminator(terminator); err != nil && !isTooLong(err) {
+						t.Fatal(err)
+					}
+					check := func(err error) {
+						if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF && !isTooLong(err) && !errors.Is(err, framer.ErrBadPrefix) {
+							t.Fatalf("limit %d, %v, %q: %v", limit, terminator, chunks, err)
+						}
+					}
+					h := new(hookedTranscript)
+					check(f.Run(h))
+					if len(h.String()) > 3*len(input) {
+						t.Fatalf("limit %d, %v, %q: %q", limit, terminator, chunks, h.String())
+					}
+					f = framer.NewFramer(newChunkReader(chunks...), &framer.Config{MaxMessageSize: limit, ReadBufferSize: 2})
+					for range 3 {
+						_, err := f.Next(terminator)
+						check(err)
+					}
+				}
+			}
+		}
+	}
+	for _, size := range []int{16 << 20, 16<<20 + 1, math.MaxInt32, math.MaxInt} {
+		f := framer.NewFramer(strings.NewReader("one\ntwo,"), &framer.Config{MaxMessageSize: math.MaxInt64, ReadBufferSize: size})
+		for _, terminator := range []framer.Terminator{framer.Delimiter("\n"), framer.Split(scanCommas)} {
+			if msg, err := f.Next(terminator); len(msg) != 3 || err != nil {
+				t.Errorf("ReadBufferSize %d: %q, %v", size, msg, err)
+			}
+		}
+	}
+}
