@@ -113,7 +113,7 @@ func TestConnTerminator(t *testing.T) {
 			t.Error("a negative length was accepted")
 		}
 		got = append(got, s.Terminator())
-		return nil
+		return s.SetTerminator(s.Terminator()) // or the refusal would end the connection
 	}
 	c := s.serve(t, nc, framer.Config{})
 	writeString(t, peer, "ab")

@@ -877,6 +877,9 @@ func (f *Framer) discardInput() {
 // is thrown away first, up to its end under its own terminator. That includes a
 // [Length] above MaxMessageSize, of which nothing was read.
 func (f *Framer) Next(t Terminator) ([]byte, error) {
+	if f.refused != nil {
+		f.refused = nil // t counts
+	}
 	if t != f.term || f.skipping {
 		if err := t.validate(f.maxSize); err != nil || f.skipping {
 			if err := f.setLater(t, err); err != nil {

@@ -1495,8 +1495,12 @@ func TestRefusedTerminatorIsNotSilent(t *testing.T) {
 			}
 		}
 	}
-	// Next says it itself.
+	// Next says it itself, and counts for a terminator that was set.
 	f := framer.NewFramer(strings.NewReader("ab\n"), nil)
+	refuse(f, false)
+	if piece, err := f.Next(framer.Length(0)); err != nil {
+		t.Errorf("Next after a refusal: %q, %v", piece, err)
+	}
 	if _, err := f.Next(framer.Delimiter("")); err == nil {
 		t.Error("Next of an empty delimiter returned no error")
 	}

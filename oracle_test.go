@@ -249,7 +249,7 @@ func (h *oracleHandler) start(a oracleAnswer) error {
 		if err == nil {
 			return errors.New("the terminator was not refused")
 		}
-		return nil
+		return h.set(framer.None()) // or the refusal would be the end
 	}
 	return err
 }
