@@ -196,10 +196,38 @@ func (r *cutReader) Read(p []byte) (int, error) {
 }
 
 // Transcript returns a function for [Recut] that serves a connection whose input
-// is the reader's, and tells what the handler saw (messages, the unfinished rest,
-// messages that were too long, the reason of the end) and what it sent. Of a
-// handler made by [framer.Session] or [framer.Messages] only the output and the
-// reason are told.
+// is the reader's, and returns a transcript: what the handler was given, what it
+// sent, and how it ended. For a handler that answers lines in upper case, and the
+// input "one\r\ntwo\r\nthr", it is
+//
+//	message "one"
+//	message "two"
+//	rest "thr"
+//	sent "ONE\r\nTWO\r\n"
+//	end unexpected EOF
+//
+// Each line is a word, a space and what it says, and ends in a line feed. Bytes are
+// quoted as %q of package fmt does, whole, however many they are. First come, in the
+// order of the input, none or many of
+//
+//	message "..."   a message, without its delimiter, when FoundTerminator is called
+//	too long "..."  what was given of a message that is longer than MaxMessageSize
+//
+// and then, once each,
+//
+//	rest "..."      the unfinished message at the end of the input, or ""
+//	sent "..."      all that was sent
+//	end ...         the error of Serve, or <nil>; for a [framer.MessageTooLongError],
+//	                "message too long, limit" and the limit
+//
+// A handler may refuse its input: return an error, panic, or call CloseWhenDone or
+// Close. How much it was given before may depend on the cut, and is left out then. If
+// CollectIncomingData refuses, rest is "", whatever came of the message. If
+// HandleReadComplete refuses, there are no messages either, because all that came in
+// the same read were given before.
+//
+// Of a handler made by [framer.Session] or [framer.Messages] only the output and the
+// reason of the end are told: rest is "".
 //
 // newHandler is called for every connection anew. Its handler must not depend on
 // the time, nor on when its output is sent, as it does if it calls Close with
@@ -220,12 +248,14 @@ func Transcript(newHandler func(*framer.Conn) framer.Handler, cfg *framer.Config
 			if h == nil || isSession(h) {
 				return h
 			}
-			seen.Handler = h
+			seen.Handler, seen.conn = h, c
 			return &seen
 		}, &config)
 		err := c.Serve(context.Background())
-		fmt.Fprintf(&seen.log, "rest %q\nsent %q\nend %s\n", seen.message, nc.written(), describe(err))
-		return seen.log.String()
+		if !nc.explains(err) {
+			seen.message = nil // it was the handler, by a terminator that was refused
+		}
+		return fmt.Sprintf("%srest %q\nsent %q\nend %s\n", seen.told(), seen.rest(), nc.written(), describe(err))
 	}
 }
 
@@ -248,18 +278,62 @@ func isSession(h framer.Handler) bool {
 // A recorder passes everything on to a Handler, and writes it down.
 type recorder struct {
 	framer.Handler
+	conn    *framer.Conn
 	message []byte
 	log     bytes.Buffer
+	refused refusal
 }
+
+// A refusal is a method that has refused its input. What the Handler was given up
+// to then depends on the cut.
+type refusal int
+
+const (
+	noRefusal    refusal = iota
+	pieceRefused         // by CollectIncomingData
+	readRefused          // by HandleReadComplete
+)
+
+// told returns what was written down, as far as no cut decides about it.
+func (r *recorder) told() []byte {
+	if r.refused == readRefused {
+		return nil
+	}
+	return r.log.Bytes()
+}
+
+// rest returns the unfinished message, as far as no cut decides about it.
+func (r *recorder) rest() []byte {
+	if r.refused != noRefusal {
+		return nil
+	}
+	return r.message
+}
+
+// watch calls f, and notes the refusal if f fails, panics, or closes the connection.
+func (r *recorder) watch(refused refusal, f func() error) error {
+	if r.closing() {
+		return f() // how far the input goes is settled
+	}
+	r.refused = refused
+	err := f()
+	if err == nil && !r.closing() {
+		r.refused = noRefusal
+	}
+	return err
+}
+
+// closing reports whether nothing can be pushed any more.
+func (r *recorder) closing() bool { return errors.Is(r.conn.TryPush(nil), net.ErrClosed) }
 
 func (r *recorder) CollectIncomingData(data []byte) error {
 	r.message = append(r.message, data...)
-	return r.Handler.CollectIncomingData(data)
+	return r.watch(pieceRefused, func() error { return r.Handler.CollectIncomingData(data) })
 }
 
 func (r *recorder) HandleReadComplete() error {
 	if h, ok := r.Handler.(framer.ReadCompleteHandler); ok {
-		return h.HandleReadComplete()
+		return r.watch(readRefused, h.HandleReadComplete)
 	}
 	return nil
 }
@@ -294,13 +368,25 @@ func (r *recorder) HandleClose(err error) {
 
 // A scriptedConn is a connection with a given input that keeps its output.
 type scriptedConn struct {
-	r io.Reader
+	r   io.Reader
+	err error // of r
 
 	mu  sync.Mutex
 	out bytes.Buffer
 }
 
-func (c *scriptedConn) Read(p []byte) (int, error) { return c.r.Read(p) }
+func (c *scriptedConn) Read(p []byte) (n int, err error) {
+	n, err = c.r.Read(p)
+	if err != nil {
+		c.err = err
+	}
+	return n, err
+}
+
+// explains reports whether err, of Serve, can be that the input has ended.
+func (c *scriptedConn) explains(err error) bool {
+	return err == nil || err == io.ErrUnexpectedEOF || c.err != nil && errors.Is(err, c.err)
+}
 
 func (c *scriptedConn) Write(p []byte) (int, error) {
 	c.mu.Lock()

@@ -451,6 +451,228 @@ func TestTranscriptFindsBugs(t *testing.T) {
 	}
 }
 
+// A refuser takes lines of digits, and nothing else: it looks at what one of its
+// methods is given, and refuses.
+type refuser struct {
+	*framer.Conn
+	framer.Collector
+	in     string // the method
+	refuse func(c *framer.Conn) error
+	lines  []string
+}
+
+// look refuses data for the method if there is something else than a digit in it.
+func (r *refuser) look(method, data string) error {
+	if r.in == method && strings.ContainsFunc(data, func(c rune) bool { return c < '0' || '9' < c }) {
+		return r.refuse(r.Conn)
+	}
+	return nil
+}
+
+func (r *refuser) CollectIncomingData(data []byte) error {
+	if err := r.look("CollectIncomingData", string(data)); err != nil {
+		return err
+	}
+	return r.Collector.CollectIncomingData(data)
+}
+
+func (r *refuser) FoundTerminator() error {
+	line := string(r.Take())
+	r.lines = append(r.lines, line)
+	return r.look("FoundTerminator", line)
+}
+
+func (r *refuser) HandleReadComplete() error {
+	return r.look("HandleReadComplete", strings.Join(r.lines, ""))
+}
+
+func (r *refuser) HandleOversize(*framer.MessageTooLongError) error {
+	r.Reset()
+	return r.look("HandleOversize", "too long")
+}
+
+// A handler that refuses its input at the same byte under every cut depends on
+// none, although it is given more or less before: whatever method refuses, and
+// however.
+func TestTranscriptOfRefusals(t *testing.T) {
+	ways := []struct {
+		name   string
+		refuse func(c *framer.Conn) error
+		end    string
+	}{
+		{"error", func(*framer.Conn) error { return errors.New("not a digit") }, "not a digit"},
+		{"unexpected EOF", func(*framer.Conn) error { return io.ErrUnexpectedEOF }, "unexpected EOF"},
+		{"panic", func(*framer.Conn) error { panic("not a digit") }, "framer: panic: not a digit"},
+		{"CloseWhenDone", func(c *framer.Conn) error { return c.CloseWhenDone() }, "<nil>"},
+		{"Close", func(c *framer.Conn) error { return c.Close() }, "framer: connection is closed: use of closed network connection"},
+		{"all", func(c *framer.Conn) error { c.CloseWhenDone(); return errors.New("not a digit") }, "not a digit"},
+	}
+	tests := []struct {
+		method, input, seen string
+	}{
+		{"CollectIncomingData", "12\n34x5\n6\n", "message \"12\"\n"},
+		{"CollectIncomingData", "12\n34x56", "message \"12\"\n"},
+		{"CollectIncomingData", "x\n", ""},
+		{"CollectIncomingData", "12\n345678x\nx", "message \"12\"\ntoo long \"34567\"\n"},
+		{"CollectIncomingData", strings.Repeat("1\n", 9) + "234x5" + strings.Repeat("6\n", 9), strings.Repeat("message \"1\"\n", 9)},
+		{"FoundTerminator", "12\n34x5\n6\n7", "message \"12\"\nmessage \"34x5\"\n"},
+		{"HandleReadComplete", "1\n2x\n3\n4\n56", ""},
+		{"HandleOversize", "12\n345678\n9", "message \"12\"\ntoo long \"34567\"\n"},
+	}
+	for _, way := range ways {
+		for i, test := range tests {
+			t.Run(fmt.Sprintf("%s/%s/%d", way.name, test.method, i), func(t *testing.T) {
+				transcript := framertest.Transcript(func(c *framer.Conn) framer.Handler {
+					c.SetTerminator(framer.Delimiter("\n"))
+					return &refuser{Conn: c, in: test.method, refuse: way.refuse}
+				}, &framer.Config{MaxMessageSize: 5})
+				want := test.seen + "rest \"\"\nsent \"\"\nend " + way.end + "\n"
+				if got := transcript(strings.NewReader(test.input)); got != want {
+					t.Errorf("the transcript is\n%s\nwant\n%s", got, want)
+				}
+				framertest.Recut(t, []byte(test.input), transcript)
+			})
+		}
+	}
+}
+
+// refusing makes handlers of lines that show each piece to collect.
+func refusing(collect func(r *refuser, data []byte) error) func(*framer.Conn) framer.Handler {
+	return func(c *framer.Conn) framer.Handler {
+		c.SetTerminator(framer.Delimiter("\n"))
+		return &pieceRefuser{refuser{Conn: c}, collect}
+	}
+}
+
+type pieceRefuser struct {
+	refuser
+	collect func(r *refuser, data []byte) error
+}
+
+func (p *pieceRefuser) CollectIncomingData(data []byte) error {
+	if err := p.collect(&p.refuser, data); err != nil {
+		return err
+	}
+	return p.refuser.CollectIncomingData(data)
+}
+
+// Other ways to refuse that depend on no cut.
+func TestTranscriptOfOtherRefusals(t *testing.T) {
+	refusal := errors.New("not a digit")
+	tests := map[string]func(*framer.Conn) framer.Handler{
+		"Messages": framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, line []byte) error {
+			if bytes.ContainsRune(line, 'x') {
+				return refusal
+			}
+			return c.Push(line)
+		}),
+		"Messages, panic": framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, line []byte) error {
+			if bytes.ContainsRune(line, 'x') {
+				panic(refusal)
+			}
+			return c.Push(line)
+		}),
+		"Session": framer.Session(func(c *framer.Conn) error {
+			for {
+				piece, err := c.Next(framer.None())
+				if err != nil {
+					return err
+				}
+				before, _, refused := bytes.Cut(piece, []byte("x"))
+				c.Push(before)
+				if refused {
+					return refusal
+				}
+			}
+		}),
+		"newHandler": func(*framer.Conn) framer.Handler { panic(refusal) },
+		"the output of accepted bytes": refusing(func(r *refuser, data []byte) error {
+			before, _, refused := bytes.Cut(data, []byte("x"))
+			r.Push(before)
+			if refused {
+				return refusal
+			}
+			return nil
+		}),
+		"a terminator that is refused": refusing(func(r *refuser, data []byte) error {
+			if bytes.ContainsRune(data, 'x') {
+				r.SetTerminator(framer.Length(-1))
+			}
+			return nil
+		}),
+	}
+	for name, newHandler := range tests {
+		t.Run(name, func(t *testing.T) {
+			for _, input := range []string{"12\n34x5\n6\n", "12\n34x56", "x", "1\n2\n345\n6x7\n8\n9\n0"} {
+				framertest.Recut(t, []byte(input), framertest.Transcript(newHandler, nil))
+			}
+		})
+	}
+}
+
+// Handlers that refuse at one cut what they accept at another are found out.
+func TestTranscriptFindsWrongRefusals(t *testing.T) {
+	refusal := errors.New("not a digit")
+	tests := []struct {
+		name    string
+		collect func(r *refuser, data []byte) error
+		want    string
+	}{
+		{
+			"looks only at the first byte", func(_ *refuser, data []byte) error {
+				if data[0] == 'x' {
+					return refusal
+				}
+				return nil
+			},
+			"\"1\\n2\" | \"x3\\n4\"\n--- whole\nmessage \"1\"\nmessage \"2x3\"\nrest \"4\"\nsent \"\"\nend unexpected EOF\n\n--- cut\nmessage \"1\"\nrest \"\"\nsent \"\"\nend not a digit\n",
+		},
+		{
+			"closes only at the first byte", func(r *refuser, data []byte) error {
+				if data[0] == 'x' {
+					return r.CloseWhenDone()
+				}
+				return nil
+			},
+			"--- cut\nmessage \"1\"\nrest \"\"\nsent \"\"\nend <nil>\n",
+		},
+		{
+			"takes a short piece for the whole", func(_ *refuser, data []byte) error {
+				if len(data) < 2 && data[0] == '2' {
+					return refusal
+				}
+				return nil
+			},
+			"\"1\\n2\" | \"x3\\n4\"\n--- whole\n",
+		},
+		{
+			"forgets what is before", func(r *refuser, data []byte) error {
+				if bytes.ContainsRune(data, 'x') {
+					return refusal
+				}
+				return r.Push(data)
+			},
+			"sent \"1\"\nend not a digit\n\n--- cut\nmessage \"1\"\nrest \"\"\nsent \"12\"\nend not a digit\n",
+		},
+		{
+			"has another reason", func(_ *refuser, data []byte) error {
+				if i := bytes.IndexByte(data, 'x'); i >= 0 {
+					return fmt.Errorf("not a digit at %d", i)
+				}
+				return nil
+			},
+			"end not a digit at 1\n\n--- cut\nmessage \"1\"\nrest \"\"\nsent \"\"\nend not a digit at 0\n",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var tb fakeTB
+			framertest.Recut(&tb, []byte("1\n2x3\n4"), framertest.Transcript(refusing(test.collect), nil))
+			tb.wantFailures(t, test.want)
+		})
+	}
+}
+
 // pieceEcho looks for the ends of lines in each piece.
 type pieceEcho struct{ *framer.Conn }
 
