@@ -328,20 +328,24 @@ func ExampleServer_Shutdown() {
 		return err
 	})}
 	client, nc := net.Pipe()
-	var running sync.WaitGroup
-	running.Go(func() { fmt.Println("served:", server.ServeConn(context.Background(), nc)) })
+	served := make(chan error)
+	go func() { served <- server.ServeConn(context.Background(), nc) }()
 
 	lines := bufio.NewScanner(client)
 	lines.Scan()
 	fmt.Println(lines.Text())
-	running.Go(func() { server.Shutdown(context.Background()) })
+
+	shutdown := make(chan error)
+	go func() { shutdown <- server.Shutdown(context.Background()) }()
 	lines.Scan()
 	fmt.Println(lines.Text())
-	running.Wait()
+	fmt.Println("served:", <-served)
+	fmt.Println("shut down:", <-shutdown)
 	// Output:
 	// hello
 	// goodbye
 	// served: <nil>
+	// shut down: <nil>
 }
 
 // ServeConn is for connections that don't come from a listener of the server.
