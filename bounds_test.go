@@ -41,7 +41,9 @@ func wantHeap(t *testing.T, before int64, n int, limit int64) {
 	}
 }
 
-// An endlessConn has always something to read, and never a line feed.
+// An endlessConn has always something to read, and never a line feed. It lets others
+// run before each read: with one processor, one that reads without a pause would
+// have it for as long as the scheduler bears, each time.
 type endlessConn struct {
 	*framertest.Conn
 	closed chan struct{}
@@ -49,6 +51,7 @@ type endlessConn struct {
 }
 
 func (c *endlessConn) Read(p []byte) (int, error) {
+	runtime.Gosched()
 	select {
 	case <-c.closed:
 		return 0, net.ErrClosed
