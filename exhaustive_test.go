@@ -8,12 +8,15 @@ import (
 	"bufio"
 	"io"
 	"math/bits"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // The tests in this file leave nothing to chance: all delimiters of up to 3 bytes
-// over two letters, all inputs of up to 9, cut in all ways.
+// over two letters, all inputs of up to 9, cut in all ways. With the two letters
+// swapped, everywhere, a case is another one of these and the same work: of the two
+// only the one is run whose delimiter, or one of two, begins with an a.
 
 // maxInput is the length of the longest inputs.
 func maxInput() int {
@@ -36,6 +39,11 @@ func allWords(least, most int) []string {
 		}
 	}
 	return all
+}
+
+// delimiters returns all delimiters that begin with an a.
+func delimiters() []string {
+	return slices.DeleteFunc(allWords(1, 3), func(delim string) bool { return delim[0] != 'a' })
 }
 
 // A maskReader reads from text up to the next place whose bit is set in cuts.
@@ -102,7 +110,7 @@ func checkAllCuts(t *testing.T, text, want string, terms ...Terminator) {
 func TestEveryDelimiter(t *testing.T) {
 	t.Parallel()
 	inputs := allWords(0, maxInput())
-	for _, delim := range allWords(1, 3) {
+	for _, delim := range delimiters() {
 		for _, text := range inputs {
 			checkAllCuts(t, text, strings.ReplaceAll(text, delim, "|"), Delimiter(delim))
 		}
@@ -115,6 +123,9 @@ func TestEveryPairOfDelimiters(t *testing.T) {
 	delims := allWords(1, 3)
 	for i, one := range delims {
 		for _, other := range delims[i+1:] {
+			if one[0] != 'a' && (len(one) < len(other) || other[0] != 'a') {
+				continue // the same as with the letters swapped
+			}
 			term := AnyDelimiter(one, other)
 			for _, text := range inputs {
 				checkAllCuts(t, text, replaceAny(text, one, other), term)
@@ -146,7 +157,7 @@ func replaceAny(text, one, other string) string {
 func TestEveryAlternation(t *testing.T) {
 	t.Parallel()
 	inputs := allWords(0, maxInput())
-	for _, delim := range allWords(1, 3) {
+	for _, delim := range delimiters() {
 		for length := range 4 {
 			for _, text := range inputs {
 				checkAllCuts(t, text, alternate(text, delim, length),

