@@ -18,6 +18,7 @@ import (
 // LingerTimeout and sends all the while. A close before it has got everything
 // would reset the connection and destroy the rest.
 func TestLingerWhilePeerReads(t *testing.T) {
+	t.Parallel() // it does little but wait
 	const size = 2 << 20
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
