@@ -29,7 +29,8 @@ type Config struct {
 	WriteBufferSize int
 
 	// MaxMessageSize is the greatest size of a message in bytes, without its
-	// terminator; see [MessageTooLongError]. It does not apply under [None].
+	// terminator; see [MessageTooLongError]. It does not apply under [None], but an
+	// embedded [Collector] has no more than that even there.
 	// If zero, it is 1 MiB. If negative, there is no limit.
 	MaxMessageSize int64
 
@@ -49,28 +50,51 @@ type Config struct {
 	MessageTimeout time.Duration
 
 	// IdleTimeout is how long the connection may wait for input while no byte is
-	// moved either way. If zero or negative, there is no limit.
+	// moved either way, also while a write is stuck. It does not apply while the
+	// connection is closing. If zero or negative, there is no limit.
 	IdleTimeout time.Duration
 
 	// WriteTimeout is how long the peer may accept no byte while output waits for
-	// it; then the connection ends at once. While the connection is closing, it is
-	// also how long a producer may have nothing to say. If zero, it is one minute.
-	// If negative, there is no limit.
+	// it; then the connection ends at once. What counts is what the peer's system
+	// has acknowledged, where that can be known: on Linux, for TCP and Unix
+	// sockets, also below TLS. It is looked at four times in a WriteTimeout, so that
+	// a connection may last up to a quarter longer. A system acknowledges in steps,
+	// of up to a sixteenth of its receive buffer on Linux, and on a local network of
+	// a segment of 64 KiB: one that reads more slowly than a step in a WriteTimeout
+	// seems to take nothing. Elsewhere it is a whole record over TLS, and a byte
+	// otherwise, that must be accepted.
+	//
+	// While the connection is closing, WriteTimeout is also how long a producer may
+	// have nothing to say. If zero, it is one minute. If negative, there is no limit.
 	WriteTimeout time.Duration
 
 	// LingerTimeout is how long a connection that has sent all its output, and the
 	// end of it, waits for the peer's end. Until then input is read and thrown
 	// away: to close a TCP connection with unread input would destroy output that
-	// the peer has not received yet. On Linux the wait is prolonged while the peer
-	// still takes output. If zero, it is 5 seconds. If negative, or if the
-	// connection has no CloseWrite, as that of net.Pipe, there is no wait.
+	// the peer has not received yet.
+	//
+	// On Linux the wait goes on while the peer's system has not acknowledged all of
+	// the output, under two limits: it must acknowledge something in every
+	// WriteTimeout, and all of it at 512 bytes a second on average; otherwise the
+	// connection ends with an error. (At most 128 KiB are left, and what the network
+	// has under way.)
+	//
+	// If zero, LingerTimeout is 5 seconds. If negative, there is no wait. A
+	// connection without CloseWrite can't tell the peer of the end before it is
+	// closed: of it, only what has come is read.
 	LingerTimeout time.Duration
 
-	// Logger is told, besides what Serve returns: of panics, at level Error; of
-	// connections that ended for an error of their handler, of a producer or in the
-	// framing, at level Warn; of all other ends at level Debug. A Server logs
-	// failures to accept at level Warn and refused connections at level Info. If
-	// nil, it is slog.Default().
+	// Logger is told, besides what Serve returns:
+	//   - of panics, with their stack, at level Error;
+	//   - of ends for an error that a handler has returned, or a producer, and of
+	//     failures to accept, at level Warn;
+	//   - of ends that a peer can bring about at will, by its framing, by being slow
+	//     or in a handshake, and of refused connections, at level Info;
+	//   - of errors of the network, and of ends that somebody has asked for, such as
+	//     CloseWhenDone, Close, a Shutdown, a context or the peer's end, at level
+	//     Debug.
+	//
+	// If nil, it is slog.Default().
 	Logger *slog.Logger
 }
 

@@ -10,12 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
-	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -135,29 +134,31 @@ type Conn struct {
 	newHandler func(*Conn) Handler
 	observe    func(*Conn, ConnState) // of a Server, or nil
 	queue      queue
+	progress   progress
 	severed    sync.WaitGroup // until the stream is
 	ended      sync.WaitGroup // until Serve is done
 
 	bytesRead, bytesWritten, messagesRead atomic.Int64
 
 	// Owned by the goroutine of Serve.
-	handler    Handler
-	framer     Framer
-	goOn       func() error  // goOnWithNext, or nil
-	message    []byte        // what came of it
-	broken     error         // what the network said to the last read
-	inWait     bool          // input is waited for
-	inMessage  bool          // and that counts for MessageTimeout
-	discarding bool          // input is thrown away
-	waiting    time.Time     // when the last wait began, if it is timed
-	timed      int64         // the message that spent is about, counted by framer.ends
-	spent      time.Duration // how long the peer has taken over it
+	handler     Handler
+	framer      Framer
+	goOn        func() error  // goOnWithNext, or nil
+	message     []byte        // what came of it
+	nextErr     error         // what Next has returned last, if it has failed
+	broken      error         // what the network said to the last read
+	inWait      bool          // input is waited for
+	inMessage   bool          // and that counts for MessageTimeout
+	waiting     time.Time     // when the last wait began, if it is timed
+	timed       int64         // the message that spent is about, counted by framer.ends
+	spent       time.Duration // how long the peer has taken over it
+	departure   departure     // for a shutdown
+	lastMessage int64         // before it, counted by framer.ends
 
 	// Owned by the writer.
-	writeSize  int    // how much is written at once
-	waitSize   int    // and if it has to wait
-	writeArmed bool   // there is a deadline
-	write      func() // runWriter
+	writeSize int    // how much is written at once
+	waitSize  int    // and if it has to wait
+	write     func() // runWriter
 
 	shutting atomic.Bool // Shutdown was asked for
 	writing  atomic.Bool // a write goes on; not while the writer waits for a producer
@@ -168,12 +169,9 @@ type Conn struct {
 	life        context.Context // made by Context
 	cancel      context.CancelCauseFunc
 	state       ConnState
-	reason      error     // why the connection ends
+	end         ending    // why the connection ends
 	deadline    time.Time // for reading, as it was last set
-	moved       time.Time // when a byte was written last, if it is timed
-	linger      time.Duration
-	lingerEnd   time.Time // set when the output has ended
-	unsent      int       // bytes of it that the peer's system has not taken
+	linger      linger
 	outputEnded bool
 	served      bool
 	drained     chan struct{} // closed by the writer after the last byte; made by awaitWriter
@@ -184,11 +182,20 @@ type Conn struct {
 // read. What is pushed before is sent then. cfg may be nil. nc must support
 // deadlines: the timeouts, and some ways to close, depend on them.
 //
+// If nc wraps another connection it should have a method CloseWrite, or a method
+// NetConn that returns the other one, as [tls.Conn.NetConn] does. Otherwise the end of
+// the output can't be told to the peer before the connection is closed: what has come
+// is read before, but what the peer sends later may destroy output that it has not
+// received. And the connection can't be reset then to tell the peer that output was
+// cut off. Datagrams are refused by Serve; packets of a unixpacket connection count as
+// bytes and may have at most 65,535 of them.
+//
 // The connections of a [Server] share the memory of their buffers. For many
 // connections, [Server.ServeConn] is better than NewConn.
 //
-// If nc is a [*tls.Conn], Serve performs the handshake, after newHandler: what that
-// pushes must fit in the queue, or it waits for ever.
+// If nc is a [*tls.Conn], or wraps one, Serve performs the handshake, after newHandler:
+// what that pushes must fit in the queue, or it waits until HandshakeTimeout has passed
+// and the connection ends.
 func NewConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config) *Conn {
 	own := new(Config)
 	if cfg != nil {
@@ -206,8 +213,9 @@ func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *b
 		timed:      -1,
 		deadline:   longAgo, // whatever it is
 	}
+	c.progress.c = c
 	c.writeSize, c.waitSize = cfg.writeBufferSizes()
-	if _, ok := nc.(*tls.Conn); ok {
+	if isTLS(nc) {
 		c.writeSize, c.waitSize = min(c.writeSize, recordSize), min(c.waitSize, recordSize)
 	}
 	c.stream = newStream(c)
@@ -262,8 +270,11 @@ func (c *Conn) Serve(ctx context.Context) error {
 func (c *Conn) claim() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.served || c.state != StateNew {
-		return fmt.Errorf("framer: Serve was called before, or the connection closed: %w", net.ErrClosed)
+	switch {
+	case c.served:
+		return fmt.Errorf("framer: Serve was called before: %w", net.ErrClosed)
+	case c.state != StateNew:
+		return fmt.Errorf("framer: Serve was called after Close: %w", net.ErrClosed)
 	}
 	c.served = true
 	return nil
@@ -274,26 +285,38 @@ func (c *Conn) begin(ctx context.Context) error {
 	c.mu.Lock()
 	c.values = ctx
 	c.mu.Unlock()
-	if _, ok := c.nc.(handshaker); !ok {
+	c.nc.SetDeadline(time.Time{}) // others may have left one
+	prepareSocket(c.nc)
+	if !isTLS(c.nc) {
 		c.openQueue() // newHandler may push more than the queue holds
+	} else if timeout := c.cfg.handshakeTimeout(); timeout > 0 {
+		// Nothing is sent before the handshake, so that it may wait in vain.
+		limit := newAlarm(timeout, func() { c.abort(c.timeoutError(handshakeTimeout), byPeer) })
+		defer limit.stop()
 	}
 
 	err := errors.New("framer: newHandler has ended its goroutine")
 	defer func() {
 		if err != nil {
-			c.finish(err)
+			c.finish(ending{err: err, by: byHandler})
 		}
 	}()
-	err = protect(func() error {
-		if c.newHandler != nil {
-			c.handler = c.newHandler(c)
-		}
-		if c.handler == nil {
-			return errors.New("framer: a connection without a Handler")
-		}
-		return nil
-	})
+	err = protect(c.makeHandler)
+	c.logPanic(err, "newHandler")
 	return err
+}
+
+func (c *Conn) makeHandler() error {
+	if err := checkStream(c.nc); err != nil {
+		return err
+	}
+	if c.newHandler != nil {
+		c.handler = c.newHandler(c)
+	}
+	if c.handler == nil {
+		return errors.New("framer: a connection without a Handler")
+	}
+	return c.framer.refused
 }
 
 // A connContext ends with the connection and has the values of Serve's context.
@@ -311,13 +334,13 @@ func (c connContext) Value(key any) any {
 
 // serve is Serve after begin.
 func (c *Conn) serve(ctx context.Context) (err error) {
-	reason := errors.New("framer: the handler has ended its goroutine")
-	defer func() { err = c.finish(reason) }()
+	end := ending{err: errors.New("framer: the handler has ended its goroutine"), by: byHandler}
+	defer func() { err = c.finish(end) }()
 	if ctx.Done() != nil {
 		aborted := make(chan struct{})
 		stop := context.AfterFunc(ctx, func() {
 			defer close(aborted)
-			c.abort(context.Cause(ctx))
+			c.abort(context.Cause(ctx), inOrder)
 		})
 		defer func() {
 			if !stop() {
@@ -325,29 +348,38 @@ func (c *Conn) serve(ctx context.Context) (err error) {
 			}
 		}()
 	}
-	defer func() { c.windDown(reason) }() // also if the handler calls runtime.Goexit
-	reason = protect(c.converse)
+	defer func() { c.windDown(end) }() // also if the handler calls runtime.Goexit
+	err = protect(func() error {
+		end = c.converse()
+		return nil
+	})
+	if err != nil {
+		c.logPanic(err, "the handler")
+		end = ending{err: err, by: byHandler}
+	}
 	return nil
 }
 
 // converse is the life of the connection until its handler is done.
-func (c *Conn) converse() error {
+func (c *Conn) converse() ending {
 	if err := c.handshake(); err != nil {
-		return err
+		return ending{err: err, by: byPeer}
 	}
 	c.enter(StateActive)
 	c.openQueue()
-	err := c.receive()
+	end := c.receive()
 	switch {
-	case errors.Is(err, net.ErrClosed) && c.framer.stop.Load():
-		return nil // after CloseWhenDone, or Close, which has its own reason
-	case err == ErrServerClosed:
-		if h, ok := c.handler.(ShutdownHandler); ok && c.shutting.Load() {
-			return h.HandleShutdown()
-		}
-		return nil
+	case errors.Is(end.err, errClosed) && c.framer.stop.Load():
+		return ending{what: endByClose} // or Close, which has its own reason
+	case end.err != ErrServerClosed || end.by == byHandler:
+		return end
 	}
-	return err
+	if h, ok := c.handler.(ShutdownHandler); ok && c.shutting.Load() {
+		if err := h.HandleShutdown(); err != nil {
+			return ending{err: err, by: byHandler}
+		}
+	}
+	return ending{what: endByShutdown}
 }
 
 // openQueue lets output be written.
@@ -359,32 +391,45 @@ func (c *Conn) openQueue() {
 }
 
 // receive feeds the handler.
-func (c *Conn) receive() error {
+func (c *Conn) receive() ending {
 	if c.framer.stop.Load() {
-		return nil
+		return ending{what: endByClose}
 	}
 	if h, ok := c.handler.(ConnectHandler); ok {
-		if err := h.HandleConnect(); err != nil {
-			return err
+		err := h.HandleConnect()
+		if err == nil {
+			err = c.framer.refused
+		}
+		if err != nil {
+			return ending{err: err, by: byHandler}
 		}
 	}
-	var err error
 	switch h := c.handler.(type) {
 	case session:
-		err = h(c)
+		return c.endOfSession(h(c))
 	case messages:
-		err = h.run(c)
-	default:
-		return c.stream.await(func() error { return c.framer.Run(h) })
+		return h.run(c)
 	}
-	// What Next said has mostly been handed on.
+	err := c.stream.await(func() error { return c.framer.Run(c.handler) })
 	switch {
-	case errors.Is(err, io.EOF):
-		return nil
-	case errors.Is(err, ErrServerClosed):
-		return ErrServerClosed
+	case c.framer.failed:
+		return ending{err: err, by: byHandler}
+	case err == nil && c.framer.stop.Load():
+		return ending{what: endByClose}
 	}
-	return err
+	return c.endOfInput(err)
+}
+
+// endOfInput returns the ending for an error of the input, which may be no more than
+// its end.
+func (c *Conn) endOfInput(err error) ending {
+	switch {
+	case err == nil, err == io.EOF:
+		return ending{what: endByPeer}
+	case c.broken != nil:
+		return ending{err: err, by: byNetwork}
+	}
+	return ending{err: err, by: byPeer}
 }
 
 // A handshaker is a tls.Conn, perhaps one in disguise.
@@ -393,32 +438,35 @@ type handshaker interface {
 }
 
 func (c *Conn) handshake() error {
-	t, ok := c.nc.(handshaker)
-	if !ok {
+	t := handshakerOf(c.nc)
+	if t == nil {
+		return nil
+	}
+	if done, ok := t.(interface{ ConnectionState() tls.ConnectionState }); ok && done.ConnectionState().HandshakeComplete {
 		return nil
 	}
 	c.enter(StateHandshake)
 	if c.shutting.Load() {
-		c.broken = ErrServerClosed
-		return c.broken
+		c.abort(ErrServerClosed, inOrder)
+		return ErrServerClosed
 	}
 	ctx := c.Context()
-	timeout := c.cfg.handshakeTimeout()
-	if timeout > 0 {
+	if timeout := c.cfg.handshakeTimeout(); timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	c.nc.SetDeadline(time.Time{}) // others may have left one
 	err := t.HandshakeContext(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, context.DeadlineExceeded):
+		err = c.timeoutError(handshakeTimeout)
+	default:
+		err = fmt.Errorf("framer: TLS handshake: %w", err)
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("not complete after %v (Config.HandshakeTimeout): %w", timeout, os.ErrDeadlineExceeded)
-	}
-	c.broken = fmt.Errorf("framer: TLS handshake: %w", err)
-	return c.broken
+	c.abort(err, byPeer)
+	return err
 }
 
 // enter raises the state to s. It is for the goroutine of Serve.
@@ -435,29 +483,40 @@ func (c *Conn) enter(s ConnState) {
 }
 
 // windDown takes the connection from the conversation to its end.
-func (c *Conn) windDown(reason error) {
+func (c *Conn) windDown(end ending) {
 	c.framer.stop.Store(true)
-	c.discarding = true
-	if c.broken != nil && !c.peerDone() {
-		c.abort(reason)
+	var fatal syscall.Errno
+	if c.broken != nil && !c.peerDone() && errors.As(c.broken, &fatal) {
+		// The connection is no more. If the handler did not think so, that is the
+		// reason.
+		if end.err == nil {
+			end = ending{err: c.broken, by: byNetwork}
+		}
+		c.abort(end.err, end.by)
 		return
 	}
 	c.messagesRead.Store(c.framer.found)
 	c.enter(StateClosing)
 	c.mu.Lock()
-	if c.reason == nil {
-		c.reason = reason
-	}
-	c.moved = time.Now()
-	if !c.lingerEnd.IsZero() {
-		c.lingerEnd = c.moved.Add(c.linger)
-	}
+	c.endWith(end)
+	c.linger.restart()
 	c.mu.Unlock()
+	if c.queue.hasProducers() {
+		c.progress.beginEnd() // they must not be silent for ever
+	}
 	c.queue.close()
-	if !c.peerDone() {
+	if c.broken == nil {
 		c.discardInput()
 	}
 	c.awaitWriter()
+}
+
+// endWith makes e the reason of the end, if there is none yet, or if the end was in
+// order so far and e cuts it off. c.mu must be held.
+func (c *Conn) endWith(e ending) {
+	if c.end == (ending{}) || c.end.err == nil && e.err != nil {
+		c.end = e
+	}
 }
 
 // peerDone reports whether the peer has ended its side. One that speaks TLS may
@@ -469,26 +528,15 @@ func (c *Conn) peerDone() bool {
 // discardInput reads and throws away until the peer's end, or until it is no use
 // any more.
 func (c *Conn) discardInput() {
-	err := c.stream.await(c.readAndDiscard)
+	err := c.stream.await(c.discardAll)
 	if err == errLingered || c.peerDone() {
 		return
 	}
 	c.mu.Lock()
 	sent := c.outputEnded
 	c.mu.Unlock()
-	if !sent {
-		c.abort(err)
-	}
-}
-
-// readAndDiscard reads and throws away all that can be read.
-func (c *Conn) readAndDiscard() error {
-	buf := c.framer.memory.get(smallBuffer)
-	defer c.framer.memory.put(buf)
-	for {
-		if _, err := (connReader{c}).Read(buf[:cap(buf)]); err != nil {
-			return err
-		}
+	if left, _ := unsent(c.nc); !sent || left > 1 {
+		c.abort(err, originOf(err))
 	}
 }
 
@@ -502,62 +550,40 @@ func (c *Conn) awaitWriter() {
 	}
 	c.drained = drained
 	c.mu.Unlock()
-
-	timeout := c.cfg.writeTimeout()
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
-	if timeout == 0 {
-		timer.Stop()
-	}
-	for {
-		select {
-		case <-drained:
-			return
-		case <-timer.C:
-		}
-		c.mu.Lock()
-		left := timeout - time.Since(c.lastMoved())
-		c.mu.Unlock()
-		if left <= 0 {
-			c.abort(c.timeoutError(writeTimeout))
-			return
-		}
-		timer.Reset(left)
-	}
+	<-drained
 }
 
 // finish ends everything that is left and returns the reason. It is the last that
 // the goroutine of Serve does.
-func (c *Conn) finish(reason error) error {
-	c.abort(reason)
+func (c *Conn) finish(end ending) error {
+	c.abort(end.err, end.by)
 	c.severed.Wait() // it may be another goroutine that closes the connection
 	c.writers.Wait()
+	c.progress.stop()
 	c.stream.release()
 	c.framer.release()
 	defer c.ended.Done()
 	if c.observe != nil {
 		defer c.observe(c, StateClosed)
 	}
-	reason = c.err()
-	if err := c.queue.discard(causeOf(reason)); err != nil {
-		c.logError("closing a producer", err)
-	}
-	c.logEnd(reason)
+	c.mu.Lock()
+	end = c.end
+	c.mu.Unlock()
+	c.discardOutput(causeOf(end.err))
+	c.logEnd(end)
 	if h, ok := c.handler.(CloseHandler); ok {
 		err := protect(func() error {
-			h.HandleClose(reason)
+			h.HandleClose(end.err)
 			return nil
 		})
-		if err != nil {
-			c.logError("HandleClose", err)
-		}
+		c.logPanic(err, "HandleClose")
 	}
-	return reason
+	return end.err
 }
 
 // abort closes the connection at once, from any goroutine. Only the first call
-// has an effect; reason counts if there is none yet.
-func (c *Conn) abort(reason error) {
+// has an effect; the reason counts if there is none yet.
+func (c *Conn) abort(err error, by origin) {
 	c.framer.stop.Store(true)
 	cut := c.queue.shut()
 	c.mu.Lock()
@@ -566,22 +592,21 @@ func (c *Conn) abort(reason error) {
 		return
 	}
 	c.state = StateClosed
-	if c.reason == nil {
-		c.reason = reason
-	}
-	reason = c.reason
+	c.endWith(ending{err: err, by: by})
+	err = c.end.err
 	served := c.served
 	cancel := c.cancel
 	c.tellDrained()
 	c.mu.Unlock()
 
 	c.stream.sever(cut)
+	interruptProducer(c.queue.active())
 	if cancel != nil {
-		cancel(causeOf(reason))
+		cancel(causeOf(err))
 	}
 	c.severed.Done()
 	if !served {
-		c.finish(reason)
+		c.finish(ending{err: err, by: by})
 	}
 }
 
@@ -596,37 +621,7 @@ func causeOf(reason error) error {
 func (c *Conn) err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.reason
-}
-
-// logEnd logs the reason why the connection ended.
-func (c *Conn) logEnd(reason error) {
-	var network net.Error
-	switch {
-	case reason == nil, errors.As(reason, &network), errors.Is(reason, net.ErrClosed), errors.Is(reason, ErrServerClosed),
-		errors.Is(reason, io.EOF), errors.Is(reason, io.ErrUnexpectedEOF), errors.Is(reason, context.Canceled):
-		c.log(slog.LevelDebug, "framer: connection ended", reason)
-	default:
-		c.logError("connection ended", reason)
-	}
-}
-
-func (c *Conn) logError(msg string, err error) {
-	var p *PanicError
-	if errors.As(err, &p) {
-		c.log(slog.LevelError, "framer: "+msg, err, slog.String("stack", string(p.Stack)))
-		return
-	}
-	c.log(slog.LevelWarn, "framer: "+msg, err)
-}
-
-func (c *Conn) log(level slog.Level, msg string, err error, attrs ...slog.Attr) {
-	ctx := c.Context()
-	logger := c.cfg.logger()
-	if logger.Enabled(ctx, level) {
-		attrs = append(attrs, slog.Any("remote", c.RemoteAddr()), slog.Any("error", err))
-		logger.LogAttrs(ctx, level, msg, attrs...)
-	}
+	return c.end.err
 }
 
 // Push queues a copy of data for sending, or writes it at once: data may be used
@@ -667,31 +662,32 @@ func (c *Conn) pushProducer(ctx context.Context, p Producer) error {
 	if err == nil {
 		return nil
 	}
-	if closeErr := protect(func() error { return endProducer(p, err) }); closeErr != nil {
-		c.logError("closing a producer", closeErr)
-	}
+	c.endProducer(p, err)
 	return err
 }
 
-// Flush waits until all that was pushed before has been handed to the system, or
-// ctx has ended. If the connection has ended, or the output was discarded, it
-// returns the reason or an error that is [net.ErrClosed]; otherwise the cause of
-// ctx. It must not be called by a Producer.
+// Flush waits until all that was pushed before has been handed to the system, also
+// after CloseWhenDone, or until ctx has ended. If the connection has ended before that,
+// or the output was discarded, it returns the reason or an error that is
+// [net.ErrClosed]; otherwise the cause of ctx. It must not be called by a Producer.
 func (c *Conn) Flush(ctx context.Context) error {
 	life := c.Context()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(life, cancel)()
-	done := make(chan error, 1)
-	nothing := ProducerFunc(func() ([]byte, error) { return nil, nil })
-	err := c.pushProducer(ctx, OnDone(nothing, func(_ int64, err error) { done <- err }))
-	if err != nil {
+	mark := make(flushMark, 1)
+	if done, err := c.queue.pushMark(ctx, mark); done || err != nil {
 		return err
 	}
 	select {
-	case err := <-done:
+	case err := <-mark:
 		return err
 	case <-ctx.Done():
+	}
+	select {
+	case err := <-mark: // both have come about
+		return err
+	default:
 	}
 	if life.Err() != nil {
 		return errClosed
@@ -714,7 +710,7 @@ func (c *Conn) CloseWhenDone() error {
 // is harmless twice, and always returns nil. The file descriptor may be kept until
 // the method of the Handler that runs has returned.
 func (c *Conn) Close() error {
-	c.abort(errClosed)
+	c.abort(errClosed, inOrder)
 	return nil
 }
 
@@ -724,10 +720,17 @@ func (c *Conn) Close() error {
 // producer that has begun is cut off.
 func (c *Conn) DiscardBuffers() {
 	c.framer.discard.Store(true)
-	if err := c.queue.discard(errDiscarded); err != nil {
-		c.logError("closing a producer", err)
-	}
+	c.discardOutput(errDiscarded)
+	interruptProducer(c.queue.active())
 	c.interrupt() // the stream may have relied on the output
+}
+
+// discardOutput drops what is queued, for the given reason.
+func (c *Conn) discardOutput(cause error) {
+	for _, p := range c.queue.discard() {
+		c.endProducer(p, cause)
+		c.queue.droppedProducer()
+	}
 }
 
 // SetTerminator is [Framer.SetTerminator] for the input of c.
@@ -746,7 +749,7 @@ func (c *Conn) Context() context.Context {
 	if c.life == nil {
 		c.life, c.cancel = context.WithCancelCause(context.Background())
 		if c.state == StateClosed {
-			c.cancel(causeOf(c.reason))
+			c.cancel(causeOf(c.end.err))
 		}
 	}
 	if c.values == nil {
@@ -788,5 +791,9 @@ func (c *Conn) Stats() ConnStats {
 func (c *Conn) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return fmt.Sprintf("%v->%v (%v)", c.nc.LocalAddr(), c.nc.RemoteAddr(), c.state)
+	state := c.state.String()
+	if c.state == StateActive && c.shutting.Load() {
+		state = "shutting down"
+	}
+	return fmt.Sprintf("%v->%v (%s)", c.nc.LocalAddr(), c.nc.RemoteAddr(), state)
 }

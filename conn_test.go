@@ -445,38 +445,65 @@ func TestSenselessDeadlines(t *testing.T) {
 	}
 }
 
-// asyncore: log, log_info, strerror
+// How an end is logged depends on whose doing it is, not on the value of the error: a
+// handler may return one of the network, and panic with one. A peer can't fill the log.
 func TestLogLevels(t *testing.T) {
-	errBad := errors.New("bad request")
-	tests := []struct {
-		name  string
-		found func(s *script) error
-		level slog.Level
-		text  string
-	}{
-		{"orderly", func(s *script) error { return s.CloseWhenDone() }, slog.LevelDebug, "<nil>"},
-		{"closed", func(s *script) error { return s.Close() }, slog.LevelDebug, "framer: connection is closed: use of closed network connection"},
-		{"error", func(*script) error { return errBad }, slog.LevelWarn, "bad request"},
-		{"panic", func(*script) error { panic("out of order") }, slog.LevelError, "framer: panic: out of order"},
+	errOfNetwork := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	values := map[string]error{
+		"bad": errors.New("bad"), "EOF": io.EOF, "unexpected EOF": io.ErrUnexpectedEOF, "reset": syscall.ECONNRESET,
+		"network": errOfNetwork, "closed": net.ErrClosed, "timeout": os.ErrDeadlineExceeded, "canceled": context.Canceled,
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
+	for name, err := range values {
+		fail := func(c *framer.Conn, _ []byte) error { return err }
+		testLog(t, "handler/"+name, slog.LevelWarn, "connection ended", err.Error(), fail)
+		testLog(t, "panic/"+name, slog.LevelError, "panic in the handler", "framer: panic: "+err.Error(), func(*framer.Conn, []byte) error { panic(err) })
+		testLog(t, "panic after close/"+name, slog.LevelError, "panic in the handler", "framer: panic: "+err.Error(), func(c *framer.Conn, _ []byte) error {
+			c.Close()
+			panic(err)
+		})
+		testLog(t, "panic after reset/"+name, slog.LevelError, "panic in the handler", "framer: panic: "+err.Error(), func(c *framer.Conn, _ []byte) error {
+			c.NetConn().(*net.TCPConn).CloseRead()
+			c.Push(make([]byte, 1))
+			panic(err)
+		})
+		producer := func(f func() ([]byte, error)) func(*framer.Conn, []byte) error {
+			return func(c *framer.Conn, _ []byte) error { return c.PushWithProducer(framer.ProducerFunc(f)) }
+		}
+		if err != io.EOF {
+			testLog(t, "producer/"+name, slog.LevelWarn, "connection ended", err.Error(), producer(func() ([]byte, error) { return nil, err }))
+		}
+		testLog(t, "panic of a producer/"+name, slog.LevelError, "panic in a producer", "framer: panic: "+err.Error(), producer(func() ([]byte, error) { panic(err) }))
+	}
+	testLog(t, "CloseWhenDone", slog.LevelDebug, "connection ended", "CloseWhenDone", func(c *framer.Conn, _ []byte) error { return c.CloseWhenDone() })
+	testLog(t, "Close", slog.LevelDebug, "connection ended", "framer: connection is closed: use of closed network connection",
+		func(c *framer.Conn, _ []byte) error { return c.Close() })
+	testLog(t, "the peer's end", slog.LevelDebug, "connection ended", "the peer has ended its side", func(*framer.Conn, []byte) error { return nil })
+}
+
+// testLog has a handler for a line end the connection with f, and wants one record of
+// the level with the message, which says how it ended.
+func testLog(t *testing.T, name string, level slog.Level, message, text string, f func(*framer.Conn, []byte) error) {
+	styles := lineStyles(f)
+	for style, newHandler := range styles {
+		t.Run(name+"/"+style, func(t *testing.T) {
 			nc, peer := tcpPair(t)
-			defer peer.Close()
-			var s script
 			var logs logBook
-			s.onFound = func() error { return test.found(&s) }
-			c := s.serve(t, nc, framer.Config{Logger: slog.New(&logs)})
+			c := serve(t, nc, newHandler, framer.Config{Logger: slog.New(&logs)})
 			writeString(t, peer, "request\n")
-			peer.Close()
+			peer.(*net.TCPConn).CloseWrite()
 			c.Wait()
-			records := logs.find("framer: connection ended")
+			peer.Close()
+			records := logs.find("framer: " + message)
 			if len(records) != 1 {
 				t.Fatalf("%d records, want 1", len(records))
 			}
 			r := records[0]
-			if r.Level != test.level || attr(r, "error") != test.text {
-				t.Errorf("logged %q at level %v, want %q at %v", attr(r, "error"), r.Level, test.text, test.level)
+			got := attr(r, "error") + attr(r, "end")
+			if style == "session" && text == "the peer has ended its side" {
+				got = strings.Replace(got, "the Session has returned", text, 1)
+			}
+			if r.Level != level || got != text {
+				t.Errorf("logged %q at level %v, want %q at %v", got, r.Level, text, level)
 			}
 			if got, want := attr(r, "remote"), c.RemoteAddr().String(); got != want {
 				t.Errorf("remote=%s, want %s", got, want)
@@ -523,10 +550,12 @@ func checkPanic(t *testing.T, err error, logs *logBook) {
 	if !bytes.Contains(p.Stack, []byte("framer_test.failures")) {
 		t.Errorf("the stack does not show where the panic was:\n%s", p.Stack)
 	}
-	for _, r := range logs.find("framer: connection ended") {
-		if r.Level != slog.LevelError || attr(r, "stack") != string(p.Stack) {
-			t.Errorf("logged at level %v with the stack %q", r.Level, attr(r, "stack"))
-		}
+	var records []slog.Record
+	for _, where := range []string{"the handler", "newHandler", "a producer"} {
+		records = append(records, logs.find("framer: panic in "+where)...)
+	}
+	if len(records) != 1 || records[0].Level != slog.LevelError || attr(records[0], "stack") != string(p.Stack) {
+		t.Errorf("logged %v, want the panic at level Error with its stack", records)
 	}
 }
 
@@ -596,7 +625,7 @@ func TestHandleCloseFails(t *testing.T) {
 			if err := c.Wait(); err != nil {
 				t.Error(err)
 			}
-			records := logs.find("framer: HandleClose")
+			records := logs.find("framer: panic in HandleClose")
 			if failure.name == "panic" && (len(records) != 1 || !strings.Contains(attr(records[0], "stack"), "framer_test.failures")) {
 				t.Errorf("logged %v, want the panic and its stack", records)
 			}

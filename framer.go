@@ -237,6 +237,7 @@ type Framer struct {
 	refused error // what SetTerminator last returned
 	changed bool  // SetTerminator was called; cleared before each callback
 	gave    bool  // there were callbacks since the last HandleReadComplete
+	failed  bool  // Run has returned an error of the Handler
 
 	buf        []byte // nil while there is no input
 	start, end int    // buf[start:end] is unread
@@ -695,7 +696,7 @@ func (f *Framer) Run(h Handler) error {
 		}
 		if f.refused != nil {
 			f.lastWord(h)
-			return f.refused
+			return f.fail(f.refused)
 		}
 		if f.discard.Load() {
 			f.discardInput()
@@ -719,7 +720,9 @@ func (f *Framer) Run(h Handler) error {
 			}
 		case complete != nil && f.gave:
 			f.gave = false
-			err = complete.HandleReadComplete()
+			if err = complete.HandleReadComplete(); err != nil {
+				err = f.fail(err)
+			}
 		default:
 			if err = f.more(); err == io.EOF {
 				return nil
@@ -757,7 +760,7 @@ func (f *Framer) runShort(h Handler) error {
 		f.changed, f.gave = false, true
 		if n > 0 {
 			if err := h.CollectIncomingData(data[:n:n]); err != nil {
-				return err
+				return f.fail(err)
 			}
 			if f.changed {
 				f.goOn()
@@ -770,10 +773,16 @@ func (f *Framer) runShort(h Handler) error {
 		f.start += len(delim)
 		f.found++
 		if err := h.FoundTerminator(); err != nil {
-			return err
+			return f.fail(err)
 		}
 	}
 	return nil
+}
+
+// fail notes that err comes from the Handler, and returns it.
+func (f *Framer) fail(err error) error {
+	f.failed = true
+	return err
 }
 
 // more gets more input, for when all that is buffered has been looked at.
@@ -789,7 +798,7 @@ func (f *Framer) give(h Handler, p part) error {
 	f.changed, f.gave = false, true
 	if len(p.data) > 0 {
 		if err := h.CollectIncomingData(p.data); err != nil {
-			return err
+			return f.fail(err)
 		}
 	}
 	if p.drop == goesOn || f.changed && p.drop > 0 {
@@ -801,7 +810,10 @@ func (f *Framer) give(h Handler, p part) error {
 	}
 	f.start += p.drop
 	f.found++
-	return h.FoundTerminator()
+	if err := h.FoundTerminator(); err != nil {
+		return f.fail(err)
+	}
+	return nil
 }
 
 // goOn is for a message whose end was not reached, or was put off: what was its
@@ -825,8 +837,9 @@ func (f *Framer) oversize(h Handler, err error) error {
 	if err := oversize.HandleOversize(long); err != nil {
 		if err == error(long) {
 			f.lastWord(h)
+			return err
 		}
-		return err
+		return f.fail(err)
 	}
 	if !f.changed {
 		f.skipping = true
@@ -961,6 +974,14 @@ func (f *Framer) nextMessage() ([]byte, error) {
 
 // wholeMessage returns what there is of the message.
 func (f *Framer) wholeMessage() []byte { return slices.Clip(f.message.join(f.memory, 0)) }
+
+// unfinishedMessage returns what there is of a message that can still come.
+func (f *Framer) unfinishedMessage() []byte {
+	if f.returned {
+		return nil
+	}
+	return f.wholeMessage()
+}
 
 // moreOfMessage gets more input for nextMessage. The bytes of a message that are
 // counted, and too many for the buffer, are read to where they belong.

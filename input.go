@@ -7,6 +7,7 @@ package framer
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 )
@@ -28,13 +29,64 @@ func (r connReader) Read(p []byte) (int, error) {
 		c.messagesRead.Store(found)
 	}
 	switch {
-	case c.discarding:
 	case c.framer.stop.Load():
 		return 0, errClosed
-	case c.shutting.Load():
+	case c.shutting.Load() && c.mayLeave(false):
 		return 0, ErrServerClosed
 	}
 	return c.stream.Read(p)
+}
+
+// A departure is how far a connection has got in leaving for a shutdown.
+type departure int
+
+const (
+	staying   departure = iota
+	noticed             // what has come may still be read, once
+	finishing           // one message, which has begun, comes to its end
+	left                // the handler knows; what is read after that is up to it
+)
+
+// mayLeave reports whether a shutdown ends the reading now: when there is no message
+// that has begun. drained says that what has come was read.
+func (c *Conn) mayLeave(drained bool) bool {
+	switch {
+	case c.departure == left:
+		return false
+	case c.departure == staying && !drained:
+		c.departure = noticed
+		return false
+	case c.departure != finishing:
+		c.departure, c.lastMessage = finishing, c.framer.ends
+	}
+	if c.framer.inMessage() && c.framer.ends == c.lastMessage {
+		return false
+	}
+	c.departure = left
+	return true
+}
+
+// readAndDiscard reads from r and throws it away.
+func (c *Conn) readAndDiscard(r io.Reader) error {
+	buf := c.framer.memory.get(smallBuffer)
+	defer c.framer.memory.put(buf)
+	_, err := r.Read(buf[:cap(buf)])
+	return err
+}
+
+// discardAll throws away what comes, until nothing does at the moment.
+func (c *Conn) discardAll() error {
+	for {
+		if err := c.stream.discard(); err != nil {
+			return err
+		}
+		c.mu.Lock()
+		err := c.lingered()
+		c.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // gotInput notes what the network said to a read and returns its error, by the
@@ -43,18 +95,20 @@ func (r connReader) Read(p []byte) (int, error) {
 func (c *Conn) gotInput(n int, err error) error {
 	c.endWait()
 	c.bytesRead.Add(int64(n))
-	if err != nil {
-		if c.isClosed() {
-			err = errClosed // whatever nc calls it
-		}
-		c.broken = err
+	if n > 0 && c.cfg.IdleTimeout > 0 {
+		c.progress.read()
 	}
+	if err != nil && c.isClosed() {
+		err = errClosed // whatever nc calls it
+	}
+	c.broken = err
 	return err
 }
 
 // beginWait makes ready to wait for input, or to go on with that after an
-// interruption: it sets the deadline, or says why there must be no wait.
-func (c *Conn) beginWait() error {
+// interruption: it sets the deadline, or says why there must be no wait. drained says
+// that what has come was read, so that there would indeed be a wait.
+func (c *Conn) beginWait(drained bool) error {
 	if !c.inWait {
 		c.inWait = true
 		c.inMessage = c.cfg.MessageTimeout > 0 && c.framer.inMessage()
@@ -65,7 +119,12 @@ func (c *Conn) beginWait() error {
 			c.waiting = time.Now()
 		}
 	}
-	return c.arm()
+	err := c.arm(drained)
+	if err != nil {
+		// If the handler goes on nevertheless, it has the whole time again.
+		c.inWait, c.timed = false, -1
+	}
+	return err
 }
 
 // endWait takes the time of a wait.
@@ -81,6 +140,7 @@ type timeout int
 
 const (
 	noTimeout timeout = iota
+	handshakeTimeout
 	messageTimeout
 	idleTimeout
 	writeTimeout
@@ -90,56 +150,45 @@ const (
 func (c *Conn) timeoutError(t timeout) error {
 	var what string
 	switch t {
+	case handshakeTimeout:
+		what = fmt.Sprintf("TLS handshake not complete after %v (Config.HandshakeTimeout)", c.cfg.handshakeTimeout())
 	case messageTimeout:
 		what = fmt.Sprintf("message not complete after %v (Config.MessageTimeout)", c.cfg.MessageTimeout)
 	case idleTimeout:
 		what = fmt.Sprintf("no byte moved for %v (Config.IdleTimeout)", c.cfg.IdleTimeout)
 	case writeTimeout:
 		what = fmt.Sprintf("the peer accepted nothing for %v (Config.WriteTimeout)", c.cfg.writeTimeout())
-	case lingerTimeout:
-		return errLingered
 	}
 	return fmt.Errorf("framer: %s: %w", what, os.ErrDeadlineExceeded)
 }
 
 // arm sets the deadline for a wait, or says why there must be none.
-func (c *Conn) arm() error {
+func (c *Conn) arm(drained bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.state == StateClosed, c.state == StateActive && c.framer.stop.Load():
 		return errClosed
-	case c.state == StateActive && c.shutting.Load():
+	case c.state == StateActive && c.shutting.Load() && drained && c.mayLeave(true):
 		return ErrServerClosed
 	}
-	deadline, which := c.readDeadline()
-	if which == lingerTimeout && c.lingerOn() {
-		deadline, which = c.readDeadline()
+	if err := c.lingered(); err != nil {
+		return err
 	}
-	if which != noTimeout && !deadline.After(time.Now()) {
+	deadline, which := c.readDeadline()
+	now := time.Now()
+	switch {
+	case which != noTimeout && !deadline.After(now):
 		return c.timeoutError(which)
+	case drained || c.state != StateActive || !c.shutting.Load() || c.departure == left:
+	case which == noTimeout || deadline.After(now.Add(pause)):
+		deadline = now.Add(pause) // only what has come
 	}
 	if !deadline.Equal(c.deadline) {
 		c.deadline = deadline
 		c.nc.SetReadDeadline(deadline)
 	}
 	return nil
-}
-
-// lingerOn prolongs an expired wait for the peer's end if the peer has taken
-// output since it began: as long as there is some in the system's buffer, to
-// close could destroy it. c.mu must be held.
-func (c *Conn) lingerOn() bool {
-	if c.linger == 0 || time.Now().Before(c.lingerEnd) {
-		return false
-	}
-	before := c.unsent
-	c.unsent = unsent(c.nc)
-	if c.unsent == 0 || c.unsent >= before {
-		return false
-	}
-	c.lingerEnd = time.Now().Add(c.linger)
-	return true
 }
 
 // readDeadline returns the earliest deadline that applies to a wait. c.mu must be
@@ -150,18 +199,19 @@ func (c *Conn) readDeadline() (deadline time.Time, which timeout) {
 			deadline, which = t, w
 		}
 	}
-	if c.state == StateActive {
-		if c.inMessage {
-			until(c.waiting.Add(c.cfg.MessageTimeout-c.spent), messageTimeout)
+	if c.state != StateActive {
+		// While there is output, progress sees to it that it gets on.
+		if !c.linger.end.IsZero() {
+			until(c.linger.end, lingerTimeout)
 		}
-	} else if !c.lingerEnd.IsZero() {
-		until(c.lingerEnd, lingerTimeout)
-	} else if d := c.cfg.writeTimeout(); d > 0 {
-		until(c.lastMoved().Add(d), writeTimeout)
+		return deadline, which
+	}
+	if c.inMessage {
+		until(c.waiting.Add(c.cfg.MessageTimeout-c.spent), messageTimeout)
 	}
 	if d := c.cfg.idleTimeout(); d > 0 {
 		last := c.waiting
-		if moved := c.lastMoved(); moved.After(last) {
+		if moved := c.progress.lastMoved(); moved.After(last) {
 			last = moved
 		}
 		until(last.Add(d), idleTimeout)
@@ -169,13 +219,82 @@ func (c *Conn) readDeadline() (deadline time.Time, which timeout) {
 	return deadline, which
 }
 
-// lastMoved returns when output has moved last. How a write gets on is known only
-// at its end; until then, its own deadline is what counts. c.mu must be held.
-func (c *Conn) lastMoved() time.Time {
-	if c.writing.Load() {
-		return time.Now()
+// A linger is the wait for the peer's end, after the output has ended: to close a TCP
+// connection that has unread input, or is about to get some, destroys output that the
+// peer has not received yet.
+type linger struct {
+	timeout time.Duration // how long to wait; 0: not at all
+	end     time.Time     // when to look whether it is over; zero until it begins
+	limit   time.Time     // when it is over, whatever the peer takes
+	taken   time.Time     // when its system has last acknowledged output
+	unsent  int           // what it had not acknowledged then
+	blind   bool          // the peer can't see the end of the output
+	read    int64         // what had come at the last look
+}
+
+// minLingerRate is what a peer must take of the output that is left, in bytes a second,
+// for the wait to go on.
+const minLingerRate = 512
+
+// pause is how long nothing must come for it to be clear that what has come was read,
+// where the connection can't be asked.
+const pause = 10 * time.Millisecond
+
+// begin begins the wait with so much unsent. half says that the peer can see the end
+// of the output.
+func (l *linger) begin(timeout time.Duration, unsent int, half bool) {
+	now := time.Now()
+	l.timeout, l.unsent, l.taken, l.blind = timeout, unsent, now, !half
+	l.limit = now.Add(timeout)
+	if l.blind {
+		l.timeout = min(timeout, pause) // read what has come
+	} else {
+		l.limit = l.limit.Add(time.Duration(unsent) * (time.Second / minLingerRate))
 	}
-	return c.moved
+	l.end = now.Add(l.timeout)
+}
+
+// restart begins the wait anew, if it has begun.
+func (l *linger) restart() {
+	if !l.end.IsZero() {
+		l.end = time.Now().Add(l.timeout)
+	}
+}
+
+// lingered returns an error if there must be no further wait for the peer's end.
+// c.mu must be held.
+func (c *Conn) lingered() error {
+	l := &c.linger
+	now := time.Now()
+	switch {
+	case l.end.IsZero() || now.Before(l.end):
+		return nil
+	case l.timeout == 0:
+		return errLingered
+	case l.blind:
+		read := c.bytesRead.Load()
+		if read == l.read || !now.Before(l.limit) {
+			return errLingered
+		}
+		l.read = read
+	default:
+		before := l.unsent
+		l.unsent, _ = unsent(c.nc)
+		if l.unsent != before {
+			l.taken = now
+		}
+		// What is left to be acknowledged, other than the FIN itself, is output
+		// that waits.
+		switch timeout := c.cfg.writeTimeout(); {
+		case l.unsent <= 1 && l.unsent == before:
+			return errLingered
+		case l.unsent <= 1:
+		case !now.Before(l.limit), timeout > 0 && now.Sub(l.taken) >= timeout:
+			return fmt.Errorf("framer: closed before the peer took the last %d bytes (Config.LingerTimeout): %w", l.unsent, os.ErrDeadlineExceeded)
+		}
+	}
+	l.end = now.Add(l.timeout)
+	return nil
 }
 
 // interrupted notes that a deadline has ended a wait, and reports whether it had
@@ -211,7 +330,7 @@ func (c *Conn) shutdown() {
 	inHandshake := c.state == StateHandshake
 	c.mu.Unlock()
 	if inHandshake {
-		c.abort(ErrServerClosed)
+		c.abort(ErrServerClosed, inOrder)
 		return
 	}
 	c.interrupt()

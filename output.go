@@ -5,9 +5,9 @@
 package framer
 
 import (
-	"crypto/tls"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"time"
@@ -28,7 +28,7 @@ func (c *Conn) runWriter() {
 	reason := errWriterEnded
 	defer func() {
 		if reason != nil {
-			c.abort(reason)
+			c.abort(reason, bySystem)
 		}
 	}()
 	c.writeQueue()
@@ -46,6 +46,10 @@ func (c *Conn) writeQueue() {
 			return
 		case *batch:
 			ok = c.sendBatch(p.data)
+		case flushMark:
+			c.queue.rest()
+			p <- nil
+			c.queue.doneProducer()
 		default:
 			ok = c.send(p)
 		}
@@ -65,9 +69,8 @@ func (c *Conn) sendBatch(data []byte) (ok bool) {
 			c.queue.written(n)
 		}
 	})
-	c.disarmWrite()
 	if err != nil {
-		c.abort(err)
+		c.writeFailed(err)
 	}
 	c.queue.doneBatch(data, len(data)-written)
 	return err == nil
@@ -80,23 +83,25 @@ func (c *Conn) leave() { c.writers.Done() }
 // wait, and returns how many bytes it has written.
 func (c *Conn) writeNow(data []byte) int {
 	c.writing.Store(true)
-	n, err := c.stream.write(data[:min(len(data), c.writeSize)])
-	if n == 0 && err == nil {
-		c.writing.Store(false)
-		return 0
-	}
-	if err := c.wrote(int64(n), err); err != nil {
-		c.abort(err)
+	n, err := c.stream.write(data[:min(len(data), c.writeSize)], false)
+	c.wrote(int64(n))
+	if err != nil {
+		c.writeFailed(err)
 	}
 	return n
 }
+
+// A flushMark is told when all that was pushed before it has been written.
+type flushMark chan error
+
+func (m flushMark) More() ([]byte, error) { return nil, nil }
+func (m flushMark) end(cause error) error { m <- cause; return nil }
 
 // send writes all that p produces and ends it. It reports whether the writer can
 // go on.
 func (c *Conn) send(p Producer) (ok bool) {
 	err := errors.New("framer: the producer has ended its goroutine")
 	defer func() {
-		c.disarmWrite()
 		ok = c.sent(p, err)
 		c.queue.doneProducer()
 	}()
@@ -109,15 +114,39 @@ func (c *Conn) sent(p Producer, err error) bool {
 	if err == nil {
 		c.queue.rest() // before p can tell anyone
 	}
+	if err == errDiscarded && c.isClosed() {
+		err = errClosed // it was interrupted by the end
+	}
 	if err != nil && err != errDiscarded {
-		c.abort(err)
+		var w *writeError
+		if errors.As(err, &w) {
+			c.writeFailed(w.err)
+		} else {
+			c.logPanic(err, "a producer")
+			c.abort(err, bySystem)
+		}
 		err = causeOf(c.err())
 	}
-	closeErr := protect(func() error { return endProducer(p, err) })
-	if closeErr != nil {
-		c.logError("closing a producer", closeErr)
-	}
+	c.endProducer(p, err)
 	return err == nil || err == errDiscarded
+}
+
+// endProducer closes p, which nobody can be told of if it fails in that.
+func (c *Conn) endProducer(p Producer, cause error) {
+	if err := protect(func() error { return endProducer(p, cause) }); err != nil {
+		c.logError(err, "closing a producer")
+	}
+}
+
+// A writeError is an error of the connection, not of a producer.
+type writeError struct{ err error }
+
+func (e *writeError) Error() string { return e.err.Error() }
+
+// writeFailed ends the connection, which has failed to write.
+func (c *Conn) writeFailed(err error) {
+	c.logPanic(err, "Write")
+	c.abort(err, originOf(err))
 }
 
 // produce writes what p produces until it is exhausted or discarded.
@@ -126,6 +155,9 @@ func (c *Conn) produce(p Producer) error {
 	tcp, ok := c.nc.(*net.TCPConn)
 	canTransfer = canTransfer && ok
 	for first := true; first || !c.queue.discarded(); first = false {
+		if c.isClosed() {
+			return errClosed // p may wait for ever for what it has to say
+		}
 		if canTransfer {
 			n, err := c.transfer(t, tcp)
 			switch {
@@ -138,11 +170,15 @@ func (c *Conn) produce(p Producer) error {
 			}
 		}
 		piece, err := p.More()
-		if err != nil && err != io.EOF {
+		switch {
+		case err == nil, err == io.EOF:
+		case c.queue.discarded():
+			return errDiscarded // it was interrupted
+		default:
 			return err
 		}
 		if writeErr := c.writeAll(piece); writeErr != nil {
-			return writeErr
+			return &writeError{writeErr}
 		}
 		if len(piece) == 0 || err == io.EOF {
 			return nil
@@ -151,8 +187,9 @@ func (c *Conn) produce(p Producer) error {
 	return errDiscarded
 }
 
-// recordSize is the size of a TLS record, RFC 8446 section 5.1. What a peer has
-// accepted of one can't be known, so that each has a WriteTimeout of its own.
+// recordSize is the size of a TLS record, RFC 8446 section 5.1. Where it is not known
+// what the peer's system has acknowledged, it is only known of whole records what it
+// has accepted.
 const recordSize = 16 << 10
 
 // writeAll writes p.
@@ -167,87 +204,96 @@ func (c *Conn) writeAll(p []byte) error {
 	return nil
 }
 
-// writeSome writes the beginning of p, at most WriteBufferSize, which must get on
-// within WriteTimeout.
+// writeSome writes the beginning of p, at most WriteBufferSize.
 func (c *Conn) writeSome(p []byte) (int, error) {
-	c.disarmWrite()
 	c.writing.Store(true)
-	n, err := c.stream.write(p[:min(len(p), c.writeSize)])
-	if n == 0 && err == nil {
-		c.armWrite()
-		n, err = c.nc.Write(p[:min(len(p), c.waitSize)])
+	p = p[:min(len(p), c.writeSize)]
+	n, err := c.stream.write(p, false)
+	for early := 0; n == 0 && err == nil; early++ {
+		if early == maxEmpty {
+			err = io.ErrNoProgress
+			break
+		}
+		c.progress.beginWait()
+		n, err = c.stream.write(p, true)
+		if n == 0 && err == nil {
+			err = io.ErrShortWrite
+		}
+		err = c.progress.endWait(int64(n), err)
 	}
-	return n, c.wrote(int64(n), err)
+	c.wrote(int64(n))
+	return n, err
 }
 
 // transfer lets t send some bytes to the connection.
 func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
 	c.writing.Store(true)
-	c.armWrite()
-	n, err := t.transfer(to)
-	if err == errNoTransfer || n == 0 && err == nil {
-		c.writing.Store(false)
+	defer c.writing.Store(false)
+	for range maxEmpty {
+		c.progress.beginWait()
+		n, err := t.transfer(to)
+		failed := err != nil && err != errNoTransfer
+		err = c.progress.endWait(n, err)
+		if failed && n == 0 && err == nil {
+			continue // it was not our deadline
+		}
+		c.wrote(n)
+		var file *fs.PathError
+		if failed && err != nil && !errors.As(err, &file) {
+			err = &writeError{err}
+		}
 		return n, err
 	}
-	return n, c.wrote(n, err)
+	return 0, &writeError{io.ErrNoProgress}
 }
 
-// armWrite sets the deadline for a write.
-func (c *Conn) armWrite() {
-	if timeout := c.cfg.writeTimeout(); timeout > 0 {
-		c.writeArmed = true
-		c.nc.SetWriteDeadline(time.Now().Add(timeout))
-	}
-}
-
-// disarmWrite ends the deadline of the last write. It would be in the way of the
-// next one; and TLS has something to write of its own accord, in a Read, when the
-// peer updates its keys.
-func (c *Conn) disarmWrite() {
-	if c.writeArmed {
-		c.writeArmed = false
-		c.nc.SetWriteDeadline(time.Time{})
-	}
-}
-
-// wrote notes that n bytes were written. An expired deadline is no error if the
-// peer has accepted something before.
-func (c *Conn) wrote(n int64, err error) error {
+// wrote notes that n bytes were written.
+func (c *Conn) wrote(n int64) {
 	if n > 0 && (c.cfg.IdleTimeout > 0 || c.framer.stop.Load()) {
-		c.mu.Lock()
-		c.moved = time.Now()
-		c.mu.Unlock()
+		c.progress.wrote()
 	}
 	c.writing.Store(false)
 	c.bytesWritten.Add(n)
-	switch {
-	case err == nil && n == 0:
-		return io.ErrShortWrite
-	case !errors.Is(err, os.ErrDeadlineExceeded):
-		return err
-	case n > 0:
-		return nil
-	}
-	return c.timeoutError(writeTimeout)
 }
 
-// endOutput tells the peer that nothing more will come.
+// endOutput tells the peer that nothing more will come, and begins the wait for its
+// end.
 func (c *Conn) endOutput() {
-	c.armWrite()
-	half := closeWrite(c.nc)
+	half, err := c.closeWrite()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.abort(err, byPeer) // the peer might take what it got for the whole
+	}
+	c.progress.endEnd()
+	left, _ := unsent(c.nc)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if half {
-		c.linger = c.cfg.lingerTimeout()
+	timeout := c.cfg.lingerTimeout()
+	if !half && !losesUnsent(c.nc) {
+		timeout = 0
 	}
-	c.lingerEnd = time.Now().Add(c.linger)
-	c.unsent = unsent(c.nc)
+	c.linger.begin(timeout, left, half)
 	if c.state == StateClosing {
-		c.deadline = c.lingerEnd
-		c.nc.SetReadDeadline(c.lingerEnd)
+		c.deadline = c.linger.end
+		c.nc.SetReadDeadline(c.deadline)
 	}
 	c.outputEnded = true
 	c.tellDrained()
+}
+
+// closeWrite ends the output, if the connection can.
+func (c *Conn) closeWrite() (bool, error) {
+	if isTLS(c.nc) {
+		// A tls.Conn gives close_notify five seconds, even if the peer is slow in
+		// taking what is before it.
+		prolong := newAlarm(time.Second, func() { c.nc.SetWriteDeadline(time.Time{}) })
+		defer prolong.stop()
+	}
+	c.progress.beginWait()
+	half, err := closeWrite(c.nc)
+	if waitErr := c.progress.endWait(0, err); waitErr != nil {
+		err = waitErr
+	}
+	return half, err
 }
 
 // tellDrained wakes awaitWriter. c.mu must be held.
@@ -256,19 +302,4 @@ func (c *Conn) tellDrained() {
 		close(c.drained)
 		c.drained = nil
 	}
-}
-
-// closeWrite ends the output of nc and reports whether the peer can tell.
-func closeWrite(nc net.Conn) bool {
-	half, ok := nc.(interface{ CloseWrite() error })
-	if !ok {
-		return false
-	}
-	if err := half.CloseWrite(); err != nil {
-		return false
-	}
-	if t, ok := nc.(*tls.Conn); ok {
-		closeWrite(t.NetConn()) // for peers that don't heed close_notify
-	}
-	return true
 }

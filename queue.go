@@ -20,8 +20,16 @@ var ErrQueueFull = errors.New("framer: output queue is full")
 
 var (
 	errClosed    = fmt.Errorf("framer: connection is closed: %w", net.ErrClosed)
-	errDiscarded = fmt.Errorf("framer: output was discarded: %w", net.ErrClosed)
+	errDiscarded = error(discardedError{})
 )
+
+// A discardedError is for output that DiscardBuffers has dropped. It is
+// [net.ErrClosed], as the error of all output that is not sent; but it does not read
+// like that, because the connection is open.
+type discardedError struct{}
+
+func (discardedError) Error() string        { return "framer: output was discarded (Conn.DiscardBuffers)" }
+func (discardedError) Is(target error) bool { return target == net.ErrClosed }
 
 // maxProducers is how many producers can wait in a queue, or be at work. Before
 // each there is at most one batch of pushed bytes.
@@ -45,6 +53,9 @@ type queue struct {
 	running   bool          // there is a writer
 	busy      bool          // it has taken something, and not yet written all of it
 	closed    bool          // nothing more is accepted
+	over      bool          // nor written
+	finished  bool          // all that was accepted has been written
+	asked     Producer      // what the writer is at, if it is a producer
 	pushed    int64         // bytes that ever were
 	gone      int64         // of them, those that were written or discarded
 	marked    int64         // pushed at the last mark
@@ -149,8 +160,32 @@ func (q *queue) admit(data []byte) error {
 // pushProducer appends p. If the queue is full it waits, until it is closed or
 // ctx ends.
 func (q *queue) pushProducer(ctx context.Context, p Producer) error {
-	fits := func() bool { return q.closed || q.producers < maxProducers }
+	fits := func() bool { return q.closed || q.hasPlace() }
 	return q.wait(ctx, fits, func() { q.add(p) })
+}
+
+// hasPlace reports whether another producer can wait. q.mu must be held.
+func (q *queue) hasPlace() bool { return q.producers < maxProducers }
+
+// pushMark appends mark, which may also be behind a close that waits. It reports
+// whether everything has been written already.
+func (q *queue) pushMark(ctx context.Context, mark flushMark) (done bool, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	fits := func() bool { return q.over || q.finished || q.hasPlace() }
+	if q.waiting > 0 || !fits() {
+		err = q.awaitTurn(ctx, fits)
+	}
+	switch {
+	case q.over:
+		return false, errClosed
+	case q.finished:
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	q.add(mark)
+	return false, nil
 }
 
 // fits reports whether n bytes can be pushed, or never will be. More than the
@@ -191,7 +226,7 @@ func (q *queue) awaitTurn(ctx context.Context, fits func() bool) error {
 		q.turn = semaphore.NewWeighted(1)
 	}
 	if q.waiting == 0 {
-		q.passing = q.pushed + q.maxBytes
+		q.mayPass()
 	}
 	q.waiting++
 	q.room = 0
@@ -199,7 +234,7 @@ func (q *queue) awaitTurn(ctx context.Context, fits func() bool) error {
 	q.mu.Unlock()
 	err := q.turn.Acquire(ctx, 1)
 	q.mu.Lock()
-	q.passing = q.pushed + q.maxBytes
+	q.mayPass()
 	if err != nil {
 		return context.Cause(ctx)
 	}
@@ -211,6 +246,9 @@ func (q *queue) awaitTurn(ctx context.Context, fits func() bool) error {
 	}
 	return nil
 }
+
+// mayPass says how much may overtake those who wait. q.mu must be held.
+func (q *queue) mayPass() { q.passing, _ = addLength(uint64(q.pushed), q.maxBytes) }
 
 // awaitRoom waits until something has left the queue. q.mu must be held.
 func (q *queue) awaitRoom(ctx context.Context) error {
@@ -318,7 +356,7 @@ func (q *queue) close() {
 func (q *queue) shut() (busy bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.closed, q.room = true, 0
+	q.closed, q.over, q.room = true, true, 0
 	q.writer = nil
 	q.makeRoom()
 	return q.busy
@@ -338,6 +376,9 @@ func (q *queue) take() (p Producer, last bool) {
 	}
 	select {
 	case p := <-q.entries:
+		if _, ok := p.(*batch); !ok {
+			q.asked = p
+		}
 		return p, false
 	default:
 	}
@@ -348,7 +389,22 @@ func (q *queue) take() (p Producer, last bool) {
 	q.busy = false
 	q.entries = nil // a silent connection needs no channel
 	q.running = q.closed
+	q.finished = q.closed && !q.over
 	return nil, q.closed
+}
+
+// hasProducers reports whether there are producers that are not at their end.
+func (q *queue) hasProducers() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.producers > 0
+}
+
+// active returns the producer that the writer is at, or nil.
+func (q *queue) active() Producer {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.asked
 }
 
 // rest notes that all of what was taken has been written. It is for the writer.
@@ -383,27 +439,28 @@ func (q *queue) doneBatch(data []byte, left int) {
 	q.makeRoom()
 }
 
-// doneProducer ends what a producer takes up, after it was ended.
+// doneProducer ends what the producer takes up that the writer was at, after it was
+// ended.
 func (q *queue) doneProducer() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.asked = nil
+	q.producers--
+	q.makeRoom()
+}
+
+// droppedProducer ends what one takes up that discard has returned, after it was
+// ended.
+func (q *queue) droppedProducer() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.producers--
 	q.makeRoom()
 }
 
-// discard removes everything and ends the producers, with cause for those who
-// ask. A close that waits behind them stays.
-func (q *queue) discard(cause error) error {
-	var errs []error
-	for _, p := range q.removeAll() {
-		errs = append(errs, protect(func() error { return endProducer(p, cause) }))
-		q.doneProducer()
-	}
-	return errors.Join(errs...)
-}
-
-// removeAll removes everything and returns the producers.
-func (q *queue) removeAll() []Producer {
+// discard removes everything and returns the producers, which must be ended. A close
+// that waits behind them stays.
+func (q *queue) discard() []Producer {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.discards.Add(1)

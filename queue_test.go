@@ -315,7 +315,6 @@ func TestPushAfterTheEnd(t *testing.T) {
 			"TryPush":          c.TryPush([]byte("x")),
 			"Write":            writeErr,
 			"PushWithProducer": c.PushWithProducer(p),
-			"Flush":            c.Flush(t.Context()),
 		} {
 			if !errors.Is(err, net.ErrClosed) {
 				t.Errorf("%s: %v, want net.ErrClosed", name, err)
@@ -330,6 +329,10 @@ func TestPushAfterTheEnd(t *testing.T) {
 		s.onConnect = func() error {
 			s.CloseWhenDone()
 			check(t, s.Conn)
+			// All that was pushed before has been sent, or will be.
+			if err := s.Flush(t.Context()); err != nil {
+				t.Errorf("Flush after CloseWhenDone: %v", err)
+			}
 			return nil
 		}
 		s.onClose = func(error) { check(t, s.Conn) }
@@ -338,6 +341,9 @@ func TestPushAfterTheEnd(t *testing.T) {
 		peer.Close()
 		c.Wait()
 		check(t, c)
+		if err := c.Flush(t.Context()); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Flush after the end: %v, want net.ErrClosed", err)
+		}
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"maps"
 	"net"
 	"slices"
@@ -350,12 +351,12 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) error {
 	c := newConn(nc, s.NewHandler, &s.Config, s.memory)
 	c.claim() // others find it from track on, and may close it
 	if !s.track(c) {
-		c.finish(errClosed)
+		c.finish(ending{err: errClosed, by: inOrder})
 		return ErrServerClosed
 	}
 	defer s.forget(c)
-	if err := s.verify(nc); err != nil {
-		c.finish(errClosed)
+	if err := s.verify(c); err != nil {
+		c.finish(ending{err: errClosed, by: inOrder})
 		return err
 	}
 	if s.ConnContext != nil {
@@ -373,18 +374,19 @@ func (s *Server) serve(ctx context.Context, nc net.Conn) error {
 	return c.serve(ctx)
 }
 
-func (s *Server) verify(nc net.Conn) error {
+func (s *Server) verify(c *Conn) error {
 	if s.VerifyConn == nil {
 		return nil
 	}
-	err := protect(func() error { return s.VerifyConn(nc) })
+	err := protect(func() error { return s.VerifyConn(c.nc) })
 	if err == nil {
 		return nil
 	}
+	c.logPanic(err, "VerifyConn")
 	s.mu.Lock()
 	s.stats.Refused++
 	s.mu.Unlock()
-	s.Config.logger().Info("framer: connection refused", "remote", nc.RemoteAddr(), "error", err)
+	c.log(slog.LevelInfo, "framer: connection refused", slog.Any("error", err))
 	return fmt.Errorf("framer: connection refused: %w", err)
 }
 
@@ -542,7 +544,7 @@ func (s *Server) stop() error {
 
 func (s *Server) closeConns() {
 	for c := range s.Conns() {
-		c.abort(ErrServerClosed)
+		c.abort(ErrServerClosed, inOrder)
 	}
 }
 

@@ -1007,16 +1007,21 @@ func TestShutdown(t *testing.T) {
 		t.Errorf("%d connections are open, want %d", got, peers+1)
 	}
 	shutdown := call(func() error { return s.Shutdown(t.Context()) })
-	for _, peer := range conns {
-		if got := readAll(t, peer); got != "goodbye\n" {
-			t.Errorf("a peer got %q, want %q", got, "goodbye\n")
+	for i, peer := range conns {
+		want := "goodbye\n"
+		if i%2 == 0 { // a message that has begun is answered
+			<-called
+			writeString(t, peer, " business\n")
+			want = "unfinished business\ngoodbye\n"
+		}
+		if got := readAll(t, peer); got != want {
+			t.Errorf("a peer got %q, want %q", got, want)
 		}
 		peer.Close()
 	}
 	if err := <-shutdown; err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
-	<-called
 	if err := <-served; err != framer.ErrServerClosed {
 		t.Errorf("Serve: %v, want ErrServerClosed", err)
 	}

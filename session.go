@@ -4,7 +4,10 @@
 
 package framer
 
-import "errors"
+import (
+	"errors"
+	"io"
+)
 
 // A session is a Handler that reads for itself. Its methods are never called.
 type session func(c *Conn) error
@@ -26,8 +29,9 @@ func (session) FoundTerminator() error           { return nil }
 //	})
 //
 // f runs on the goroutine of Serve. When it returns, what it has pushed is sent
-// and the connection closed. Its error is the reason why the connection ended;
-// [io.EOF] and [ErrServerClosed] count as an orderly end.
+// and the connection closed. Its error is the reason why the connection ended. An
+// [io.EOF] that Next has returned, as it is, and [ErrServerClosed] count as an orderly
+// end.
 func Session(f func(c *Conn) error) func(*Conn) Handler {
 	return func(*Conn) Handler { return session(f) }
 }
@@ -52,33 +56,68 @@ func Messages(t Terminator, f func(c *Conn, msg []byte) error) func(*Conn) Handl
 }
 
 // run is the life of c.
-func (m messages) run(c *Conn) error {
+func (m messages) run(c *Conn) ending {
 	if err := c.SetTerminator(m.t); err != nil {
-		return err
+		return ending{err: err, by: byHandler}
 	}
-	return c.stream.await(func() error {
+	failed := false
+	err := c.stream.await(func() error {
 		for {
 			msg, err := c.next()
 			if err != nil {
 				return err
 			}
-			if err := m.f(c, msg); err != nil {
+			err = m.f(c, msg)
+			if err == nil {
+				err = c.framer.refused
+			}
+			if err != nil {
+				failed = true
 				return err
 			}
 		}
 	})
+	if failed {
+		return ending{err: err, by: byHandler}
+	}
+	return c.endOfInput(err)
+}
+
+// endOfSession returns the ending for what the function of a Session has returned. It
+// has mostly handed on what Next has said.
+func (c *Conn) endOfSession(err error) ending {
+	switch {
+	case err == nil:
+		return ending{what: endBySession}
+	case errors.Is(err, ErrServerClosed):
+		return ending{what: endByShutdown}
+	case c.nextErr == nil || !errors.Is(err, c.nextErr):
+		return ending{err: err, by: byHandler}
+	case err == io.EOF:
+		return ending{what: endByPeer}
+	}
+	return ending{err: err, by: c.endOfInput(c.nextErr).by}
 }
 
 // Next returns the next message, which ends as t says. It is [Framer.Next] for
 // the function of a [Session], which alone may call it.
 //
-// When the server shuts down, Next returns [ErrServerClosed] as soon as it would
-// have to wait, so that the function can say goodbye. After Close and
-// CloseWhenDone it returns an error that is [net.ErrClosed].
+// When the server shuts down, Next returns [ErrServerClosed] once, where it would have
+// to wait between two messages, so that the function can say goodbye, or go on to
+// finish what it has begun. After Close and CloseWhenDone it returns an error that is
+// [net.ErrClosed].
+//
+// After a timeout, Next can go on: it has the whole time again.
 func (c *Conn) Next(t Terminator) ([]byte, error) {
 	if _, ok := c.handler.(session); !ok {
 		return nil, errors.New("framer: Next called outside of a Session")
 	}
+	msg, err := c.nextWithin(t)
+	c.nextErr = err
+	return msg, err
+}
+
+func (c *Conn) nextWithin(t Terminator) ([]byte, error) {
 	if c.framer.stop.Load() {
 		return nil, errClosed
 	}
@@ -91,6 +130,9 @@ func (c *Conn) Next(t Terminator) ([]byte, error) {
 	}
 	err = c.stream.await(c.goOn)
 	msg, c.message = c.message, nil
+	if err != nil && msg == nil {
+		msg = c.framer.unfinishedMessage() // the wait has failed, or it begins anew
+	}
 	return msg, err
 }
 

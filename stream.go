@@ -5,9 +5,10 @@
 package framer
 
 import (
-	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
+	"iter"
 	"net"
 	"os"
 )
@@ -24,9 +25,12 @@ type stream interface {
 	// errWouldBlock.
 	io.Reader
 
-	// write writes what the system takes at once, perhaps nothing. It is for the
-	// writer.
-	write(p []byte) (int, error)
+	// write writes some of p and returns how much: what the system takes at once,
+	// perhaps nothing, or, if it waits, at least a byte. It is for the writer.
+	write(p []byte, wait bool) (int, error)
+
+	// discard reads some input and throws it away. It is otherwise like Read.
+	discard() error
 
 	// sever ends the connection at once, from any goroutine. With reset, the peer
 	// shall not take what it got for the whole.
@@ -40,50 +44,214 @@ type stream interface {
 var errWouldBlock = errors.New("framer: no input yet")
 
 // A plainStream is the stream of any net.Conn. It waits in Read.
-type plainStream struct{ c *Conn }
+type plainStream struct {
+	c  *Conn
+	in io.Reader // the net.Conn, or what is between
+}
 
 func (s plainStream) await(f func() error) error { return f() }
 
 func (s plainStream) Read(p []byte) (int, error) {
 	c := s.c
+	drained := false
 	for early := 0; early < maxEmpty; {
-		if err := c.beginWait(); err != nil {
+		if err := c.beginWait(drained); err != nil {
 			return 0, err
 		}
-		n, err := c.nc.Read(p)
+		n, err := s.in.Read(p)
+		if n < 0 || n > len(p) {
+			n, err = 0, impossibleCount("Read", n)
+		}
 		switch {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return n, c.gotInput(n, err)
 		case n > 0:
 			return n, c.gotInput(n, nil)
-		case !c.interrupted():
+		case c.interrupted():
+			drained = true
+		default:
 			early++
 		}
 	}
 	return 0, io.ErrNoProgress
 }
 
-func (s plainStream) write([]byte) (int, error) { return 0, nil }
+func (s plainStream) discard() error { return s.c.readAndDiscard(s) }
+
+func (s plainStream) write(p []byte, wait bool) (int, error) {
+	if !wait {
+		return 0, nil
+	}
+	n, err := s.c.nc.Write(p[:min(len(p), s.c.waitSize)])
+	if n < 0 || n > len(p) {
+		return 0, impossibleCount("Write", n)
+	}
+	return n, err
+}
+
+// impossibleCount is the error for a net.Conn, or a reader, that can't count.
+func impossibleCount(method string, n int) error {
+	return fmt.Errorf("framer: %s returned an impossible count of %d bytes", method, n)
+}
 
 func (s plainStream) sever(reset bool) {
+	nc := s.c.nc
 	if reset {
-		resetOnClose(s.c.nc)
+		resetOnClose(nc)
 	}
-	if t, ok := s.c.nc.(*tls.Conn); ok {
-		t.NetConn().Close() // or the close of t might wait for the peer
+	if isTLS(nc) {
+		innermost(nc).Close() // or the close of nc might wait for the peer
 	}
-	s.c.nc.Close()
+	nc.Close()
 }
 
 func (s plainStream) release() {}
 
+// A netConner is a net.Conn that runs on another one, such as a tls.Conn.
+type netConner interface{ NetConn() net.Conn }
+
+// maxLayers is how deep connections are looked into: one may return itself.
+const maxLayers = 16
+
+// layers returns nc and the connections it runs on, from the outside to the inside,
+// as far as they tell by a method NetConn.
+func layers(nc net.Conn) iter.Seq[net.Conn] {
+	return func(yield func(net.Conn) bool) {
+		for range maxLayers {
+			if nc == nil || !yield(nc) {
+				return
+			}
+			outer, ok := nc.(netConner)
+			if !ok {
+				return
+			}
+			nc = outer.NetConn()
+		}
+	}
+}
+
+// innermost returns the last of the layers of nc.
+func innermost(nc net.Conn) net.Conn {
+	for layer := range layers(nc) {
+		nc = layer
+	}
+	return nc
+}
+
+// handshakerOf returns the tls.Conn among the layers of nc, or whatever shakes hands
+// like one, or nil.
+func handshakerOf(nc net.Conn) handshaker {
+	for layer := range layers(nc) {
+		if h, ok := layer.(handshaker); ok {
+			return h
+		}
+	}
+	return nil
+}
+
+func isTLS(nc net.Conn) bool { return handshakerOf(nc) != nil }
+
 // resetOnClose sees to it, where it can, that the peer does not take what was cut
 // off for the whole: it finds the connection reset, not ended.
 func resetOnClose(nc net.Conn) {
-	if t, ok := nc.(*tls.Conn); ok {
-		nc = t.NetConn()
+	for layer := range layers(nc) {
+		if l, ok := layer.(interface{ SetLinger(sec int) error }); ok {
+			l.SetLinger(0)
+			return
+		}
 	}
-	if l, ok := nc.(interface{ SetLinger(sec int) error }); ok {
-		l.SetLinger(0)
+}
+
+// closeWrite ends the output of nc and reports whether the peer can tell.
+func closeWrite(nc net.Conn) (ended bool, err error) {
+	for layer := range layers(nc) {
+		half, ok := layer.(interface{ CloseWrite() error })
+		if !ok {
+			continue
+		}
+		if err := half.CloseWrite(); err != nil {
+			return ended, err
+		}
+		ended = true
+		if _, ok := layer.(handshaker); !ok {
+			break
+		} // otherwise go on, for peers that don't heed close_notify
 	}
+	return ended, nil
+}
+
+// losesUnsent reports whether nc may lose what it has sent if it is closed with unread
+// input, as a reset of TCP does.
+func losesUnsent(nc net.Conn) bool {
+	addr := nc.LocalAddr()
+	if addr == nil {
+		return false
+	}
+	switch addr.Network() {
+	case "tcp", "tcp4", "tcp6", "unix":
+		return true
+	}
+	return false
+}
+
+// A packetReader gives the packets of a unixpacket connection as bytes: what a read
+// has no room for would be lost.
+type packetReader struct {
+	nc     net.Conn
+	buf    []byte
+	unread []byte
+}
+
+// maxPacket is the size of the largest packet that can be read, in bytes. Packets that
+// are written are not larger than smallBuffer, which most receivers have room for.
+const maxPacket = largeBuffer - 1
+
+func (r *packetReader) Read(p []byte) (int, error) {
+	if len(r.unread) == 0 {
+		if r.buf == nil {
+			r.buf = make([]byte, maxPacket+1)
+		}
+		n, err := r.nc.Read(r.buf)
+		if err != nil {
+			return 0, err
+		}
+		if n > maxPacket {
+			return 0, fmt.Errorf("framer: a packet of more than %d bytes, which is the limit for unixpacket", maxPacket)
+		}
+		r.unread = r.buf[:n]
+	}
+	n := copy(p, r.unread)
+	r.unread = r.unread[n:]
+	return n, nil
+}
+
+// checkStream returns an error if nc is one of the connections of package net that
+// are no streams of bytes.
+func checkStream(nc net.Conn) error {
+	switch nc.(type) {
+	case *net.UDPConn, *net.IPConn:
+	case *net.UnixConn:
+		if nc.LocalAddr().Network() != "unixgram" {
+			return nil
+		}
+	default:
+		return nil
+	}
+	return fmt.Errorf("framer: a connection of the network %q keeps datagrams, and is no stream of bytes: use it by itself", nc.LocalAddr().Network())
+}
+
+// isPackets reports whether nc is a unixpacket connection.
+func isPackets(nc net.Conn) bool {
+	u, ok := nc.(*net.UnixConn)
+	return ok && u.LocalAddr().Network() == "unixpacket"
+}
+
+// newPlainStream returns a stream for c, whatever its connection is.
+func newPlainStream(c *Conn) stream {
+	if isPackets(c.nc) {
+		c.writeSize = min(c.writeSize, smallBuffer)
+		c.waitSize = min(c.waitSize, smallBuffer)
+		return plainStream{c, &packetReader{nc: c.nc}}
+	}
+	return plainStream{c, c.nc}
 }

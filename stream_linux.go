@@ -25,10 +25,12 @@ func newStream(c *Conn) stream {
 	case *net.TCPConn:
 		raw, err = nc.SyscallConn()
 	case *net.UnixConn:
-		raw, err = nc.SyscallConn()
+		if !isPackets(nc) {
+			raw, err = nc.SyscallConn()
+		}
 	}
 	if raw == nil || err != nil {
-		return plainStream{c}
+		return newPlainStream(c)
 	}
 	s := &socket{c: c, raw: raw, drained: true}
 	s.onInput, s.onOutput = s.readable, s.writable
@@ -74,6 +76,7 @@ type socket struct {
 
 	// For write.
 	out     []byte
+	waits   bool // it may wait
 	written int
 	failed  syscall.Errno
 }
@@ -98,7 +101,7 @@ func (s *socket) await(f func() error) error {
 		if !s.c.interrupted() {
 			s.early++
 		}
-		if err := s.c.beginWait(); err != nil {
+		if err := s.c.beginWait(false); err != nil {
 			return err
 		}
 	}
@@ -114,7 +117,7 @@ func (s *socket) readable(fd uintptr) bool {
 		if s.err = s.f(); s.err != errWouldBlock {
 			return true
 		}
-		if err := s.c.beginWait(); err != nil {
+		if err := s.c.beginWait(true); err != nil {
 			s.err = err
 			return true
 		}
@@ -205,13 +208,42 @@ func (s *socket) receive(p []byte) (int, error) {
 	}
 }
 
-// write does not wait, so that it needs no deadline.
-func (s *socket) write(p []byte) (int, error) {
-	s.out = p
+// maxDiscard is how much is thrown away by one system call, in bytes.
+const maxDiscard = 1 << 20
+
+// discard spares the copy: with MSG_TRUNC, TCP drops what recv(2) would have copied;
+// see tcp(7).
+func (s *socket) discard() error {
+	if !s.tells {
+		return s.c.readAndDiscard(s)
+	}
+	s.empty = false
+	const flags = syscall.MSG_DONTWAIT | syscall.MSG_TRUNC
+	for {
+		n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, uintptr(s.fd), 0, maxDiscard, flags, 0, 0)
+		switch {
+		case errno == syscall.EINTR:
+			continue
+		case errno == syscall.EAGAIN:
+			return errWouldBlock
+		case errno != 0:
+			return s.c.gotInput(0, s.opError("read", errno))
+		case n == 0:
+			return s.c.gotInput(0, io.EOF)
+		}
+		s.early = 0
+		return s.c.gotInput(int(n), nil)
+	}
+}
+
+// write waits, if it has to, for as long as the deadline lets it: there is none
+// unless the peer takes nothing.
+func (s *socket) write(p []byte, wait bool) (int, error) {
+	s.out, s.waits = p, wait
 	err := s.raw.Write(s.onOutput)
 	s.out = nil
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case err != nil && !wait && errors.Is(err, os.ErrDeadlineExceeded):
 		return 0, nil // one that is not ours
 	case err != nil:
 		return 0, err
@@ -223,7 +255,8 @@ func (s *socket) write(p []byte) (int, error) {
 	return s.written, nil
 }
 
-// writable is called by RawConn.Write, once.
+// writable is called by RawConn.Write, at first and whenever there may be room. It
+// returns false to wait for more.
 //
 // To send is more than to copy: mostly the network, and on the same machine the
 // peer's side of it, is served in the same system call. If the thread loses its
@@ -246,7 +279,7 @@ func (s *socket) writable(fd uintptr) bool {
 		}
 		if s.failed != syscall.EINTR {
 			s.written = int(n)
-			return true
+			return s.failed != syscall.EAGAIN || !s.waits
 		}
 	}
 }

@@ -6,4 +6,4 @@
 
 package framer
 
-func newStream(c *Conn) stream { return plainStream{c} }
+func newStream(c *Conn) stream { return newPlainStream(c) }

@@ -1,0 +1,248 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A progress knows how the output of a connection gets on, and ends the connection
+// when it does not.
+//
+// A write that waits returns when the system has room again, and Linux says so only
+// when a third of its buffer is free. What counts is therefore what the peer's system
+// acknowledges, and that has to be asked for: four times in a WriteTimeout, and only
+// while a write waits. So a peer is dropped when it has taken nothing for a
+// WriteTimeout and at most a quarter more. Where the system does not tell, it is what
+// the write has got rid of when the WriteTimeout is over.
+//
+// There is no deadline on the connection meanwhile: after one that has expired, TLS
+// would not write any more, however much the peer has taken.
+type progress struct {
+	c *Conn
+
+	mu      sync.Mutex
+	alarm   *alarm    // made when first needed
+	waiting bool      // a write waits for the peer
+	ending  bool      // no input is given to the handler any more, and output goes on
+	expired timeout   // for which the write that waits was told to return, if it was
+	since   time.Time // when waiting or ending began
+	taken   time.Time // when the peer has last taken output
+	moved   time.Time // when a byte has last moved either way, if there is an IdleTimeout
+	unsent  int       // what the peer's system had not acknowledged at the last look
+	looked  bool      // there was a look since the write began to wait
+}
+
+// beginWait notes that a write waits from now on.
+func (p *progress) beginWait() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting, p.looked = true, false
+	p.since = time.Now()
+	p.watch()
+}
+
+// endWait notes that the write that has waited has got rid of n bytes, and says what
+// its error means: nil, with n zero, that it should try again.
+func (p *progress) endWait(n int64, err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	expired := p.expired
+	p.waiting, p.expired = false, noTimeout
+	if p.alarm != nil && !p.ending {
+		p.alarm.timer.Stop()
+	}
+	if n > 0 {
+		p.taken = time.Now()
+		p.moved = p.taken
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	p.c.nc.SetWriteDeadline(time.Time{}) // or the next write would not even begin
+	if expired != noTimeout && n == 0 {
+		return p.c.timeoutError(expired)
+	}
+	return nil // some was taken after all, or it was somebody else's deadline
+}
+
+// wrote notes that the peer has taken output without a wait.
+func (p *progress) wrote() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken = time.Now()
+	p.moved = p.taken
+}
+
+// read notes that the peer has sent something.
+func (p *progress) read() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.moved = time.Now()
+}
+
+// lastMoved returns when a byte has last moved either way. While a write waits, it is
+// up to check to see that none does.
+func (p *progress) lastMoved() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waiting {
+		return time.Now()
+	}
+	return p.moved
+}
+
+// beginEnd notes that only output goes on from now. Whatever it waits for, a producer
+// or the peer, must not take longer than WriteTimeout.
+func (p *progress) beginEnd() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ending = true
+	p.since = time.Now()
+	p.unsent, p.looked = unsent(p.c.nc)
+	p.watch()
+}
+
+// endEnd ends the watch for the end of the output.
+func (p *progress) endEnd() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ending = false
+	if p.alarm != nil && !p.waiting {
+		p.alarm.timer.Stop()
+	}
+}
+
+// stop ends the watch for good.
+func (p *progress) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting, p.ending = false, false
+	if p.alarm != nil {
+		p.alarm.stop()
+	}
+}
+
+// An alarm calls a function when its timer fires. The runtime keeps a timer that was
+// stopped until it would have fired, and what the function refers to must not stay with
+// it.
+type alarm struct {
+	timer *time.Timer
+	f     atomic.Pointer[func()]
+}
+
+func newAlarm(d time.Duration, f func()) *alarm {
+	a := new(alarm)
+	a.f.Store(&f)
+	a.timer = time.AfterFunc(d, a.ring)
+	return a
+}
+
+func (a *alarm) ring() {
+	if f := a.f.Load(); f != nil {
+		(*f)()
+	}
+}
+
+// stop stops a for good.
+func (a *alarm) stop() {
+	a.timer.Stop()
+	a.f.Store(nil)
+}
+
+// watch sets the alarm. p.mu must be held.
+func (p *progress) watch() {
+	left, which := p.left()
+	if which == noTimeout {
+		return
+	}
+	if p.alarm == nil {
+		p.alarm = newAlarm(left/looks, p.check)
+		return
+	}
+	p.alarm.timer.Reset(left / looks)
+}
+
+// looks is how often to ask, within a timeout, what the peer has taken.
+const looks = 4
+
+// left returns how much is left of the timeout that runs out first, if there is one.
+// p.mu must be held.
+func (p *progress) left() (left time.Duration, which timeout) {
+	until := func(limit time.Duration, last time.Time, w timeout) {
+		if last.Before(p.since) {
+			last = p.since
+		}
+		l := limit - time.Since(last)
+		if limit > 0 && (which == noTimeout || l < left) {
+			left, which = l, w
+		}
+	}
+	until(p.c.cfg.writeTimeout(), p.taken, writeTimeout)
+	if !p.ending { // and while nothing waits, it is for the reader to see
+		until(p.c.cfg.idleTimeout(), p.moved, idleTimeout)
+	}
+	return left, which
+}
+
+// check is called by the alarm.
+func (p *progress) check() {
+	if err := p.stalled(); err != nil {
+		p.c.abort(err, byPeer)
+	}
+}
+
+// stalled returns why the connection must end now. Otherwise it sees to it that it is
+// called again.
+func (p *progress) stalled() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.waiting && !p.ending {
+		return nil
+	}
+	tells := p.look()
+	left, which := p.left()
+	switch {
+	case which == noTimeout:
+		return nil
+	case left > 0 && tells:
+		p.alarm.timer.Reset(min(left, max(p.limit(which)/looks, 1)))
+		return nil
+	case left > 0:
+		p.alarm.timer.Reset(left)
+		return nil
+	case p.waiting && p.expired == noTimeout:
+		// The write knows best how far it has got. If it does not return, it does
+		// not heed deadlines.
+		p.expired = which
+		p.c.nc.SetWriteDeadline(longAgo)
+		p.alarm.timer.Reset(max(p.limit(which)/looks, 1))
+		return nil
+	}
+	return p.c.timeoutError(which)
+}
+
+func (p *progress) limit(which timeout) time.Duration {
+	if which == idleTimeout {
+		return p.c.cfg.idleTimeout()
+	}
+	return p.c.cfg.writeTimeout()
+}
+
+// look asks what the peer has taken since the last look, and reports whether that can
+// be known. p.mu must be held.
+func (p *progress) look() bool {
+	n, ok := unsent(p.c.nc)
+	if ok && (!p.looked || n != p.unsent) {
+		p.taken = time.Now()
+		p.moved = p.taken
+	}
+	p.unsent, p.looked = n, ok
+	return ok
+}

@@ -1,0 +1,102 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+)
+
+// An origin says whose doing the end of a connection is. How it is logged depends on
+// that, and not on the error: a handler may well return one of the network.
+type origin int
+
+const (
+	inOrder   origin = iota // what somebody has asked for, or the peer's end
+	byNetwork               // an error of the network
+	byPeer                  // what a peer can bring about at will: framing, timeouts, handshakes
+	byHandler               // what a handler returns
+	bySystem                // our own or the system's fault: a producer, for instance
+)
+
+func (o origin) level() slog.Level {
+	switch o {
+	case inOrder, byNetwork:
+		return slog.LevelDebug
+	case byPeer:
+		return slog.LevelInfo
+	}
+	return slog.LevelWarn
+}
+
+// An ending is why a connection ends.
+type ending struct {
+	err  error // nil if it is in order
+	by   origin
+	what string // which end it is, if err is nil
+}
+
+// Ends that are in order.
+const (
+	endByPeer     = "the peer has ended its side"
+	endByClose    = "CloseWhenDone"
+	endByShutdown = "Shutdown"
+	endBySession  = "the Session has returned"
+)
+
+// originOf returns the origin of an error that does not come from a handler or a
+// producer.
+func originOf(err error) origin {
+	var panicked *PanicError
+	switch {
+	case errors.As(err, &panicked):
+		return bySystem
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return byPeer
+	}
+	return byNetwork
+}
+
+// logEnd logs why the connection has ended.
+func (c *Conn) logEnd(e ending) {
+	if e.err == nil {
+		c.log(slog.LevelDebug, "framer: connection ended", slog.String("end", e.what))
+		return
+	}
+	level := e.by.level()
+	var panicked *PanicError
+	if errors.As(e.err, &panicked) {
+		level = slog.LevelDebug // it was logged when it was caught
+	}
+	c.log(level, "framer: connection ended", slog.Any("error", e.err))
+}
+
+// logPanic logs err if protect has returned it for a panic. It is called where that was
+// caught: the connection may have another reason to end.
+func (c *Conn) logPanic(err error, where string) {
+	if _, ok := err.(*PanicError); ok {
+		c.logError(err, "panic in "+where)
+	}
+}
+
+// logError logs what only the log can be told of, at level Error if it is a panic.
+func (c *Conn) logError(err error, msg string) {
+	level, attrs := slog.LevelWarn, []slog.Attr{slog.Any("error", err)}
+	var p *PanicError
+	if errors.As(err, &p) {
+		level, attrs = slog.LevelError, append(attrs, slog.String("stack", string(p.Stack)))
+	}
+	c.log(level, "framer: "+msg, attrs...)
+}
+
+func (c *Conn) log(level slog.Level, msg string, attrs ...slog.Attr) {
+	ctx := c.Context()
+	logger := c.cfg.logger()
+	if logger.Enabled(ctx, level) {
+		attrs = append([]slog.Attr{slog.Any("remote", c.RemoteAddr())}, attrs...)
+		logger.LogAttrs(ctx, level, msg, attrs...)
+	}
+}

@@ -1,0 +1,54 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer
+
+import (
+	"net"
+	"syscall"
+	"unsafe"
+)
+
+// tcpNotSentLowat is the socket option TCP_NOTSENT_LOWAT: how much the system takes
+// for sending before it can send it, in bytes.
+const tcpNotSentLowat = 25
+
+// maxNotSent is that much. Without it a slow peer has up to 4 MiB of output wait for it
+// in the system, out of sight and out of reach: it takes minutes to end the connection
+// in order.
+const maxNotSent = 128 << 10
+
+// prepareSocket makes the socket of nc, if it has one, ready for a Conn.
+func prepareSocket(nc net.Conn) {
+	controlSocket(nc, func(fd int) {
+		// os.File.Fd sets a descriptor to wait, and net.TCPConn.File shares it: no
+		// deadline would be heeded.
+		syscall.SetNonblock(fd, true)
+		syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, tcpNotSentLowat, maxNotSent)
+	})
+}
+
+// unsent returns how many bytes written to nc the peer's system has not acknowledged,
+// if that is known: tcp(7) and unix(7) tell with SIOCOUTQ.
+func unsent(nc net.Conn) (n int, ok bool) {
+	controlSocket(nc, func(fd int) {
+		var left int32
+		_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.TIOCOUTQ, uintptr(unsafe.Pointer(&left)))
+		n, ok = int(left), errno == 0
+	})
+	return n, ok
+}
+
+// controlSocket calls f with the descriptor of nc, if it has one.
+func controlSocket(nc net.Conn, f func(fd int)) {
+	sc, ok := innermost(nc).(syscall.Conn)
+	if !ok {
+		return
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return
+	}
+	raw.Control(func(fd uintptr) { f(int(fd)) })
+}
