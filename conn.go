@@ -639,6 +639,11 @@ func (c *Conn) Push(data []byte) error { return c.queue.push(data) }
 // TryPush is Push, but returns [ErrQueueFull] where Push would wait.
 func (c *Conn) TryPush(data []byte) error { return c.queue.tryPush(data) }
 
+// PushContext is Push, but gives up with the cause of ctx when that ends.
+func (c *Conn) PushContext(ctx context.Context, data []byte) error {
+	return c.queue.pushContext(ctx, data)
+}
+
 // Write is Push as an [io.Writer], for package fmt and others.
 func (c *Conn) Write(p []byte) (int, error) {
 	if err := c.Push(p); err != nil {
@@ -651,18 +656,24 @@ func (c *Conn) Write(p []byte) (int, error) {
 // before. p belongs to the connection from now on, also if there is an error; see
 // [Producer] for when it is closed. PushWithProducer waits and fails as Push does.
 func (c *Conn) PushWithProducer(p Producer) error {
-	return c.pushProducer(context.Background(), p)
+	return c.pushProducer(p, func(p Producer) error { return c.queue.pushProducer(context.Background(), p) })
 }
 
-func (c *Conn) pushProducer(ctx context.Context, p Producer) error {
+// TryPushWithProducer is PushWithProducer, but returns [ErrQueueFull] where that would
+// wait; p has been closed then. With a [NewBytesProducer] for each, one payload can be
+// sent to many connections without a copy, and none of them holds up the others.
+func (c *Conn) TryPushWithProducer(p Producer) error {
+	return c.pushProducer(p, c.queue.tryPushProducer)
+}
+
+func (c *Conn) pushProducer(p Producer, push func(Producer) error) error {
 	if p == nil {
 		return errors.New("framer: nil Producer")
 	}
-	err := c.queue.pushProducer(ctx, p)
-	if err == nil {
-		return nil
+	err := push(p)
+	if err != nil {
+		c.endProducer(p, err)
 	}
-	c.endProducer(p, err)
 	return err
 }
 

@@ -45,7 +45,9 @@ func (c *Conn) writeQueue() {
 			}
 			return
 		case *batch:
-			ok = c.sendBatch(p.data)
+			ok = c.sendBytes(p.data, func(left int) { c.queue.doneBatch(p.data, left) })
+		case *bytesProducer:
+			ok = c.sendBytes(p.data, c.queue.doneShared)
 		case flushMark:
 			c.queue.rest()
 			p <- nil
@@ -56,8 +58,9 @@ func (c *Conn) writeQueue() {
 	}
 }
 
-// sendBatch writes what was pushed. It reports whether the writer can go on.
-func (c *Conn) sendBatch(data []byte) (ok bool) {
+// sendBytes writes what was pushed, and calls done with how many bytes were not noted
+// as written. It reports whether the writer can go on.
+func (c *Conn) sendBytes(data []byte, done func(left int)) (ok bool) {
 	written := 0
 	err := protect(func() error {
 		for {
@@ -72,7 +75,7 @@ func (c *Conn) sendBatch(data []byte) (ok bool) {
 	if err != nil {
 		c.writeFailed(err)
 	}
-	c.queue.doneBatch(data, len(data)-written)
+	done(len(data) - written)
 	return err == nil
 }
 

@@ -88,8 +88,16 @@ func (p *SimpleProducer) More() ([]byte, error) {
 // NewBytesProducer returns a producer of data in one piece. It keeps data, which
 // must not be changed any more, and does not copy it: one payload can be pushed
 // to any number of connections, through a producer for each.
-func NewBytesProducer(data []byte) Producer {
-	return &SimpleProducer{data, max(len(data), 1)}
+//
+// It counts in bytes for MaxQueuedBytes, as a push does, and not as a producer.
+func NewBytesProducer(data []byte) Producer { return &bytesProducer{data} }
+
+type bytesProducer struct{ data []byte }
+
+func (p *bytesProducer) More() ([]byte, error) {
+	data := p.data
+	p.data = nil
+	return data, nil
 }
 
 // NewReaderProducer returns a producer of all that r has. r is closed with the

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -31,52 +32,41 @@ type discardedError struct{}
 func (discardedError) Error() string        { return "framer: output was discarded (Conn.DiscardBuffers)" }
 func (discardedError) Is(target error) bool { return target == net.ErrClosed }
 
-// maxProducers is how many producers can wait in a queue, or be at work. Before
-// each there is at most one batch of pushed bytes.
+// maxProducers is how many producers can wait in a queue, or be at work.
 const maxProducers = 16
 
-// A queue is the output of a connection that waits for its writer: a channel of
-// producers. Pushes in a row are one batch, which grows until the writer takes it,
-// so that many small ones leave in one write. The last batch stays outside of the
-// channel, which is not needed at all where there are no producers.
-//
-// Whoever finds the queue full waits for his turn, and then for room. Meanwhile
-// others may push what there is room for, but not more than the queue can hold;
-// then they stand in line. (If nobody ever overtook, all would stand there for ever
-// after, and every push would be a switch of goroutines.)
+// A queue is the output of a connection that waits for its writer: pushed bytes and
+// producers, in the order in which they came. Pushes in a row are one batch, which
+// grows until the writer takes it, so that many small ones leave in one write.
 type queue struct {
 	maxBytes int64 // 0: no limit
 	memory   *buffers
 
 	mu        sync.Mutex
-	writer    writer        // nil while it must not run yet
-	running   bool          // there is a writer
-	busy      bool          // it has taken something, and not yet written all of it
-	closed    bool          // nothing more is accepted
-	over      bool          // nor written
-	finished  bool          // all that was accepted has been written
-	asked     Producer      // what the writer is at, if it is a producer
-	pushed    int64         // bytes that ever were
-	gone      int64         // of them, those that were written or discarded
-	marked    int64         // pushed at the last mark
-	first     int64         // pushed after the first push since
-	singles   int           // how often there was one, and no other, in a row
-	direct    bool          // the next push is written by itself
-	producers int           // in entries, or taken and not yet ended
-	entries   chan Producer // has room for all that may be in it
-	tail      []byte        // what was pushed last, behind all entries
-	usual     int           // the size of the last batch, in bytes
-	room      int           // bytes that can be pushed with nothing else to do
-	begun     []byte        // what writeNow has left for the next writer
-	taken     batch         // what the writer has of the tail
-	current   int64         // discards at the last take
-	seen      int64         // and when the reader has got through
-	discards  atomic.Int64  // how often the queue was discarded
+	closed    bool         // nothing more is accepted
+	ending    bool         // the writer ends the output when it has come to the end
+	over      bool         // nothing is written any more
+	finished  bool         // all that was accepted has been written
+	pushed    int64        // bytes that ever were
+	gone      int64        // of them, those that were written or discarded
+	producers int          // in entries, or taken and not yet ended
+	entries   []Producer   // in order, with pushes in a row as a *batch
+	tail      []byte       // what was pushed last, behind all entries
+	usual     int          // the size of the last batch, in bytes
+	room      int          // bytes that can be added to tail with nothing else to do
+	discards  atomic.Int64 // how often the queue was discarded
+	line      waitingLine
+	solo      soloPush
+	soloSeen  int64 // discards when the handler had got through
 
-	waiting int                 // how many wait for room
-	passing int64               // what pushed may come to before others must wait, too
-	turn    *semaphore.Weighted // one of them is next
-	left    chan struct{}       // closed when something has left
+	// Of the writer.
+	writer       writer   // nil while it must not run yet
+	running      bool     // there is a writer
+	busy         bool     // it has taken something, and not yet written all of it
+	begun        []byte   // what writeNow has left for the next writer
+	taken        batch    // what the writer has of the tail
+	asked        Producer // what the writer is at, if it is a producer
+	discardsThen int64    // discards at the last take
 }
 
 // A writer writes what a queue has, as take gives it out, until that says that it
@@ -115,18 +105,24 @@ func (q *queue) push(data []byte) error {
 	err := q.admit(data)
 	q.mu.Unlock()
 	if err == ErrQueueFull {
-		return q.pushLater(data)
+		return q.pushLater(context.Background(), data)
+	}
+	return err
+}
+
+// pushContext is push that gives up when ctx ends.
+func (q *queue) pushContext(ctx context.Context, data []byte) error {
+	err := q.tryPush(data)
+	if err == ErrQueueFull {
+		return q.pushLater(ctx, data)
 	}
 	return err
 }
 
 // pushLater is push for when the queue is full.
-func (q *queue) pushLater(data []byte) error {
+func (q *queue) pushLater(ctx context.Context, data []byte) error {
 	fits := func() bool { return q.fits(len(data)) }
-	return q.wait(context.Background(), fits, func() {
-		q.append(data)
-		q.wake()
-	})
+	return q.wait(ctx, fits, func() { q.append(data) })
 }
 
 // tryPush is push without waiting.
@@ -143,29 +139,65 @@ func (q *queue) admit(data []byte) error {
 		return errClosed
 	case len(data) == 0:
 		return nil
-	case !q.fits(len(data)) || q.mustWait(len(data)):
+	case q.isFull(len(data)):
 		return ErrQueueFull
 	}
-	if q.direct && !q.running && q.writer != nil { // there is nothing before data
-		q.direct = false
+	if q.solo.expected && !q.running && q.writer != nil { // there is nothing before data
+		q.solo.expected = false
 		q.count(len(data))
 		q.writeNow(data)
 		return nil
 	}
 	q.append(data)
-	q.wake()
+	return nil
+}
+
+// pushLast appends a copy of data, also to a queue that is closed, if it can still be
+// written. It does not wait.
+func (q *queue) pushLast(data []byte) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.over || q.ending {
+		return errClosed
+	}
+	if len(data) > 0 {
+		q.append(data)
+	}
 	return nil
 }
 
 // pushProducer appends p. If the queue is full it waits, until it is closed or
 // ctx ends.
 func (q *queue) pushProducer(ctx context.Context, p Producer) error {
+	if b, ok := p.(*bytesProducer); ok {
+		err := q.tryPushProducer(p)
+		if err != ErrQueueFull {
+			return err
+		}
+		fits := func() bool { return q.fits(len(b.data)) }
+		return q.wait(ctx, fits, func() { q.addBytes(b) })
+	}
 	fits := func() bool { return q.closed || q.hasPlace() }
 	return q.wait(ctx, fits, func() { q.add(p) })
 }
 
-// hasPlace reports whether another producer can wait. q.mu must be held.
-func (q *queue) hasPlace() bool { return q.producers < maxProducers }
+// tryPushProducer is pushProducer without waiting.
+func (q *queue) tryPushProducer(p Producer) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	b, isBytes := p.(*bytesProducer)
+	switch {
+	case q.closed:
+		return errClosed
+	case isBytes && q.isFull(len(b.data)), !isBytes && (q.line.waiting > 0 || !q.hasPlace()):
+		return ErrQueueFull
+	case isBytes:
+		q.addBytes(b)
+	default:
+		q.add(p)
+	}
+	return nil
+}
 
 // pushMark appends mark, which may also be behind a close that waits. It reports
 // whether everything has been written already.
@@ -173,8 +205,8 @@ func (q *queue) pushMark(ctx context.Context, mark flushMark) (done bool, err er
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	fits := func() bool { return q.over || q.finished || q.hasPlace() }
-	if q.waiting > 0 || !fits() {
-		err = q.awaitTurn(ctx, fits)
+	if q.line.waiting > 0 || !fits() {
+		err = q.line.await(ctx, q, fits)
 	}
 	switch {
 	case q.over:
@@ -188,16 +220,20 @@ func (q *queue) pushMark(ctx context.Context, mark flushMark) (done bool, err er
 	return false, nil
 }
 
+// hasPlace reports whether another producer can wait. q.mu must be held.
+func (q *queue) hasPlace() bool { return q.producers < maxProducers }
+
 // fits reports whether n bytes can be pushed, or never will be. More than the
 // queue holds is let in when it is empty. q.mu must be held.
 func (q *queue) fits(n int) bool {
 	size := q.pushed - q.gone
-	return q.maxBytes == 0 || q.closed || n == 0 || size == 0 || size+int64(n) <= q.maxBytes
+	return q.maxBytes == 0 || q.closed || n == 0 || size == 0 || int64(n) <= q.maxBytes-size
 }
 
-// mustWait reports whether n more bytes would overtake too much. q.mu must be held.
-func (q *queue) mustWait(n int) bool {
-	return q.waiting > 0 && q.maxBytes > 0 && q.pushed+int64(n) > q.passing
+// isFull reports whether a push of n bytes must wait: for room, or because others
+// have waited for longer. q.mu must be held.
+func (q *queue) isFull(n int) bool {
+	return !q.fits(n) || q.maxBytes > 0 && !q.line.mayPass(q.pushed, n)
 }
 
 // wait calls add as soon as nobody else waits and fits, which says so also of a
@@ -206,8 +242,8 @@ func (q *queue) wait(ctx context.Context, fits func() bool, add func()) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var err error
-	if q.waiting > 0 || !fits() {
-		err = q.awaitTurn(ctx, fits)
+	if q.line.waiting > 0 || !fits() {
+		err = q.line.await(ctx, q, fits)
 	}
 	switch {
 	case q.closed:
@@ -219,59 +255,6 @@ func (q *queue) wait(ctx context.Context, fits func() bool, add func()) error {
 	return nil
 }
 
-// awaitTurn returns when all that waited before have had their turn, and fits.
-// q.mu must be held; it is released meanwhile.
-func (q *queue) awaitTurn(ctx context.Context, fits func() bool) error {
-	if q.turn == nil {
-		q.turn = semaphore.NewWeighted(1)
-	}
-	if q.waiting == 0 {
-		q.mayPass()
-	}
-	q.waiting++
-	q.room = 0
-	defer func() { q.waiting-- }()
-	q.mu.Unlock()
-	err := q.turn.Acquire(ctx, 1)
-	q.mu.Lock()
-	q.mayPass()
-	if err != nil {
-		return context.Cause(ctx)
-	}
-	defer q.turn.Release(1)
-	for !fits() {
-		if err := q.awaitRoom(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// mayPass says how much may overtake those who wait. q.mu must be held.
-func (q *queue) mayPass() { q.passing, _ = addLength(uint64(q.pushed), q.maxBytes) }
-
-// awaitRoom waits until something has left the queue. q.mu must be held.
-func (q *queue) awaitRoom(ctx context.Context) error {
-	left := make(chan struct{})
-	q.left = left
-	q.mu.Unlock()
-	defer q.mu.Lock()
-	select {
-	case <-left:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// makeRoom wakes the one that waits for room. q.mu must be held.
-func (q *queue) makeRoom() {
-	if q.left != nil {
-		close(q.left)
-		q.left = nil
-	}
-}
-
 // append adds data to the batch at the end. q.mu must be held.
 func (q *queue) append(data []byte) {
 	if q.tail == nil {
@@ -281,11 +264,9 @@ func (q *queue) append(data []byte) {
 	q.count(len(data))
 	q.room = cap(q.tail) - len(q.tail)
 	if q.maxBytes > 0 {
-		q.room = int(min(int64(q.room), max(q.maxBytes-q.pushed+q.gone, 0)))
+		q.room = int(min(int64(q.room), max(q.maxBytes-q.pushed+q.gone, 0), q.line.passing(q.pushed)))
 	}
-	if q.waiting > 0 && q.maxBytes > 0 {
-		q.room = int(min(int64(q.room), max(q.passing-q.pushed, 0)))
-	}
+	q.wake()
 }
 
 // maxBatch is how much memory a batch has at first if the last one needed as much,
@@ -295,9 +276,7 @@ const maxBatch = 256 << 10
 // count notes that n bytes are pushed. q.mu must be held.
 func (q *queue) count(n int) {
 	q.pushed += int64(n)
-	if q.first == 0 {
-		q.first = q.pushed
-	}
+	q.solo.push(q.pushed)
 }
 
 // takeTail removes the batch at the end. q.mu must be held.
@@ -310,14 +289,33 @@ func (q *queue) takeTail() []byte {
 
 // add adds p to the end. q.mu must be held.
 func (q *queue) add(p Producer) {
-	if q.entries == nil {
-		q.entries = make(chan Producer, 2*maxProducers)
-	}
-	if len(q.tail) > 0 {
-		q.entries <- &batch{q.takeTail()}
-	}
 	q.producers++
-	q.entries <- p
+	q.enter(p)
+}
+
+// addBytes adds b to the end, which counts like a push of its bytes. q.mu must be
+// held.
+func (q *queue) addBytes(b *bytesProducer) {
+	switch n := len(b.data); {
+	case n == 0:
+	case n < minShared:
+		q.append(b.data)
+	default:
+		q.count(n)
+		q.enter(b)
+	}
+}
+
+// minShared is how many bytes are not copied, because an entry of their own would take
+// more room and time.
+const minShared = 512
+
+// enter adds p to the entries, behind the tail. q.mu must be held.
+func (q *queue) enter(p Producer) {
+	if len(q.tail) > 0 {
+		q.entries = append(q.entries, &batch{q.takeTail()})
+	}
+	q.entries = append(q.entries, p)
 	q.wake()
 }
 
@@ -334,9 +332,22 @@ func (q *queue) open(w writer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.writer = w
-	if len(q.entries) > 0 || len(q.tail) > 0 || q.closed {
+	if q.hasWork() {
 		q.wake()
 	}
+}
+
+// hasWork reports whether there is something to do for a writer. q.mu must be held.
+func (q *queue) hasWork() bool {
+	return len(q.begun) > 0 || len(q.entries) > 0 || len(q.tail) > 0 || q.ending
+}
+
+// seal ends the queue for all but pushLast. close must follow.
+func (q *queue) seal() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed, q.room = true, 0
+	q.line.next()
 }
 
 // close ends the queue: what is in it will be written, and nothing more is
@@ -344,9 +355,9 @@ func (q *queue) open(w writer) {
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.closed {
-		q.closed, q.room = true, 0
-		q.makeRoom()
+	if !q.ending {
+		q.closed, q.ending, q.room = true, true, 0
+		q.line.next()
 		q.wake()
 	}
 }
@@ -356,9 +367,9 @@ func (q *queue) close() {
 func (q *queue) shut() (busy bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.closed, q.over, q.room = true, true, 0
+	q.closed, q.ending, q.over, q.room = true, true, true, 0
 	q.writer = nil
-	q.makeRoom()
+	q.line.next()
 	return q.busy
 }
 
@@ -368,29 +379,29 @@ func (q *queue) shut() (busy bool) {
 func (q *queue) take() (p Producer, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.current = q.discards.Load()
+	q.discardsThen = q.discards.Load()
 	q.busy = true
-	if q.begun != nil {
+	switch {
+	case q.begun != nil:
 		q.taken.data, q.begun = q.begun, nil
 		return &q.taken, false
-	}
-	select {
-	case p := <-q.entries:
+	case len(q.entries) > 0:
+		p := q.entries[0]
+		q.entries[0] = nil
+		q.entries = q.entries[1:]
 		if _, ok := p.(*batch); !ok {
 			q.asked = p
 		}
 		return p, false
-	default:
-	}
-	if len(q.tail) > 0 {
+	case len(q.tail) > 0:
 		q.taken.data = q.takeTail()
 		return &q.taken, false
 	}
 	q.busy = false
-	q.entries = nil // a silent connection needs no channel
-	q.running = q.closed
-	q.finished = q.closed && !q.over
-	return nil, q.closed
+	q.entries = nil // a silent connection needs no memory for them
+	q.running = q.ending
+	q.finished = q.ending && !q.over
+	return nil, q.ending
 }
 
 // hasProducers reports whether there are producers that are not at their end.
@@ -416,15 +427,15 @@ func (q *queue) rest() {
 
 // discarded reports whether the queue was discarded since the last take.
 func (q *queue) discarded() bool {
-	return q.discards.Load() != q.current
+	return q.discards.Load() != q.discardsThen
 }
 
-// written notes that n bytes of a batch were written, and that is not all.
+// written notes that n bytes were written, and that is not all of what was taken.
 func (q *queue) written(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.gone += int64(n)
-	q.makeRoom()
+	q.line.next()
 }
 
 // doneBatch ends what pushed bytes take up. The writer calls it with what it has
@@ -432,11 +443,23 @@ func (q *queue) written(n int) {
 func (q *queue) doneBatch(data []byte, left int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.busy = false
-	q.gone += int64(left)
 	q.taken.data = nil // or a silent connection would keep it
 	q.memory.put(data)
-	q.makeRoom()
+	q.doneBytes(left)
+}
+
+// doneShared is doneBatch for the bytes of a bytesProducer, which are not ours.
+func (q *queue) doneShared(left int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.asked = nil
+	q.doneBytes(left)
+}
+
+func (q *queue) doneBytes(left int) {
+	q.busy = false
+	q.gone += int64(left)
+	q.line.next()
 }
 
 // doneProducer ends what the producer takes up that the writer was at, after it was
@@ -446,7 +469,7 @@ func (q *queue) doneProducer() {
 	defer q.mu.Unlock()
 	q.asked = nil
 	q.producers--
-	q.makeRoom()
+	q.line.next()
 }
 
 // droppedProducer ends what one takes up that discard has returned, after it was
@@ -455,7 +478,7 @@ func (q *queue) droppedProducer() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.producers--
-	q.makeRoom()
+	q.line.next()
 }
 
 // discard removes everything and returns the producers, which must be ended. A close
@@ -464,61 +487,46 @@ func (q *queue) discard() []Producer {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.discards.Add(1)
-	q.marked = q.pushed // what is not written does not count for pushedSince
+	q.solo.begin(q.pushed) // what is not written does not count
 	q.gone += int64(len(q.tail))
 	q.memory.put(q.takeTail())
 	var producers []Producer
-	for len(q.entries) > 0 {
-		switch p := (<-q.entries).(type) {
+	for _, p := range q.entries {
+		switch p := p.(type) {
 		case *batch:
 			q.gone += int64(len(p.data))
 			q.memory.put(p.data)
+		case *bytesProducer:
+			q.gone += int64(len(p.data))
 		default:
 			producers = append(producers, p)
 		}
 	}
-	q.makeRoom()
+	q.entries = nil
+	q.line.next()
 	return producers
 }
 
-// mark says that the reader begins to work through what it has read.
-//
-// If the pushes of the last times came singly, the next one is written at once, by
-// itself: to have a goroutine write it would take longer. Where there are more,
-// only the goroutine can be relied on to write the first at once, whatever comes
-// after it, and the others together.
-func (q *queue) mark() {
+// beginTurn says that the handler begins to work through what was read.
+func (q *queue) beginTurn() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.marked, q.first = q.pushed, 0
-	q.direct = q.singles >= minSingles
+	q.solo.begin(q.pushed)
+	q.solo.expect()
 }
 
-// minSingles is how often a push must have been alone to be expected to be.
-const minSingles = 4
-
-// pushedSince says that the reader has got through. It reports whether something
-// was pushed since mark that was written since, or will be, without waiting for a
+// endTurn says that the handler has got through. It reports whether something was
+// pushed in the turn that was written since, or will be, without waiting for a
 // producer.
-func (q *queue) pushedSince() bool {
+func (q *queue) endTurn() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.seen = q.discards.Load()
-	q.direct = false
-	switch q.pushed {
-	case q.marked:
-		return false
-	case q.first:
-		q.singles++
-	default:
-		q.singles = 0
-	}
-	return q.producers == 0
+	q.soloSeen = q.discards.Load()
+	return q.solo.end(q.pushed) && q.producers == 0
 }
 
-// stillSo reports whether what pushedSince has reported holds: a discard changes
-// it.
-func (q *queue) stillSo() bool { return q.discards.Load() == q.seen }
+// undisturbed reports whether what endTurn has reported holds: a discard changes it.
+func (q *queue) undisturbed() bool { return q.discards.Load() == q.soloSeen }
 
 // writeNow has data written on this goroutine, which is the writer meanwhile. What
 // it leaves, and what has come since, is for a goroutine. q.mu must be held; it is
@@ -531,7 +539,7 @@ func (q *queue) writeNow(data []byte) {
 	n := w.writeNow(data)
 	q.mu.Lock()
 	q.gone += int64(n)
-	q.makeRoom()
+	q.line.next()
 	left := data[n:]
 	if q.writer == nil { // shut
 		q.gone += int64(len(left))
@@ -541,7 +549,7 @@ func (q *queue) writeNow(data []byte) {
 	if q.busy {
 		q.begun = append(q.memory.get(len(left)), left...)
 	}
-	if q.busy || len(q.tail) > 0 || len(q.entries) > 0 || q.closed {
+	if q.hasWork() {
 		q.wake()
 	}
 	w.leave()
@@ -552,4 +560,118 @@ func (q *queue) queued() int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.pushed - q.gone
+}
+
+// A waitingLine is those who wait for room in a queue. Whoever finds it full waits for
+// his turn, and then for room. Meanwhile others may push what there is room for, but
+// not more in all than the queue can hold; then they stand in line, too. (If nobody
+// ever overtook, all would stand there for ever after, and every push would be a
+// switch of goroutines.)
+//
+// It is guarded by the queue's mutex, which must be held.
+type waitingLine struct {
+	waiting int
+	limit   int64               // what may have been pushed, in bytes, before others must wait, too
+	turn    *semaphore.Weighted // one of those who wait is next
+	left    chan struct{}       // for that one: closed when something has left the queue
+}
+
+// passing returns how many bytes may be pushed past those who wait, after so many.
+func (l *waitingLine) passing(pushed int64) int64 {
+	if l.waiting == 0 {
+		return math.MaxInt64
+	}
+	return max(l.limit-pushed, 0)
+}
+
+// mayPass reports whether n bytes may.
+func (l *waitingLine) mayPass(pushed int64, n int) bool { return int64(n) <= l.passing(pushed) }
+
+// await returns when all that waited before have had their turn, and fits. q's mutex
+// is released meanwhile.
+func (l *waitingLine) await(ctx context.Context, q *queue, fits func() bool) error {
+	if l.turn == nil {
+		l.turn = semaphore.NewWeighted(1)
+	}
+	if l.waiting == 0 {
+		l.limit, _ = addLength(uint64(q.pushed), q.maxBytes)
+	}
+	l.waiting++
+	q.room = 0
+	defer func() { l.waiting-- }()
+	q.mu.Unlock()
+	err := l.turn.Acquire(ctx, 1)
+	q.mu.Lock()
+	l.limit, _ = addLength(uint64(q.pushed), q.maxBytes)
+	if err != nil {
+		return context.Cause(ctx)
+	}
+	defer l.turn.Release(1)
+	for !fits() {
+		left := make(chan struct{})
+		l.left = left
+		q.mu.Unlock()
+		select {
+		case <-left:
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+		q.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// next lets the next one look whether there is room.
+func (l *waitingLine) next() {
+	if l.left != nil {
+		close(l.left)
+		l.left = nil
+	}
+}
+
+// A soloPush guesses whether the next push comes alone in its turn: as the one answer
+// to what was read. If it does, it is written at once by the goroutine that pushes,
+// because to have another one write it would take longer. Where there are more, only
+// another goroutine can be relied on to write the first at once, whatever comes after
+// it, and the others together.
+//
+// It is expected to come alone if that was so in the last turns. It is guarded by the
+// queue's mutex.
+type soloPush struct {
+	expected bool
+	before   int64 // bytes pushed when the turn began
+	first    int64 // bytes pushed after its first push, or 0
+	streak   int   // turns in a row that had one push
+}
+
+// minStreak is how often a push must have been alone to be expected to be.
+const minStreak = 4
+
+// begin begins a turn, after so many bytes.
+func (s *soloPush) begin(pushed int64) { s.before, s.first = pushed, 0 }
+
+func (s *soloPush) expect() { s.expected = s.streak >= minStreak }
+
+// push notes a push, after which so many bytes are pushed.
+func (s *soloPush) push(pushed int64) {
+	if s.first == 0 {
+		s.first = pushed
+	}
+}
+
+// end ends the turn, after so many bytes, and reports whether there was a push in it.
+func (s *soloPush) end(pushed int64) bool {
+	s.expected = false
+	switch pushed {
+	case s.before:
+		return false
+	case s.first:
+		s.streak++
+	default:
+		s.streak = 0
+	}
+	return true
 }

@@ -16,6 +16,7 @@ import (
 	"net"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -313,6 +314,7 @@ func TestPushAfterTheEnd(t *testing.T) {
 			"Push":             c.Push([]byte("x")),
 			"Push of nothing":  c.Push(nil),
 			"TryPush":          c.TryPush([]byte("x")),
+			"PushContext":      c.PushContext(t.Context(), []byte("x")),
 			"Write":            writeErr,
 			"PushWithProducer": c.PushWithProducer(p),
 		} {
@@ -364,7 +366,7 @@ func TestManyProducers(t *testing.T) {
 		want := "-"
 		push := func(i int) error {
 			return errors.Join(
-				c.PushWithProducer(framer.NewBytesProducer(fmt.Appendf(nil, "<%d>", i))),
+				c.PushWithProducer(framer.NewSimpleProducer(fmt.Appendf(nil, "<%d>", i), 0)),
 				c.Push(fmt.Appendf(nil, "%d", i)),
 			)
 		}
@@ -378,6 +380,90 @@ func TestManyProducers(t *testing.T) {
 		waits(t, "the 17th PushWithProducer", one)
 		readString(t, peer, want+"<16>16")
 		if err := <-one; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The bytes of a NewBytesProducer count as pushed ones, and not as producers: many can
+// wait, but no more than MaxQueuedBytes of them.
+func TestSharedBytesCount(t *testing.T) {
+	for _, size := range []int{0, 1, 511, 512, 1000} {
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const count = 50
+				c, _, peer := blockedConn(t, framer.Config{MaxQueuedBytes: 1 + count*size})
+				want := "-"
+				payload := bytes.Repeat([]byte("x"), size)
+				for i := range count {
+					var err error
+					if i%2 == 0 {
+						err = c.TryPushWithProducer(framer.NewBytesProducer(payload))
+					} else {
+						err = c.PushWithProducer(framer.NewBytesProducer(payload))
+					}
+					if err != nil {
+						t.Fatalf("producer %d: %v", i, err)
+					}
+					want += string(payload)
+				}
+				if got := c.Stats().QueuedBytes; got != int64(1+count*size) {
+					t.Errorf("%d bytes are queued, want %d", got, 1+count*size)
+				}
+				if size > 0 {
+					if err := c.TryPushWithProducer(framer.NewBytesProducer([]byte("y"))); err != framer.ErrQueueFull {
+						t.Errorf("one byte more: %v, want ErrQueueFull", err)
+					}
+				}
+				readString(t, peer, want)
+				synctest.Wait()
+				if got := c.Stats().QueuedBytes; got != 0 {
+					t.Errorf("%d bytes are queued in the end", got)
+				}
+			})
+		})
+	}
+}
+
+// TryPushWithProducer does not wait, neither for a place nor for those who wait, and
+// closes what it refuses.
+func TestTryPushWithProducer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, peer := blockedConn(t, framer.Config{})
+		want := "-"
+		for range 16 {
+			if err := c.TryPushWithProducer(framer.NewSimpleProducer([]byte("ab"), 1)); err != nil {
+				t.Fatal(err)
+			}
+			want += "ab"
+		}
+		refused := &closeCounter{Producer: framer.NewSimpleProducer([]byte("no"), 0)}
+		if err := c.TryPushWithProducer(refused); err != framer.ErrQueueFull || refused.closed.Load() != 1 {
+			t.Errorf("the 17th: %v, closed %d times; want ErrQueueFull, once", err, refused.closed.Load())
+		}
+		readString(t, peer, want)
+	})
+}
+
+// PushContext gives up when its context ends, and what it was to push is not sent.
+func TestPushContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, peer := blockedConn(t, framer.Config{MaxQueuedBytes: 5})
+		if err := c.PushContext(t.Context(), []byte("1234")); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		gaveUp := call(func() error { return c.PushContext(ctx, []byte("56")) })
+		waits(t, "PushContext", gaveUp)
+		cause := errors.New("enough")
+		cancel(cause)
+		if err := <-gaveUp; err != cause {
+			t.Errorf("PushContext: %v, want the cause of its context", err)
+		}
+		patient := call(func() error { return c.PushContext(t.Context(), []byte("78")) })
+		waits(t, "PushContext", patient)
+		readString(t, peer, "-123478")
+		if err := <-patient; err != nil {
 			t.Error(err)
 		}
 	})

@@ -123,14 +123,14 @@ func (s *socket) readable(fd uintptr) bool {
 		}
 		// Before the deadline was set, the output may have been discarded that
 		// was to tell of a reset.
-		if !s.empty || s.c.queue.stillSo() {
+		if !s.empty || s.c.queue.undisturbed() {
 			return false
 		}
 	}
 }
 
 func (s *socket) Read(p []byte) (int, error) {
-	answered := s.empty && s.c.queue.pushedSince()
+	answered := s.empty && s.c.queue.endTurn()
 	if answered || s.drained {
 		return 0, errWouldBlock
 	}
@@ -146,7 +146,7 @@ func (s *socket) Read(p []byte) (int, error) {
 	}
 	s.early = 0
 	if s.empty {
-		s.c.queue.mark()
+		s.c.queue.beginTurn()
 	}
 	return n, s.c.gotInput(n, nil)
 }

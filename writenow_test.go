@@ -31,7 +31,7 @@ func TestRoomAfterWriteNow(t *testing.T) {
 		var q queue
 		q.init(10, new(buffers))
 		w := slowWriter{t, make(chan struct{})}
-		q.writer, q.direct = w, true
+		q.writer, q.solo.expected = w, true
 		done := make(chan error)
 		go func() { done <- q.push(make([]byte, 20)) }() // alone, it may be larger
 		synctest.Wait()
