@@ -176,13 +176,13 @@ func (c *Conn) arm(drained bool) error {
 		return err
 	}
 	deadline, which := c.readDeadline()
-	now := time.Now()
-	switch {
-	case which != noTimeout && !deadline.After(now):
+	if which != noTimeout && !deadline.After(time.Now()) {
 		return c.timeoutError(which)
-	case drained || c.state != StateActive || !c.shutting.Load() || c.departure == left:
-	case which == noTimeout || deadline.After(now.Add(pause)):
-		deadline = now.Add(pause) // only what has come
+	}
+	if !drained && c.state == StateActive && c.shutting.Load() && c.departure != left {
+		if soon := time.Now().Add(pause); which == noTimeout || deadline.After(soon) {
+			deadline = soon // only what has come
+		}
 	}
 	if !deadline.Equal(c.deadline) {
 		c.deadline = deadline
@@ -265,9 +265,12 @@ func (l *linger) restart() {
 // c.mu must be held.
 func (c *Conn) lingered() error {
 	l := &c.linger
+	if l.end.IsZero() {
+		return nil
+	}
 	now := time.Now()
 	switch {
-	case l.end.IsZero() || now.Before(l.end):
+	case now.Before(l.end):
 		return nil
 	case l.timeout == 0:
 		return errLingered
