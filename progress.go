@@ -29,6 +29,7 @@ type progress struct {
 
 	mu      sync.Mutex
 	alarm   *alarm    // made when first needed
+	armed   bool      // it will ring
 	waiting bool      // a write waits for the peer
 	ending  bool      // no input is given to the handler any more, and output goes on
 	expired timeout   // for which the write that waits was told to return, if it was
@@ -55,10 +56,7 @@ func (p *progress) endWait(n int64, err error) error {
 	defer p.mu.Unlock()
 	expired := p.expired
 	p.waiting, p.expired = false, noTimeout
-	if p.alarm != nil && !p.ending {
-		p.alarm.timer.Stop()
-	}
-	if n > 0 {
+	if n > 0 && (p.ending || p.c.cfg.idleTimeout() > 0) { // otherwise nobody asks
 		p.taken = time.Now()
 		p.moved = p.taken
 	}
@@ -114,9 +112,6 @@ func (p *progress) endEnd() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ending = false
-	if p.alarm != nil && !p.waiting {
-		p.alarm.timer.Stop()
-	}
 }
 
 // stop ends the watch for good.
@@ -156,17 +151,28 @@ func (a *alarm) stop() {
 	a.f.Store(nil)
 }
 
-// watch sets the alarm. p.mu must be held.
+// watch sets the alarm. One that is set may stay, and it stays when nothing waits any
+// more: it does no harm to look too early, and over TLS every write is one that waits.
+// p.mu must be held.
 func (p *progress) watch() {
+	if p.armed {
+		return
+	}
 	left, which := p.left()
 	if which == noTimeout {
 		return
 	}
+	p.ring(left / looks)
+}
+
+// ring lets the alarm ring after d. p.mu must be held.
+func (p *progress) ring(d time.Duration) {
+	p.armed = true
 	if p.alarm == nil {
-		p.alarm = newAlarm(left/looks, p.check)
+		p.alarm = newAlarm(d, p.check)
 		return
 	}
-	p.alarm.timer.Reset(left / looks)
+	p.alarm.timer.Reset(d)
 }
 
 // looks is how often to ask, within a timeout, what the peer has taken.
@@ -203,6 +209,7 @@ func (p *progress) check() {
 func (p *progress) stalled() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.armed = false
 	if !p.waiting && !p.ending {
 		return nil
 	}
@@ -212,17 +219,17 @@ func (p *progress) stalled() error {
 	case which == noTimeout:
 		return nil
 	case left > 0 && tells:
-		p.alarm.timer.Reset(min(left, max(p.limit(which)/looks, 1)))
+		p.ring(min(left, max(p.limit(which)/looks, 1)))
 		return nil
 	case left > 0:
-		p.alarm.timer.Reset(left)
+		p.ring(left)
 		return nil
 	case p.waiting && p.expired == noTimeout:
 		// The write knows best how far it has got. If it does not return, it does
 		// not heed deadlines.
 		p.expired = which
 		p.c.nc.SetWriteDeadline(longAgo)
-		p.alarm.timer.Reset(max(p.limit(which)/looks, 1))
+		p.ring(max(p.limit(which)/looks, 1))
 		return nil
 	}
 	return p.c.timeoutError(which)
