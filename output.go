@@ -285,6 +285,9 @@ func (c *Conn) endOutput() {
 
 // closeWrite ends the output, if the connection can.
 func (c *Conn) closeWrite() (bool, error) {
+	if _, ok := c.nc.(*net.TCPConn); ok {
+		return closeWrite(c.nc) // which does not wait
+	}
 	if isTLS(c.nc) {
 		// A tls.Conn gives close_notify five seconds, even if the peer is slow in
 		// taking what is before it.
