@@ -171,7 +171,7 @@ type Conn struct {
 	state       ConnState
 	end         ending    // why the connection ends
 	deadline    time.Time // for reading, as it was last set
-	linger      linger
+	linger      *linger   // from the end of the output
 	outputEnded bool
 	served      bool
 	drained     chan struct{} // closed by the writer after the last byte; made by awaitWriter

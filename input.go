@@ -201,7 +201,7 @@ func (c *Conn) readDeadline() (deadline time.Time, which timeout) {
 	}
 	if c.state != StateActive {
 		// While there is output, progress sees to it that it gets on.
-		if !c.linger.end.IsZero() {
+		if c.linger != nil {
 			until(c.linger.end, lingerTimeout)
 		}
 		return deadline, which
@@ -224,7 +224,7 @@ func (c *Conn) readDeadline() (deadline time.Time, which timeout) {
 // peer has not received yet.
 type linger struct {
 	timeout time.Duration // how long to wait; 0: not at all
-	end     time.Time     // when to look whether it is over; zero until it begins
+	end     time.Time     // when to look whether it is over
 	limit   time.Time     // when it is over, whatever the peer takes
 	taken   time.Time     // when its system has last acknowledged output
 	unsent  int           // what it had not acknowledged then
@@ -240,11 +240,11 @@ const minLingerRate = 512
 // where the connection can't be asked.
 const pause = 10 * time.Millisecond
 
-// begin begins the wait with so much unsent. half says that the peer can see the end
-// of the output.
-func (l *linger) begin(timeout time.Duration, unsent int, half bool) {
+// newLinger begins the wait with so much unsent. half says that the peer can see the
+// end of the output.
+func newLinger(timeout time.Duration, unsent int, half bool) *linger {
 	now := time.Now()
-	l.timeout, l.unsent, l.taken, l.blind = timeout, unsent, now, !half
+	l := &linger{timeout: timeout, unsent: unsent, taken: now, blind: !half}
 	l.limit = now.Add(timeout)
 	if l.blind {
 		l.timeout = min(timeout, pause) // read what has come
@@ -252,11 +252,12 @@ func (l *linger) begin(timeout time.Duration, unsent int, half bool) {
 		l.limit = l.limit.Add(time.Duration(unsent) * (time.Second / minLingerRate))
 	}
 	l.end = now.Add(l.timeout)
+	return l
 }
 
 // restart begins the wait anew, if it has begun.
 func (l *linger) restart() {
-	if !l.end.IsZero() {
+	if l != nil {
 		l.end = time.Now().Add(l.timeout)
 	}
 }
@@ -264,8 +265,8 @@ func (l *linger) restart() {
 // lingered returns an error if there must be no further wait for the peer's end.
 // c.mu must be held.
 func (c *Conn) lingered() error {
-	l := &c.linger
-	if l.end.IsZero() {
+	l := c.linger
+	if l == nil {
 		return nil
 	}
 	now := time.Now()

@@ -274,7 +274,7 @@ func (c *Conn) endOutput() {
 	if !half && !losesUnsent(c.nc) {
 		timeout = 0
 	}
-	c.linger.begin(timeout, left, half)
+	c.linger = newLinger(timeout, left, half)
 	if c.state == StateClosing {
 		c.deadline = c.linger.end
 		c.nc.SetReadDeadline(c.deadline)
