@@ -12,7 +12,7 @@ import (
 
 // An origin says whose doing the end of a connection is. How it is logged depends on
 // that, and not on the error: a handler may well return one of the network.
-type origin int
+type origin uint8
 
 const (
 	inOrder   origin = iota // what somebody has asked for, or the peer's end
@@ -36,16 +36,32 @@ func (o origin) level() slog.Level {
 type ending struct {
 	err  error // nil if it is in order
 	by   origin
-	what string // which end it is, if err is nil
+	what orderly // which end it is, if err is nil
 }
 
-// Ends that are in order.
+// An orderly is an end that is in order.
+type orderly uint8
+
 const (
-	endByPeer     = "the peer has ended its side"
-	endByClose    = "CloseWhenDone"
-	endByShutdown = "Shutdown"
-	endBySession  = "the Session has returned"
+	endByPeer orderly = iota + 1
+	endByClose
+	endByShutdown
+	endBySession
 )
+
+func (o orderly) String() string {
+	switch o {
+	case endByPeer:
+		return "the peer has ended its side"
+	case endByClose:
+		return "CloseWhenDone"
+	case endByShutdown:
+		return "Shutdown"
+	case endBySession:
+		return "the Session has returned"
+	}
+	return ""
+}
 
 // originOf returns the origin of an error that does not come from a handler or a
 // producer.
@@ -63,7 +79,7 @@ func originOf(err error) origin {
 // logEnd logs why the connection has ended.
 func (c *Conn) logEnd(e ending) {
 	if e.err == nil {
-		c.log(slog.LevelDebug, "framer: connection ended", slog.String("end", e.what))
+		c.log(slog.LevelDebug, "framer: connection ended", slog.String("end", e.what.String()))
 		return
 	}
 	level := e.by.level()
