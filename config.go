@@ -76,7 +76,7 @@ type Config struct {
 	// On Linux the wait goes on while the peer's system has not acknowledged all of
 	// the output, under two limits: it must acknowledge something in every
 	// WriteTimeout, and all of it at 512 bytes a second on average; otherwise the
-	// connection ends with an error. (At most 128 KiB are left, and what the network
+	// connection ends with an error. (At most 96 KiB are left, and what the network
 	// has under way.)
 	//
 	// If zero, LingerTimeout is 5 seconds. If negative, there is no wait. A

@@ -17,7 +17,7 @@ const tcpNotSentLowat = 25
 // maxNotSent is that much. Without it a slow peer has up to 4 MiB of output wait for it
 // in the system, out of sight and out of reach: it takes minutes to end the connection
 // in order.
-const maxNotSent = 128 << 10
+const maxNotSent = 96 << 10
 
 // prepareSocket makes the socket of nc, if it has one, ready for a Conn.
 func prepareSocket(nc net.Conn) {
