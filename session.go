@@ -67,13 +67,13 @@ func (m messages) run(c *Conn) ending {
 			if err != nil {
 				return err
 			}
-			err = m.f(c, msg)
-			if err == nil {
-				err = c.framer.refused
-			}
-			if err != nil {
+			if err := m.f(c, msg); err != nil {
 				failed = true
 				return err
+			}
+			if c.framer.refused != nil {
+				failed = true
+				return c.framer.refused
 			}
 		}
 	})
