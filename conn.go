@@ -562,10 +562,14 @@ func (c *Conn) discardInput() {
 		return
 	}
 	err := c.stream.await(func() error { return c.discardAll(c.stream) })
-	if c.unreadable(err) {
-		// Perhaps it is only the outermost layer, such as TLS after a record that
-		// makes no sense.
+	for early := 0; early < maxEmpty && c.unreadable(err); early++ {
+		// Perhaps it passes, or it is only the outermost layer, such as TLS after a
+		// record that makes no sense.
+		before := c.bytesRead.Load()
 		err = c.discardAll(plainStream{c, innermost(c.nc)})
+		if c.bytesRead.Load() != before {
+			early = 0
+		}
 	}
 	if c.unreadable(err) {
 		err = c.awaitLinger(err)
@@ -597,7 +601,7 @@ func (c *Conn) awaitLinger(readErr error) error {
 		err := c.lingered()
 		left := time.Until(c.linger.end)
 		c.mu.Unlock()
-		if _, tells := unsent(c.nc); err == errLingered && !tells && losesUnsent(c.nc) {
+		if _, tells := unsent(c.nc); err == errLingered && !tells {
 			c.abort(readErr, byNetwork)
 		}
 		if err != nil {
