@@ -1146,3 +1146,254 @@ func TestTLSTruncation(t *testing.T) {
 		t.Errorf("Wait: %v, want io.ErrUnexpectedEOF", err)
 	}
 }
+
+// An errorCase is an error that a handler returns, or panics with.
+type errorCase struct {
+	name string
+	err  error
+}
+
+// userErrors are errors that look like an end that is in order, and are none.
+func userErrors() (list []errorCase) {
+	for _, err := range []error{
+		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, framer.ErrServerClosed, context.Canceled, os.ErrDeadlineExceeded, syscall.ECONNRESET,
+		&framer.PanicError{Value: "of another connection"}, &framer.MessageTooLongError{Limit: 1, Seen: 2},
+	} {
+		list = append(list, errorCase{err.Error(), err}, errorCase{"wrapped " + err.Error(), fmt.Errorf("backend: %w", err)})
+	}
+	return list
+}
+
+// A hookedHandler calls f in one of its methods.
+type hookedHandler struct {
+	script
+	hook string
+	f    func(c *framer.Conn) error
+}
+
+func (h *hookedHandler) HandleReadComplete() error {
+	if h.hook == "HandleReadComplete" {
+		return h.f(h.Conn)
+	}
+	return nil
+}
+
+// hooks are the places where a handler can fail. All but HandleShutdown are called
+// for the input in TestUserErrors.
+var hooks = []string{
+	"newHandler", "HandleConnect", "CollectIncomingData", "FoundTerminator", "HandleOversize", "HandleReadComplete",
+	"HandleShutdown", "HandleClose", "Messages", "Session",
+}
+
+// newHooked makes a handler that calls f in the hook. An error of newHandler is a
+// panic, and what HandleClose returns is not used.
+func newHooked(t *testing.T, hook string, f func(c *framer.Conn) error) func(*framer.Conn) framer.Handler {
+	switch hook {
+	case "Messages":
+		return framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, _ []byte) error { return f(c) })
+	case "Session":
+		return framer.Session(f)
+	}
+	h := &hookedHandler{hook: hook, f: f}
+	h.t = t
+	call := func() error { return f(h.Conn) }
+	switch hook {
+	case "HandleConnect":
+		h.onConnect = call
+	case "CollectIncomingData":
+		h.onCollect = func([]byte) error { return call() }
+	case "FoundTerminator":
+		h.onFound = call
+	case "HandleOversize":
+		h.onOversize = func(*framer.MessageTooLongError) error { return call() }
+	case "HandleShutdown":
+		h.onShutdown = call
+	case "HandleClose":
+		h.onClose = func(error) { call() }
+	}
+	return func(c *framer.Conn) framer.Handler {
+		h.newHandler(c)
+		if hook == "newHandler" {
+			if err := f(c); err != nil {
+				panic(err)
+			}
+		}
+		return h
+	}
+}
+
+// runHooked serves a connection whose handler calls f in the hook, and returns why it
+// has ended, and the log.
+func runHooked(t *testing.T, hook string, f func(c *framer.Conn) error) (error, *logBook) {
+	logs := new(logBook)
+	nc, peer := memoryPair(t)
+	defer peer.Close()
+	input := "line\n"
+	if hook == "HandleOversize" {
+		input = "a long line\n"
+	}
+	writeString(t, peer, input)
+	var s framer.Server
+	s.Config = framer.Config{Logger: slog.New(logs), MaxMessageSize: 8, LingerTimeout: -1}
+	s.NewHandler = newHooked(t, hook, f)
+	served := call(func() error { return s.ServeConn(t.Context(), nc) })
+	if hook == "HandleShutdown" {
+		for s.Stats().MessagesRead == 0 {
+			runtime.Gosched()
+		}
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	endInput(t, peer)
+	return <-served, logs
+}
+
+// above returns the records at a level above Info.
+func (b *logBook) above() (records []slog.Record) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.records {
+		if r.Level > slog.LevelInfo {
+			records = append(records, r)
+		}
+	}
+	return records
+}
+
+// An error of a handler is an error, whatever it wraps, and logged as such.
+func TestUserErrors(t *testing.T) {
+	for _, hook := range hooks {
+		if hook == "newHandler" || hook == "HandleClose" {
+			continue // have no error
+		}
+		for _, test := range userErrors() {
+			if hook == "Session" && errors.Is(test.err, framer.ErrServerClosed) {
+				continue // says that it was told
+			}
+			err, logs := runHooked(t, hook, func(*framer.Conn) error { return test.err })
+			if err != test.err {
+				t.Errorf("%s, %s: ended with %v", hook, test.name, err)
+			}
+			records := logs.above()
+			if len(records) != 1 || records[0].Level != slog.LevelWarn || attr(records[0], "error") != test.err.Error() {
+				t.Errorf("%s, %s: logged %v, want the error at Warn", hook, test.name, records)
+			}
+		}
+	}
+}
+
+// An uncomparable is an error that can't be compared, and panics if it is asked.
+type uncomparable struct{ f []func() }
+
+func (uncomparable) Error() string { panic("Error") }
+
+// panicValues are values that panic can be called with.
+func panicValues() map[string]any {
+	values := map[string]any{
+		"error": errors.New("bad"), "string": "bad", "nil": nil, "slice": []int{1}, "func": func() {},
+		"PanicError": &framer.PanicError{Value: "other"}, "uncomparable": uncomparable{},
+	}
+	for _, test := range userErrors() {
+		values[test.name] = test.err
+	}
+	return values
+}
+
+// checkPanicLog wants one record of a panic, at Error and with the stack.
+func checkPanicLog(t *testing.T, name string, logs *logBook) {
+	t.Helper()
+	records := logs.above()
+	if len(records) != 1 || records[0].Level != slog.LevelError || !strings.Contains(attr(records[0], "stack"), "framer_test.") {
+		t.Errorf("%s: logged %v, want the panic at Error with its stack", name, records)
+	}
+}
+
+// A panic is logged once, at level Error and with its stack, whatever its value, and
+// though there may be a reason for the end already.
+func TestPanicsAreLogged(t *testing.T) {
+	for _, hook := range hooks {
+		for name, value := range panicValues() {
+			err, logs := runHooked(t, hook, func(*framer.Conn) error { panic(value) })
+			checkPanicLog(t, hook+", "+name, logs)
+			var p *framer.PanicError
+			if !errors.As(err, &p) && hook != "HandleClose" {
+				t.Errorf("%s, %s: ended with %v", hook, name, err)
+			}
+		}
+		for _, name := range []string{"Close", "CloseWhenDone", "broken", "DiscardBuffers"} {
+			_, logs := runHooked(t, hook, func(c *framer.Conn) error {
+				switch name {
+				case "Close":
+					c.Close()
+				case "CloseWhenDone":
+					c.CloseWhenDone()
+				case "broken":
+					c.NetConn().Close()
+					c.Push([]byte("x"))
+				case "DiscardBuffers":
+					c.Push([]byte("x"))
+					c.DiscardBuffers()
+				}
+				panic("bad")
+			})
+			checkPanicLog(t, hook+" after "+name, logs)
+		}
+	}
+	fail := func() error { panic("bad") }
+	for _, p := range producersThatFail(fail) {
+		_, logs := runHooked(t, "FoundTerminator", func(c *framer.Conn) error { return c.PushWithProducer(p.Producer) })
+		checkPanicLog(t, p.name, logs)
+	}
+	for _, p := range producersThatFail(fail)[2:] { // the others are never asked
+		_, logs := runHooked(t, "FoundTerminator", func(c *framer.Conn) error {
+			c.CloseWhenDone()
+			c.PushWithProducer(p.Producer)
+			return nil
+		})
+		checkPanicLog(t, p.name+" after CloseWhenDone", logs)
+	}
+}
+
+type namedProducer struct {
+	name string
+	framer.Producer
+}
+
+// A failingCloser is a Producer whose Close calls f.
+type failingCloser struct {
+	framer.Producer
+	f func() error
+}
+
+func (p failingCloser) Close() error { return p.f() }
+
+// producersThatFail are producers that call f.
+func producersThatFail(f func() error) []namedProducer {
+	data := func() framer.Producer { return framer.NewBytesProducer([]byte("data")) }
+	return []namedProducer{
+		{"More", framer.ProducerFunc(func() ([]byte, error) { return nil, f() })},
+		{"More behind another", framer.Concat(data(), framer.ProducerFunc(func() ([]byte, error) { return nil, f() }))},
+		{"Close", failingCloser{data(), f}},
+		{"OnDone", framer.OnDone(data(), func(int64, error) { f() })},
+	}
+}
+
+// A producer's error is at Warn.
+func TestProducerErrorsAreLogged(t *testing.T) {
+	for _, test := range userErrors() {
+		var panicked *framer.PanicError
+		if test.err == io.EOF || errors.As(test.err, &panicked) {
+			continue // is its end, or is taken for a panic
+		}
+		for _, p := range producersThatFail(func() error { return test.err }) {
+			if p.name == "OnDone" {
+				continue
+			}
+			_, logs := runHooked(t, "FoundTerminator", func(c *framer.Conn) error { return c.PushWithProducer(p.Producer) })
+			if records := logs.above(); len(records) != 1 || records[0].Level != slog.LevelWarn {
+				t.Errorf("%s, %s: logged %v, want one record at Warn", p.name, test.name, records)
+			}
+		}
+	}
+}
