@@ -20,8 +20,10 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -1393,6 +1395,318 @@ func TestProducerErrorsAreLogged(t *testing.T) {
 			_, logs := runHooked(t, "FoundTerminator", func(c *framer.Conn) error { return c.PushWithProducer(p.Producer) })
 			if records := logs.above(); len(records) != 1 || records[0].Level != slog.LevelWarn {
 				t.Errorf("%s, %s: logged %v, want one record at Warn", p.name, test.name, records)
+			}
+		}
+	}
+}
+
+// Nothing that a peer can do is logged above Info.
+func TestPeerCannotFillLog(t *testing.T) {
+	long := framer.Delimiter("\n")
+	wrapping := framer.Session(func(c *framer.Conn) error {
+		for {
+			line, err := c.Next(long)
+			if err != nil {
+				return fmt.Errorf("read: %w", err)
+			}
+			if err := c.Push(append(line, '\n')); err != nil {
+				return fmt.Errorf("write: %w", err)
+			}
+		}
+	})
+	late := framer.Session(func(c *framer.Conn) error {
+		var first error
+		for {
+			_, err := c.Next(long)
+			if first == nil {
+				first = err
+			}
+			if err != nil && !isTooLong(err) {
+				return fmt.Errorf("first: %w", first)
+			}
+		}
+	})
+	counting := framer.Session(func(c *framer.Conn) error {
+		_, err := c.Next(framer.Length(1000))
+		return fmt.Errorf("body: %w", err)
+	})
+	hooked := func(f func(s *script)) func(*framer.Conn) framer.Handler {
+		return func(c *framer.Conn) framer.Handler {
+			s := &script{t: t}
+			s.newHandler(c)
+			f(s)
+			return s
+		}
+	}
+	claims := hooked(func(s *script) {
+		s.onFound = func() error { return s.SetTerminator(framer.Length(1000)) }
+	})
+	ignores := hooked(func(s *script) {
+		s.onFound = func() error {
+			s.SetTerminator(framer.Length(1000))
+			return nil
+		}
+	})
+	wraps := hooked(func(s *script) {
+		s.onOversize = func(e *framer.MessageTooLongError) error { return fmt.Errorf("no: %w", e) }
+	})
+	floods := hooked(func(s *script) {
+		s.onFound = func() error {
+			s.PushWithProducer(framer.NewSimpleProducer(make([]byte, 64<<20), 4096))
+			for {
+				if err := s.Push(make([]byte, 4096)); err != nil {
+					return errors.New("could not push")
+				}
+			}
+		}
+	})
+	lines := lineStyles(func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) })
+	reset := func(t *testing.T, peer net.Conn) {
+		peer.(*net.TCPConn).SetLinger(0)
+		peer.Close()
+	}
+	finish := func(t *testing.T, peer net.Conn) { endInput(t, peer) }
+	handlers := map[string]func(*framer.Conn) framer.Handler{
+		"wrapping": wrapping, "late": late, "counting": counting, "claims": claims, "ignores": ignores, "wraps": wraps,
+	}
+	for style, newHandler := range lines {
+		handlers[style] = newHandler
+	}
+	for name, newHandler := range handlers {
+		for _, input := range []string{"", "line\n", "line\nli", "much too long\nshort\n", "\x16\x03\x01\x02\x00\x01"} {
+			for end, f := range map[string]func(*testing.T, net.Conn){"reset": reset, "end": finish, "silence": func(*testing.T, net.Conn) {}} {
+				testPeerCannotFillLog(t, name+" "+end, newHandler, false, input, f)
+			}
+			testPeerCannotFillLog(t, name+" over TLS", newHandler, true, input, finish)
+		}
+	}
+	testPeerCannotFillLog(t, "floods", floods, false, "line\n", func(t *testing.T, peer net.Conn) {
+		io.CopyN(io.Discard, peer, 1<<20)
+		reset(t, peer)
+	})
+}
+
+func testPeerCannotFillLog(t *testing.T, name string, newHandler func(*framer.Conn) framer.Handler, overTLS bool, input string, end func(*testing.T, net.Conn)) {
+	nc, peer := tcpPair(t)
+	defer peer.Close()
+	if overTLS {
+		nc = tls.Server(nc, new(tls.Config))
+	}
+	var logs logBook
+	c := serve(t, nc, newHandler, framer.Config{
+		Logger: slog.New(&logs), MaxMessageSize: 8, LingerTimeout: -1,
+		MessageTimeout: 2 * time.Millisecond, IdleTimeout: 2 * time.Millisecond,
+	})
+	writeString(t, peer, input)
+	end(t, peer)
+	err := c.Wait()
+	for _, r := range logs.above() {
+		t.Errorf("%s, %q: ended with %v, logged %v %s %s at %v", name, input, err, r.Message, attr(r, "error"), attr(r, "stack"), r.Level)
+	}
+}
+
+// A terminator that was refused, and the error ignored, ends the connection, unless
+// another one is set, or the handler has closed.
+func TestRefusedTerminators(t *testing.T) {
+	for _, hook := range hooks {
+		if hook == "HandleClose" {
+			continue
+		}
+		for _, mend := range []string{"", "SetTerminator", "CloseWhenDone"} {
+			var refusal error
+			calls := 0
+			err, logs := runHooked(t, hook, func(c *framer.Conn) error {
+				if calls++; calls > 1 {
+					return nil
+				}
+				refusal = c.SetTerminator(framer.Delimiter(""))
+				switch mend {
+				case "SetTerminator":
+					if err := c.SetTerminator(framer.Delimiter("\n")); err != nil {
+						t.Error(err)
+					}
+				case "CloseWhenDone":
+					c.CloseWhenDone()
+				}
+				return nil
+			})
+			records := logs.above()
+			switch {
+			case mend != "" && (err != nil || len(records) != 0):
+				t.Errorf("%s, then %s: ended with %v, logged %v", hook, mend, err, records)
+			case mend == "" && (err != refusal || len(records) != 1 || records[0].Level != slog.LevelWarn):
+				t.Errorf("%s: ended with %v, logged %v, want %v", hook, err, records, refusal)
+			}
+		}
+	}
+	// Next mends it.
+	err, _ := runHooked(t, "Session", func(c *framer.Conn) error {
+		c.SetTerminator(framer.Delimiter(""))
+		line, err := c.Next(framer.Delimiter("\n"))
+		if err != nil || string(line) != "line" {
+			t.Errorf("Next: %q, %v", line, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// What newHandler waits for over TLS is sent after the handshake only.
+func TestNewHandlerWaitsOverTLS(t *testing.T) {
+	waits := map[string]func(c *framer.Conn) error{
+		"Push":  func(c *framer.Conn) error { c.Push(make([]byte, 8)); return c.Push(make([]byte, 8)) },
+		"Flush": func(c *framer.Conn) error { c.Push(make([]byte, 8)); return c.Flush(context.Background()) },
+		"PushWithProducer": func(c *framer.Conn) (err error) {
+			for err == nil {
+				err = c.PushWithProducer(framer.NewSimpleProducer([]byte("data"), 1))
+			}
+			return err
+		},
+	}
+	for name, wait := range waits {
+		for _, result := range []string{"handler", "nil", "panic"} {
+			t.Run(name+"/"+result, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					nc, peer := framertest.Pipe()
+					defer peer.Close()
+					var waitErr error
+					c := serve(t, tls.Server(nc, new(tls.Config)), func(c *framer.Conn) framer.Handler {
+						waitErr = wait(c)
+						switch result {
+						case "panic":
+							panic("bad")
+						case "nil":
+							return nil
+						}
+						return &lineHandler{Conn: c}
+					}, framer.Config{MaxQueuedBytes: 10, HandshakeTimeout: time.Second})
+					wantTimeout(t, wantEndAfter(t, c, time.Second), "HandshakeTimeout")
+					if !errors.Is(waitErr, net.ErrClosed) {
+						t.Errorf("newHandler got %v, want net.ErrClosed", waitErr)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The end of Serve's context ends what newHandler waits for.
+func TestContextEndsInNewHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := net.Pipe()
+		defer peer.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		c := serveContext(t, ctx, nc, func(c *framer.Conn) framer.Handler {
+			c.Push([]byte("data"))
+			c.Flush(context.Background())
+			return &lineHandler{Conn: c}
+		}, framer.Config{})
+		if err := wantEndAfter(t, c, time.Second); err != context.DeadlineExceeded {
+			t.Errorf("Wait: %v, want DeadlineExceeded", err)
+		}
+	})
+}
+
+// A tls.Conn that has shaken hands does not do so again, and newHandler can push.
+func TestHandshakeIsOver(t *testing.T) {
+	nc, peer := tcpPair(t)
+	server, client := tlsConfigs(t)
+	nc, peer = tls.Server(nc, server), tls.Client(peer, client)
+	defer peer.Close()
+	done := call(func() error { handshake(t, nc); return nil })
+	handshake(t, peer)
+	<-done
+	var states []framer.ConnState
+	const size = 4 << 20
+	s := framer.Server{
+		NewHandler: func(c *framer.Conn) framer.Handler {
+			for range size / 4096 {
+				c.Push(make([]byte, 4096)) // more than the queue holds
+			}
+			if got := c.String(); !strings.HasSuffix(got, "(new)") {
+				t.Errorf("in newHandler the connection is %s", got)
+			}
+			return newEchoLine(c)
+		},
+		ConnState: func(c *framer.Conn, state framer.ConnState) { states = append(states, state) },
+	}
+	served := call(func() error { return s.ServeConn(t.Context(), nc) })
+	if n, err := io.CopyN(io.Discard, peer, size); err != nil {
+		t.Fatalf("got %d bytes and %v", n, err)
+	}
+	checkEcho(t, peer)
+	peer.Close()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if want := []framer.ConnState{framer.StateNew, framer.StateActive, framer.StateClosing, framer.StateClosed}; !slices.Equal(states, want) {
+		t.Errorf("the states are %v, want %v", states, want)
+	}
+}
+
+// Texts that people read when they look for a mistake.
+func TestTexts(t *testing.T) {
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	c := framer.NewConn(nc, nil, &framer.Config{Logger: slog.New(slog.DiscardHandler)})
+	c.Serve(t.Context()) // there is no Handler
+	twice := c.Serve(t.Context())
+	nc, peer = net.Pipe()
+	defer peer.Close()
+	c = framer.NewConn(nc, nil, &framer.Config{Logger: slog.New(slog.DiscardHandler)})
+	var discarded error
+	c.PushWithProducer(framer.OnDone(framer.NewBytesProducer([]byte("x")), func(_ int64, err error) { discarded = err }))
+	c.DiscardBuffers()
+	c.Close()
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{twice, "framer: Serve was called before: use of closed network connection"},
+		{c.Serve(t.Context()), "framer: Serve was called after Close: use of closed network connection"},
+		{discarded, "framer: output was discarded (Conn.DiscardBuffers)"},
+	} {
+		if test.err == nil || test.err.Error() != test.want || !errors.Is(test.err, net.ErrClosed) {
+			t.Errorf("%v, want %s", test.err, test.want)
+		}
+	}
+}
+
+// The record of an end that is in order says which it was.
+func TestOrderlyEndsAreTold(t *testing.T) {
+	ends := map[string]string{"CloseWhenDone": "CloseWhenDone", "Shutdown": "Shutdown", "peer": "the peer has ended its side"}
+	for end, want := range ends {
+		for _, style := range styles {
+			nc, peer := memoryPair(t)
+			var logs logBook
+			f := func(*framer.Conn, []byte) error { return nil }
+			if end == "CloseWhenDone" {
+				f = func(c *framer.Conn, _ []byte) error { return c.CloseWhenDone() }
+			}
+			s := framer.Server{NewHandler: lineStyles(f)[style], Config: framer.Config{Logger: slog.New(&logs)}}
+			served := call(func() error { return s.ServeConn(t.Context(), nc) })
+			writeString(t, peer, "line\n")
+			for s.Stats().BytesRead == 0 {
+				runtime.Gosched()
+			}
+			shutdown := make(<-chan error)
+			if end == "Shutdown" {
+				shutdown = call(func() error { return s.Shutdown(t.Context()) })
+				readAll(t, peer)
+			}
+			peer.Close()
+			if err := <-served; err != nil {
+				t.Error(err)
+			}
+			if end == "Shutdown" {
+				<-shutdown
+			}
+			records := logs.find("framer: connection ended")
+			if len(records) != 1 || attr(records[0], "end") != want || records[0].Level != slog.LevelDebug {
+				t.Errorf("%s, %s: logged %v", end, style, records)
 			}
 		}
 	}
