@@ -12,8 +12,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"os"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -1709,5 +1711,183 @@ func TestOrderlyEndsAreTold(t *testing.T) {
 				t.Errorf("%s, %s: logged %v", end, style, records)
 			}
 		}
+	}
+}
+
+// Nothing of a message that was thrown away, or discarded, becomes part of another one,
+// or counts for its limit.
+func TestThrownAwayMessages(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		var s script
+		var got []string
+		s.onOversize = func(e *framer.MessageTooLongError) error {
+			got = append(got, fmt.Sprintf("%d of %d: %s", e.Seen, e.Limit, e.Head))
+			return nil
+		}
+		s.onFound = func() error {
+			line := string(s.Take())
+			if line == "discard" {
+				s.DiscardBuffers()
+			}
+			got = append(got, line)
+			return s.Push([]byte(line + "\n"))
+		}
+		c := s.serve(t, nc, framer.Config{MaxMessageSize: 8})
+		for range 3 {
+			writeString(t, peer, "123456789 and more")
+			writeString(t, peer, " of it\n12345678\n")
+			readString(t, peer, "12345678\n")
+		}
+		writeString(t, peer, "discard\n12345678\nxyz")
+		readString(t, peer, "discard\n")
+		peer.Close()
+		c.Wait()
+		if s.Len() > 8 {
+			t.Errorf("the Collector has %q", s.Bytes())
+		}
+		for i, text := range got {
+			long := strings.Contains(text, " of 8: 123456789")
+			if i%2 == 0 && i < 6 && !long || i%2 == 1 && text != "12345678" || i == 6 && text != "discard" {
+				t.Errorf("messages %q", got)
+				break
+			}
+		}
+	})
+}
+
+// Every value of every field of Config can be served with, if it is no sensible limit.
+func TestExtremeConfigs(t *testing.T) {
+	exchangeWith := func(name string, nc, peer net.Conn, cfg *framer.Config) {
+		c := framer.NewConn(nc, lineStyles(func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) })["Handler"], cfg)
+		served := call(func() error { return c.Serve(t.Context()) })
+		peer.SetDeadline(time.Now().Add(time.Minute))
+		exchange(t, peer)
+		writeString(t, peer, "line\nli")
+		writeString(t, peer, "ne\n")
+		readString(t, peer, "line\nline\n")
+		peer.Close()
+		if err := <-served; err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	pairs := transports()
+	nc, peer := pairs[0].pair(t)
+	exchangeWith("nil", nc, peer, nil)
+	fields := reflect.TypeFor[framer.Config]()
+	for i := range fields.NumField() {
+		field := fields.Field(i)
+		for _, value := range []int64{-1, math.MinInt, math.MinInt64, math.MaxInt, math.MaxInt64, math.MaxInt - 1, math.MaxInt64 - 1} {
+			var cfg framer.Config
+			v := reflect.ValueOf(&cfg).Elem().Field(i)
+			if !v.CanInt() || v.OverflowInt(value) {
+				continue
+			}
+			v.SetInt(value)
+			for _, tr := range pairs {
+				if tr.name == "tls-client" || tr.name == "tcp6" || tr.name == "unix" {
+					continue
+				}
+				nc, peer := tr.pair(t)
+				exchangeWith(fmt.Sprintf("%s: %d on %s", field.Name, value, tr.name), nc, peer, &cfg)
+			}
+		}
+	}
+}
+
+// A badLogger panics, or waits for a channel.
+type badLogger struct {
+	logBook
+	wait chan struct{}
+}
+
+func (b *badLogger) Handle(context.Context, slog.Record) error {
+	if b.wait == nil {
+		panic("no log")
+	}
+	<-b.wait
+	return nil
+}
+
+// A Logger that does not work keeps no connection from its end.
+func TestBadLoggers(t *testing.T) {
+	ends := map[string]func(c *framer.Conn) error{
+		"error": func(*framer.Conn) error { return errors.New("bad") },
+		"panic": func(*framer.Conn) error { panic("bad") },
+		"close": (*framer.Conn).Close,
+		"producer": func(c *framer.Conn) error {
+			return c.PushWithProducer(framer.ProducerFunc(func() ([]byte, error) { panic("bad") }))
+		},
+		"producer close": func(c *framer.Conn) error {
+			return c.PushWithProducer(failingCloser{framer.NewBytesProducer([]byte("x")), func() error { panic("bad") }})
+		},
+	}
+	for name, end := range ends {
+		for _, blocks := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/%v", name, blocks), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					nc, peer := framertest.Pipe()
+					logger := new(badLogger)
+					if blocks {
+						logger.wait = make(chan struct{})
+					}
+					var s script
+					s.onFound = func() error { return end(s.Conn) }
+					c := s.serve(t, nc, framer.Config{Logger: slog.New(logger)})
+					writeString(t, peer, "line\n")
+					synctest.Wait()
+					if blocks {
+						if s.called("close") != 0 {
+							t.Error("HandleClose was called before there was a record")
+						}
+						c.Close()
+						io.Copy(io.Discard, peer) // the connection is closed
+						close(logger.wait)
+					}
+					peer.Close()
+					c.Wait()
+				})
+			})
+		}
+	}
+}
+
+// A namelessConn has no addresses.
+type namelessConn struct {
+	net.Conn
+	typed bool // it has nil pointers for them
+}
+
+func (c namelessConn) LocalAddr() net.Addr {
+	if c.typed {
+		return (*net.TCPAddr)(nil)
+	}
+	return nil
+}
+
+func (c namelessConn) RemoteAddr() net.Addr { return c.LocalAddr() }
+
+func TestConnWithoutAddresses(t *testing.T) {
+	for _, typed := range []bool{false, true} {
+		onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+			if _, ok := nc.(*tls.Conn); ok {
+				return // has the addresses of what is below
+			}
+			var log bytes.Buffer
+			var s script
+			s.onFound = func() error { return s.Push(append(s.Take(), '\n')) }
+			logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			c := s.serve(t, namelessConn{nc, typed}, framer.Config{Logger: logger})
+			exchange(t, peer)
+			if got := c.String(); got != "<nil>-><nil> (active)" {
+				t.Errorf("it is %s", got)
+			}
+			endInput(t, peer)
+			if err := c.Wait(); err != nil {
+				t.Error(err)
+			}
+			if !strings.Contains(log.String(), "remote=<nil>") {
+				t.Errorf("the log is %q", log.String())
+			}
+		})
 	}
 }
