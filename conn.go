@@ -37,9 +37,9 @@ type CloseHandler interface {
 
 // A ShutdownHandler is a [Handler] that wants to say goodbye.
 type ShutdownHandler interface {
-	// HandleShutdown is called once after [Server.Shutdown] was called, when all
-	// that has been read was handled. Then the connection closes as by
-	// CloseWhenDone.
+	// HandleShutdown is called once after [Server.Shutdown] was called, when what
+	// had come was handled, and a message that had begun has come to its end. Then
+	// the connection closes as by CloseWhenDone.
 	HandleShutdown() error
 }
 
@@ -156,6 +156,7 @@ type Conn struct {
 	spent       time.Duration // how long the peer has taken over it
 	departure   departure     // for a shutdown
 	lateReads   int           // since that was asked for
+	lateBytes   int64         // that had come before
 	lastMessage int64         // before it, counted by framer.ends
 
 	// Owned by the writer.
