@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -145,14 +146,16 @@ type Conn struct {
 	framer      Framer
 	goOn        func() error  // goOnWithNext, or nil
 	message     []byte        // what came of it
-	nextErr     error         // what Next has returned last, if it has failed
+	nextErr     error         // what Next has failed with last
 	broken      error         // what the network said to the last read
 	inWait      bool          // input is waited for
+	cutShort    bool          // the wait was interrupted before its time
 	inMessage   bool          // and that counts for MessageTimeout
 	waiting     time.Time     // when the last wait began, if it is timed
 	timed       int64         // the message that spent is about, counted by framer.ends
 	spent       time.Duration // how long the peer has taken over it
 	departure   departure     // for a shutdown
+	lateReads   int           // since that was asked for
 	lastMessage int64         // before it, counted by framer.ends
 
 	// Owned by the writer.
@@ -280,14 +283,14 @@ func (c *Conn) claim() error {
 	return nil
 }
 
-// begin makes the handler. If there is none, c is finished.
-func (c *Conn) begin(ctx context.Context) error {
+// begin makes the handler. If there is none, c is finished, and the reason returned.
+func (c *Conn) begin(ctx context.Context) (err error) {
 	c.mu.Lock()
 	c.values = ctx
 	c.mu.Unlock()
 	c.nc.SetDeadline(time.Time{}) // others may have left one
 	prepareSocket(c.nc)
-	if !isTLS(c.nc) {
+	if c.unshaken() == nil {
 		c.openQueue() // newHandler may push more than the queue holds
 	} else if timeout := c.cfg.handshakeTimeout(); timeout > 0 {
 		// Nothing is sent before the handshake, so that it may wait in vain.
@@ -295,28 +298,59 @@ func (c *Conn) begin(ctx context.Context) error {
 		defer limit.stop()
 	}
 
-	err := errors.New("framer: newHandler has ended its goroutine")
+	end := ending{err: errors.New("framer: newHandler has ended its goroutine"), by: byHandler}
 	defer func() {
-		if err != nil {
-			c.finish(ending{err: err, by: byHandler})
+		if end.err != nil {
+			err = c.finish(end)
 		}
 	}()
-	err = protect(c.makeHandler)
-	c.logPanic(err, "newHandler")
-	return err
+	defer c.heed(ctx)()
+	end = c.protected("newHandler", c.makeHandler)
+	return nil
 }
 
-func (c *Conn) makeHandler() error {
+func (c *Conn) makeHandler() ending {
 	if err := checkStream(c.nc); err != nil {
-		return err
+		return ending{err: err, by: byHandler}
 	}
 	if c.newHandler != nil {
 		c.handler = c.newHandler(c)
 	}
 	if c.handler == nil {
-		return errors.New("framer: a connection without a Handler")
+		return ending{err: errors.New("framer: a connection without a Handler"), by: byHandler}
 	}
-	return c.framer.refused
+	return c.endOfHandler(nil)
+}
+
+// protected calls f. A panic in it is logged, and becomes the ending.
+func (c *Conn) protected(where string, f func() ending) (end ending) {
+	err := protect(func() error {
+		end = f()
+		return nil
+	})
+	if err != nil {
+		c.logPanic(err, where)
+		return ending{err: err, by: byPanic}
+	}
+	return end
+}
+
+// heed has c closed when ctx ends. What it returns must be called when that is no
+// longer wanted.
+func (c *Conn) heed(ctx context.Context) (stop func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	aborted := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(aborted)
+		c.abort(context.Cause(ctx), inOrder)
+	})
+	return func() {
+		if !cancel() {
+			<-aborted
+		}
+	}
 }
 
 // A connContext ends with the connection and has the values of Serve's context.
@@ -336,27 +370,9 @@ func (c connContext) Value(key any) any {
 func (c *Conn) serve(ctx context.Context) (err error) {
 	end := ending{err: errors.New("framer: the handler has ended its goroutine"), by: byHandler}
 	defer func() { err = c.finish(end) }()
-	if ctx.Done() != nil {
-		aborted := make(chan struct{})
-		stop := context.AfterFunc(ctx, func() {
-			defer close(aborted)
-			c.abort(context.Cause(ctx), inOrder)
-		})
-		defer func() {
-			if !stop() {
-				<-aborted
-			}
-		}()
-	}
+	defer c.heed(ctx)()
 	defer func() { c.windDown(end) }() // also if the handler calls runtime.Goexit
-	err = protect(func() error {
-		end = c.converse()
-		return nil
-	})
-	if err != nil {
-		c.logPanic(err, "the handler")
-		end = ending{err: err, by: byHandler}
-	}
+	end = c.protected("the handler", c.converse)
 	return nil
 }
 
@@ -371,12 +387,12 @@ func (c *Conn) converse() ending {
 	switch {
 	case errors.Is(end.err, errClosed) && c.framer.stop.Load():
 		return ending{what: endByClose} // or Close, which has its own reason
-	case end.err != ErrServerClosed || end.by == byHandler:
+	case end.err != ErrServerClosed || end.by == byHandler || c.departure != left:
 		return end
 	}
-	if h, ok := c.handler.(ShutdownHandler); ok && c.shutting.Load() {
-		if err := h.HandleShutdown(); err != nil {
-			return ending{err: err, by: byHandler}
+	if h, ok := c.handler.(ShutdownHandler); ok {
+		if end := c.endOfHandler(h.HandleShutdown()); end.err != nil {
+			return end
 		}
 	}
 	return ending{what: endByShutdown}
@@ -396,12 +412,8 @@ func (c *Conn) receive() ending {
 		return ending{what: endByClose}
 	}
 	if h, ok := c.handler.(ConnectHandler); ok {
-		err := h.HandleConnect()
-		if err == nil {
-			err = c.framer.refused
-		}
-		if err != nil {
-			return ending{err: err, by: byHandler}
+		if end := c.endOfHandler(h.HandleConnect()); end.err != nil {
+			return end
 		}
 	}
 	switch h := c.handler.(type) {
@@ -413,11 +425,25 @@ func (c *Conn) receive() ending {
 	err := c.stream.await(func() error { return c.framer.Run(c.handler) })
 	switch {
 	case c.framer.failed:
-		return ending{err: err, by: byHandler}
+		return c.endOfHandler(err)
 	case err == nil && c.framer.stop.Load():
 		return ending{what: endByClose}
 	}
 	return c.endOfInput(err)
+}
+
+// endOfHandler returns the ending for what a handler has returned. A terminator that was
+// refused is an error as well, unless the handler has closed the connection for that.
+// That a message of the peer is too long is not the handler's doing, also if it was the
+// one to say so.
+func (c *Conn) endOfHandler(err error) ending {
+	if err == nil && !c.framer.stop.Load() {
+		err = c.framer.refused
+	}
+	if long := c.framer.tooLongErr; err != nil && long != nil && errors.Is(err, long) {
+		return ending{err: err, by: byPeer}
+	}
+	return ending{err: err, by: byHandler}
 }
 
 // endOfInput returns the ending for an error of the input, which may be no more than
@@ -437,12 +463,18 @@ type handshaker interface {
 	HandshakeContext(context.Context) error
 }
 
-func (c *Conn) handshake() error {
+// unshaken returns what has still to shake hands, or nil.
+func (c *Conn) unshaken() handshaker {
 	t := handshakerOf(c.nc)
-	if t == nil {
+	if done, ok := t.(interface{ ConnectionState() tls.ConnectionState }); ok && done.ConnectionState().HandshakeComplete {
 		return nil
 	}
-	if done, ok := t.(interface{ ConnectionState() tls.ConnectionState }); ok && done.ConnectionState().HandshakeComplete {
+	return t
+}
+
+func (c *Conn) handshake() error {
+	t := c.unshaken()
+	if t == nil {
 		return nil
 	}
 	c.enter(StateHandshake)
@@ -505,9 +537,7 @@ func (c *Conn) windDown(end ending) {
 		c.progress.beginEnd() // they must not be silent for ever
 	}
 	c.queue.close()
-	if c.broken == nil {
-		c.discardInput()
-	}
+	c.discardInput()
 	c.awaitWriter()
 }
 
@@ -528,7 +558,22 @@ func (c *Conn) peerDone() bool {
 // discardInput reads and throws away until the peer's end, or until it is no use
 // any more.
 func (c *Conn) discardInput() {
-	err := c.stream.await(c.discardAll)
+	if c.peerDone() {
+		return
+	}
+	err := c.stream.await(func() error { return c.discardAll(c.stream) })
+	for early := 0; early < maxEmpty && c.unreadable(err); early++ {
+		// Perhaps it passes, or it is only the outermost layer, such as TLS after a
+		// record that makes no sense.
+		before := c.bytesRead.Load()
+		err = c.discardAll(plainStream{c, innermost(c.nc)})
+		if c.bytesRead.Load() != before {
+			early = 0
+		}
+	}
+	if c.unreadable(err) {
+		err = c.awaitLinger(err)
+	}
 	if err == errLingered || c.peerDone() {
 		return
 	}
@@ -537,6 +582,36 @@ func (c *Conn) discardInput() {
 	c.mu.Unlock()
 	if left, _ := unsent(c.nc); !sent || left > 1 {
 		c.abort(err, originOf(err))
+	}
+}
+
+// unreadable reports whether err is one of reading only: output can still be sent.
+func (c *Conn) unreadable(err error) bool {
+	var fatal syscall.Errno
+	return (c.broken != nil || err == io.ErrNoProgress) && !c.peerDone() && !c.isClosed() &&
+		err != errLingered && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.As(err, &fatal)
+}
+
+// awaitLinger waits for the peer to take the output where nothing can be read, because
+// of readErr. If it can't be known whether the peer has, that is the reason of the end.
+func (c *Conn) awaitLinger(readErr error) error {
+	c.awaitWriter()
+	for {
+		c.mu.Lock()
+		err := c.lingered()
+		left := time.Until(c.linger.end)
+		c.mu.Unlock()
+		if _, tells := unsent(c.nc); err == errLingered && !tells {
+			c.abort(readErr, byNetwork)
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-time.After(left):
+		case <-c.Context().Done():
+			return errClosed
+		}
 	}
 }
 
@@ -585,7 +660,6 @@ func (c *Conn) finish(end ending) error {
 // has an effect; the reason counts if there is none yet.
 func (c *Conn) abort(err error, by origin) {
 	c.framer.stop.Store(true)
-	cut := c.queue.shut()
 	c.mu.Lock()
 	if c.state == StateClosed {
 		c.mu.Unlock()
@@ -593,6 +667,7 @@ func (c *Conn) abort(err error, by origin) {
 	}
 	c.state = StateClosed
 	c.endWith(ending{err: err, by: by})
+	cut := c.queue.shut() // now whoever fails to push has a reason
 	err = c.end.err
 	served := c.served
 	cancel := c.cancel

@@ -12,16 +12,20 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"os"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -1144,5 +1148,746 @@ func TestTLSTruncation(t *testing.T) {
 	readAll(t, tc)
 	if err := c.Wait(); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("Wait: %v, want io.ErrUnexpectedEOF", err)
+	}
+}
+
+// An errorCase is an error that a handler returns, or panics with.
+type errorCase struct {
+	name string
+	err  error
+}
+
+// userErrors are errors that look like an end that is in order, and are none.
+func userErrors() (list []errorCase) {
+	for _, err := range []error{
+		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, framer.ErrServerClosed, context.Canceled, os.ErrDeadlineExceeded, syscall.ECONNRESET,
+		&framer.PanicError{Value: "of another connection"}, &framer.MessageTooLongError{Limit: 1, Seen: 2},
+	} {
+		list = append(list, errorCase{err.Error(), err}, errorCase{"wrapped " + err.Error(), fmt.Errorf("backend: %w", err)})
+	}
+	return list
+}
+
+// A hookedHandler calls f in one of its methods.
+type hookedHandler struct {
+	script
+	hook string
+	f    func(c *framer.Conn) error
+}
+
+func (h *hookedHandler) HandleReadComplete() error {
+	if h.hook == "HandleReadComplete" {
+		return h.f(h.Conn)
+	}
+	return nil
+}
+
+// hooks are the places where a handler can fail. All but HandleShutdown are called
+// for the input in TestUserErrors.
+var hooks = []string{
+	"newHandler", "HandleConnect", "CollectIncomingData", "FoundTerminator", "HandleOversize", "HandleReadComplete",
+	"HandleShutdown", "HandleClose", "Messages", "Session",
+}
+
+// newHooked makes a handler that calls f in the hook. An error of newHandler is a
+// panic, and what HandleClose returns is not used.
+func newHooked(t *testing.T, hook string, f func(c *framer.Conn) error) func(*framer.Conn) framer.Handler {
+	switch hook {
+	case "Messages":
+		return framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, _ []byte) error { return f(c) })
+	case "Session":
+		return framer.Session(f)
+	}
+	h := &hookedHandler{hook: hook, f: f}
+	h.t = t
+	call := func() error { return f(h.Conn) }
+	switch hook {
+	case "HandleConnect":
+		h.onConnect = call
+	case "CollectIncomingData":
+		h.onCollect = func([]byte) error { return call() }
+	case "FoundTerminator":
+		h.onFound = call
+	case "HandleOversize":
+		h.onOversize = func(*framer.MessageTooLongError) error { return call() }
+	case "HandleShutdown":
+		h.onShutdown = call
+	case "HandleClose":
+		h.onClose = func(error) { call() }
+	}
+	return func(c *framer.Conn) framer.Handler {
+		h.newHandler(c)
+		if hook == "newHandler" {
+			if err := f(c); err != nil {
+				panic(err)
+			}
+		}
+		return h
+	}
+}
+
+// runHooked serves a connection whose handler calls f in the hook, and returns why it
+// has ended, and the log.
+func runHooked(t *testing.T, hook string, f func(c *framer.Conn) error) (error, *logBook) {
+	logs := new(logBook)
+	nc, peer := memoryPair(t)
+	defer peer.Close()
+	input := "line\n"
+	if hook == "HandleOversize" {
+		input = "a long line\n"
+	}
+	writeString(t, peer, input)
+	var s framer.Server
+	s.Config = framer.Config{Logger: slog.New(logs), MaxMessageSize: 8, LingerTimeout: -1}
+	s.NewHandler = newHooked(t, hook, f)
+	served := call(func() error { return s.ServeConn(t.Context(), nc) })
+	if hook == "HandleShutdown" {
+		for s.Stats().MessagesRead == 0 {
+			runtime.Gosched()
+		}
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	endInput(t, peer)
+	return <-served, logs
+}
+
+// above returns the records at a level above Info.
+func (b *logBook) above() (records []slog.Record) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.records {
+		if r.Level > slog.LevelInfo {
+			records = append(records, r)
+		}
+	}
+	return records
+}
+
+// An error of a handler is an error, whatever it wraps, and logged as such.
+func TestUserErrors(t *testing.T) {
+	for _, hook := range hooks {
+		if hook == "newHandler" || hook == "HandleClose" {
+			continue // have no error
+		}
+		for _, test := range userErrors() {
+			if hook == "Session" && errors.Is(test.err, framer.ErrServerClosed) {
+				continue // says that it was told
+			}
+			err, logs := runHooked(t, hook, func(*framer.Conn) error { return test.err })
+			if err != test.err {
+				t.Errorf("%s, %s: ended with %v", hook, test.name, err)
+			}
+			records := logs.above()
+			if len(records) != 1 || records[0].Level != slog.LevelWarn || attr(records[0], "error") != test.err.Error() {
+				t.Errorf("%s, %s: logged %v, want the error at Warn", hook, test.name, records)
+			}
+		}
+	}
+}
+
+// An uncomparable is an error that can't be compared, and panics if it is asked.
+type uncomparable struct{ f []func() }
+
+func (uncomparable) Error() string { panic("Error") }
+
+// panicValues are values that panic can be called with.
+func panicValues() map[string]any {
+	values := map[string]any{
+		"error": errors.New("bad"), "string": "bad", "nil": nil, "slice": []int{1}, "func": func() {},
+		"PanicError": &framer.PanicError{Value: "other"}, "uncomparable": uncomparable{},
+	}
+	for _, test := range userErrors() {
+		values[test.name] = test.err
+	}
+	return values
+}
+
+// checkPanicLog wants one record of a panic, at Error and with the stack.
+func checkPanicLog(t *testing.T, name string, logs *logBook) {
+	t.Helper()
+	records := logs.above()
+	if len(records) != 1 || records[0].Level != slog.LevelError || !strings.Contains(attr(records[0], "stack"), "framer_test.") {
+		t.Errorf("%s: logged %v, want the panic at Error with its stack", name, records)
+	}
+}
+
+// A panic is logged once, at level Error and with its stack, whatever its value, and
+// though there may be a reason for the end already.
+func TestPanicsAreLogged(t *testing.T) {
+	for _, hook := range hooks {
+		for name, value := range panicValues() {
+			err, logs := runHooked(t, hook, func(*framer.Conn) error { panic(value) })
+			checkPanicLog(t, hook+", "+name, logs)
+			var p *framer.PanicError
+			if !errors.As(err, &p) && hook != "HandleClose" {
+				t.Errorf("%s, %s: ended with %v", hook, name, err)
+			}
+		}
+		for _, name := range []string{"Close", "CloseWhenDone", "broken", "DiscardBuffers"} {
+			_, logs := runHooked(t, hook, func(c *framer.Conn) error {
+				switch name {
+				case "Close":
+					c.Close()
+				case "CloseWhenDone":
+					c.CloseWhenDone()
+				case "broken":
+					c.NetConn().Close()
+					c.Push([]byte("x"))
+				case "DiscardBuffers":
+					c.Push([]byte("x"))
+					c.DiscardBuffers()
+				}
+				panic("bad")
+			})
+			checkPanicLog(t, hook+" after "+name, logs)
+		}
+	}
+	fail := func() error { panic("bad") }
+	for _, p := range producersThatFail(fail) {
+		_, logs := runHooked(t, "FoundTerminator", func(c *framer.Conn) error { return c.PushWithProducer(p.Producer) })
+		checkPanicLog(t, p.name, logs)
+	}
+	for _, p := range producersThatFail(fail)[2:] { // the others are never asked
+		_, logs := runHooked(t, "FoundTerminator", func(c *framer.Conn) error {
+			c.CloseWhenDone()
+			c.PushWithProducer(p.Producer)
+			return nil
+		})
+		checkPanicLog(t, p.name+" after CloseWhenDone", logs)
+	}
+}
+
+type namedProducer struct {
+	name string
+	framer.Producer
+}
+
+// A failingCloser is a Producer whose Close calls f.
+type failingCloser struct {
+	framer.Producer
+	f func() error
+}
+
+func (p failingCloser) Close() error { return p.f() }
+
+// producersThatFail are producers that call f.
+func producersThatFail(f func() error) []namedProducer {
+	data := func() framer.Producer { return framer.NewBytesProducer([]byte("data")) }
+	return []namedProducer{
+		{"More", framer.ProducerFunc(func() ([]byte, error) { return nil, f() })},
+		{"More behind another", framer.Concat(data(), framer.ProducerFunc(func() ([]byte, error) { return nil, f() }))},
+		{"Close", failingCloser{data(), f}},
+		{"OnDone", framer.OnDone(data(), func(int64, error) { f() })},
+	}
+}
+
+// A producer's error is at Warn.
+func TestProducerErrorsAreLogged(t *testing.T) {
+	for _, test := range userErrors() {
+		var panicked *framer.PanicError
+		if test.err == io.EOF || errors.As(test.err, &panicked) {
+			continue // is its end, or is taken for a panic
+		}
+		for _, p := range producersThatFail(func() error { return test.err }) {
+			if p.name == "OnDone" {
+				continue
+			}
+			_, logs := runHooked(t, "FoundTerminator", func(c *framer.Conn) error { return c.PushWithProducer(p.Producer) })
+			if records := logs.above(); len(records) != 1 || records[0].Level != slog.LevelWarn {
+				t.Errorf("%s, %s: logged %v, want one record at Warn", p.name, test.name, records)
+			}
+		}
+	}
+}
+
+// Nothing that a peer can do is logged above Info.
+func TestPeerCannotFillLog(t *testing.T) {
+	long := framer.Delimiter("\n")
+	wrapping := framer.Session(func(c *framer.Conn) error {
+		for {
+			line, err := c.Next(long)
+			if err != nil {
+				return fmt.Errorf("read: %w", err)
+			}
+			if err := c.Push(append(line, '\n')); err != nil {
+				return fmt.Errorf("write: %w", err)
+			}
+		}
+	})
+	late := framer.Session(func(c *framer.Conn) error {
+		var first error
+		for {
+			_, err := c.Next(long)
+			if first == nil {
+				first = err
+			}
+			if err != nil && !isTooLong(err) {
+				return fmt.Errorf("first: %w", first)
+			}
+		}
+	})
+	counting := framer.Session(func(c *framer.Conn) error {
+		_, err := c.Next(framer.Length(1000))
+		return fmt.Errorf("body: %w", err)
+	})
+	hooked := func(f func(s *script)) func(*framer.Conn) framer.Handler {
+		return func(c *framer.Conn) framer.Handler {
+			s := &script{t: t}
+			s.newHandler(c)
+			f(s)
+			return s
+		}
+	}
+	claims := hooked(func(s *script) {
+		s.onFound = func() error { return s.SetTerminator(framer.Length(1000)) }
+	})
+	ignores := hooked(func(s *script) {
+		s.onFound = func() error {
+			s.SetTerminator(framer.Length(1000))
+			return nil
+		}
+	})
+	wraps := hooked(func(s *script) {
+		s.onOversize = func(e *framer.MessageTooLongError) error { return fmt.Errorf("no: %w", e) }
+	})
+	floods := hooked(func(s *script) {
+		s.onFound = func() error {
+			s.PushWithProducer(framer.NewSimpleProducer(make([]byte, 64<<20), 4096))
+			for {
+				if err := s.Push(make([]byte, 4096)); err != nil {
+					return errors.New("could not push")
+				}
+			}
+		}
+	})
+	lines := lineStyles(func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) })
+	reset := func(t *testing.T, peer net.Conn) {
+		peer.(*net.TCPConn).SetLinger(0)
+		peer.Close()
+	}
+	finish := func(t *testing.T, peer net.Conn) { endInput(t, peer) }
+	handlers := map[string]func(*framer.Conn) framer.Handler{
+		"wrapping": wrapping, "late": late, "counting": counting, "claims": claims, "ignores": ignores, "wraps": wraps,
+	}
+	for style, newHandler := range lines {
+		handlers[style] = newHandler
+	}
+	for name, newHandler := range handlers {
+		for _, input := range []string{"", "line\n", "line\nli", "much too long\nshort\n", "\x16\x03\x01\x02\x00\x01"} {
+			for end, f := range map[string]func(*testing.T, net.Conn){"reset": reset, "end": finish, "silence": func(*testing.T, net.Conn) {}} {
+				testPeerCannotFillLog(t, name+" "+end, newHandler, false, input, f)
+			}
+			testPeerCannotFillLog(t, name+" over TLS", newHandler, true, input, finish)
+		}
+	}
+	testPeerCannotFillLog(t, "floods", floods, false, "line\n", func(t *testing.T, peer net.Conn) {
+		io.CopyN(io.Discard, peer, 1<<20)
+		reset(t, peer)
+	})
+}
+
+func testPeerCannotFillLog(t *testing.T, name string, newHandler func(*framer.Conn) framer.Handler, overTLS bool, input string, end func(*testing.T, net.Conn)) {
+	nc, peer := tcpPair(t)
+	defer peer.Close()
+	if overTLS {
+		nc = tls.Server(nc, new(tls.Config))
+	}
+	var logs logBook
+	c := serve(t, nc, newHandler, framer.Config{
+		Logger: slog.New(&logs), MaxMessageSize: 8, LingerTimeout: -1,
+		MessageTimeout: 2 * time.Millisecond, IdleTimeout: 2 * time.Millisecond,
+	})
+	writeString(t, peer, input)
+	end(t, peer)
+	err := c.Wait()
+	for _, r := range logs.above() {
+		t.Errorf("%s, %q: ended with %v, logged %v %s %s at %v", name, input, err, r.Message, attr(r, "error"), attr(r, "stack"), r.Level)
+	}
+}
+
+// A terminator that was refused, and the error ignored, ends the connection, unless
+// another one is set, or the handler has closed.
+func TestRefusedTerminators(t *testing.T) {
+	for _, hook := range hooks {
+		if hook == "HandleClose" {
+			continue
+		}
+		for _, mend := range []string{"", "SetTerminator", "CloseWhenDone"} {
+			var refusal error
+			calls := 0
+			err, logs := runHooked(t, hook, func(c *framer.Conn) error {
+				if calls++; calls > 1 {
+					return nil
+				}
+				refusal = c.SetTerminator(framer.Delimiter(""))
+				switch mend {
+				case "SetTerminator":
+					if err := c.SetTerminator(framer.Delimiter("\n")); err != nil {
+						t.Error(err)
+					}
+				case "CloseWhenDone":
+					c.CloseWhenDone()
+				}
+				return nil
+			})
+			records := logs.above()
+			switch {
+			case mend != "" && (err != nil || len(records) != 0):
+				t.Errorf("%s, then %s: ended with %v, logged %v", hook, mend, err, records)
+			case mend == "" && (err != refusal || len(records) != 1 || records[0].Level != slog.LevelWarn):
+				t.Errorf("%s: ended with %v, logged %v, want %v", hook, err, records, refusal)
+			}
+		}
+	}
+	// Next mends it.
+	err, _ := runHooked(t, "Session", func(c *framer.Conn) error {
+		c.SetTerminator(framer.Delimiter(""))
+		line, err := c.Next(framer.Delimiter("\n"))
+		if err != nil || string(line) != "line" {
+			t.Errorf("Next: %q, %v", line, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// What newHandler waits for over TLS is sent after the handshake only.
+func TestNewHandlerWaitsOverTLS(t *testing.T) {
+	waits := map[string]func(c *framer.Conn) error{
+		"Push":  func(c *framer.Conn) error { c.Push(make([]byte, 8)); return c.Push(make([]byte, 8)) },
+		"Flush": func(c *framer.Conn) error { c.Push(make([]byte, 8)); return c.Flush(context.Background()) },
+		"PushWithProducer": func(c *framer.Conn) (err error) {
+			for err == nil {
+				err = c.PushWithProducer(framer.NewSimpleProducer([]byte("data"), 1))
+			}
+			return err
+		},
+	}
+	for name, wait := range waits {
+		for _, result := range []string{"handler", "nil", "panic"} {
+			t.Run(name+"/"+result, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					nc, peer := framertest.Pipe()
+					defer peer.Close()
+					var waitErr error
+					c := serve(t, tls.Server(nc, new(tls.Config)), func(c *framer.Conn) framer.Handler {
+						waitErr = wait(c)
+						switch result {
+						case "panic":
+							panic("bad")
+						case "nil":
+							return nil
+						}
+						return &lineHandler{Conn: c}
+					}, framer.Config{MaxQueuedBytes: 10, HandshakeTimeout: time.Second})
+					wantTimeout(t, wantEndAfter(t, c, time.Second), "HandshakeTimeout")
+					if !errors.Is(waitErr, net.ErrClosed) {
+						t.Errorf("newHandler got %v, want net.ErrClosed", waitErr)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The end of Serve's context ends what newHandler waits for.
+func TestContextEndsInNewHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := net.Pipe()
+		defer peer.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		c := serveContext(t, ctx, nc, func(c *framer.Conn) framer.Handler {
+			c.Push([]byte("data"))
+			c.Flush(context.Background())
+			return &lineHandler{Conn: c}
+		}, framer.Config{})
+		if err := wantEndAfter(t, c, time.Second); err != context.DeadlineExceeded {
+			t.Errorf("Wait: %v, want DeadlineExceeded", err)
+		}
+	})
+}
+
+// A tls.Conn that has shaken hands does not do so again, and newHandler can push.
+func TestHandshakeIsOver(t *testing.T) {
+	nc, peer := tcpPair(t)
+	server, client := tlsConfigs(t)
+	nc, peer = tls.Server(nc, server), tls.Client(peer, client)
+	defer peer.Close()
+	done := call(func() error { handshake(t, nc); return nil })
+	handshake(t, peer)
+	<-done
+	var states []framer.ConnState
+	const size = 4 << 20
+	s := framer.Server{
+		NewHandler: func(c *framer.Conn) framer.Handler {
+			for range size / 4096 {
+				c.Push(make([]byte, 4096)) // more than the queue holds
+			}
+			if got := c.String(); !strings.HasSuffix(got, "(new)") {
+				t.Errorf("in newHandler the connection is %s", got)
+			}
+			return newEchoLine(c)
+		},
+		ConnState: func(c *framer.Conn, state framer.ConnState) { states = append(states, state) },
+	}
+	served := call(func() error { return s.ServeConn(t.Context(), nc) })
+	if n, err := io.CopyN(io.Discard, peer, size); err != nil {
+		t.Fatalf("got %d bytes and %v", n, err)
+	}
+	checkEcho(t, peer)
+	peer.Close()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if want := []framer.ConnState{framer.StateNew, framer.StateActive, framer.StateClosing, framer.StateClosed}; !slices.Equal(states, want) {
+		t.Errorf("the states are %v, want %v", states, want)
+	}
+}
+
+// Texts that people read when they look for a mistake.
+func TestTexts(t *testing.T) {
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	c := framer.NewConn(nc, nil, &framer.Config{Logger: slog.New(slog.DiscardHandler)})
+	c.Serve(t.Context()) // there is no Handler
+	twice := c.Serve(t.Context())
+	nc, peer = net.Pipe()
+	defer peer.Close()
+	c = framer.NewConn(nc, nil, &framer.Config{Logger: slog.New(slog.DiscardHandler)})
+	var discarded error
+	c.PushWithProducer(framer.OnDone(framer.NewBytesProducer([]byte("x")), func(_ int64, err error) { discarded = err }))
+	c.DiscardBuffers()
+	c.Close()
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{twice, "framer: Serve was called before: use of closed network connection"},
+		{c.Serve(t.Context()), "framer: Serve was called after Close: use of closed network connection"},
+		{discarded, "framer: output was discarded (Conn.DiscardBuffers)"},
+	} {
+		if test.err == nil || test.err.Error() != test.want || !errors.Is(test.err, net.ErrClosed) {
+			t.Errorf("%v, want %s", test.err, test.want)
+		}
+	}
+}
+
+// The record of an end that is in order says which it was.
+func TestOrderlyEndsAreTold(t *testing.T) {
+	ends := map[string]string{"CloseWhenDone": "CloseWhenDone", "Shutdown": "Shutdown", "peer": "the peer has ended its side"}
+	for end, want := range ends {
+		for _, style := range styles {
+			nc, peer := memoryPair(t)
+			var logs logBook
+			f := func(*framer.Conn, []byte) error { return nil }
+			if end == "CloseWhenDone" {
+				f = func(c *framer.Conn, _ []byte) error { return c.CloseWhenDone() }
+			}
+			s := framer.Server{NewHandler: lineStyles(f)[style], Config: framer.Config{Logger: slog.New(&logs)}}
+			served := call(func() error { return s.ServeConn(t.Context(), nc) })
+			writeString(t, peer, "line\n")
+			for s.Stats().BytesRead == 0 {
+				runtime.Gosched()
+			}
+			shutdown := make(<-chan error)
+			if end == "Shutdown" {
+				shutdown = call(func() error { return s.Shutdown(t.Context()) })
+				readAll(t, peer)
+			}
+			peer.Close()
+			if err := <-served; err != nil {
+				t.Error(err)
+			}
+			if end == "Shutdown" {
+				<-shutdown
+			}
+			records := logs.find("framer: connection ended")
+			if len(records) != 1 || attr(records[0], "end") != want || records[0].Level != slog.LevelDebug {
+				t.Errorf("%s, %s: logged %v", end, style, records)
+			}
+		}
+	}
+}
+
+// Nothing of a message that was thrown away, or discarded, becomes part of another one,
+// or counts for its limit.
+func TestThrownAwayMessages(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		var s script
+		var got []string
+		s.onOversize = func(e *framer.MessageTooLongError) error {
+			got = append(got, fmt.Sprintf("%d of %d: %s", e.Seen, e.Limit, e.Head))
+			return nil
+		}
+		s.onFound = func() error {
+			line := string(s.Take())
+			if line == "discard" {
+				s.DiscardBuffers()
+			}
+			got = append(got, line)
+			return s.Push([]byte(line + "\n"))
+		}
+		c := s.serve(t, nc, framer.Config{MaxMessageSize: 8})
+		for range 3 {
+			writeString(t, peer, "123456789 and more")
+			writeString(t, peer, " of it\n12345678\n")
+			readString(t, peer, "12345678\n")
+		}
+		writeString(t, peer, "discard\n12345678\nxyz")
+		readString(t, peer, "discard\n")
+		peer.Close()
+		c.Wait()
+		if s.Len() > 8 {
+			t.Errorf("the Collector has %q", s.Bytes())
+		}
+		for i, text := range got {
+			long := strings.Contains(text, " of 8: 123456789")
+			if i%2 == 0 && i < 6 && !long || i%2 == 1 && text != "12345678" || i == 6 && text != "discard" {
+				t.Errorf("messages %q", got)
+				break
+			}
+		}
+	})
+}
+
+// Every value of every field of Config can be served with, if it is no sensible limit.
+func TestExtremeConfigs(t *testing.T) {
+	exchangeWith := func(name string, nc, peer net.Conn, cfg *framer.Config) {
+		c := framer.NewConn(nc, lineStyles(func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) })["Handler"], cfg)
+		served := call(func() error { return c.Serve(t.Context()) })
+		peer.SetDeadline(time.Now().Add(time.Minute))
+		exchange(t, peer)
+		writeString(t, peer, "line\nli")
+		writeString(t, peer, "ne\n")
+		readString(t, peer, "line\nline\n")
+		peer.Close()
+		if err := <-served; err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	pairs := transports()
+	nc, peer := pairs[0].pair(t)
+	exchangeWith("nil", nc, peer, nil)
+	fields := reflect.TypeFor[framer.Config]()
+	for i := range fields.NumField() {
+		field := fields.Field(i)
+		for _, value := range []int64{-1, math.MinInt, math.MinInt64, math.MaxInt, math.MaxInt64, math.MaxInt - 1, math.MaxInt64 - 1} {
+			var cfg framer.Config
+			v := reflect.ValueOf(&cfg).Elem().Field(i)
+			if !v.CanInt() || v.OverflowInt(value) {
+				continue
+			}
+			v.SetInt(value)
+			for _, tr := range pairs {
+				if tr.name == "tls-client" || tr.name == "tcp6" || tr.name == "unix" {
+					continue
+				}
+				nc, peer := tr.pair(t)
+				exchangeWith(fmt.Sprintf("%s: %d on %s", field.Name, value, tr.name), nc, peer, &cfg)
+			}
+		}
+	}
+}
+
+// A badLogger panics, or waits for a channel.
+type badLogger struct {
+	logBook
+	wait chan struct{}
+}
+
+func (b *badLogger) Handle(context.Context, slog.Record) error {
+	if b.wait == nil {
+		panic("no log")
+	}
+	<-b.wait
+	return nil
+}
+
+// A Logger that does not work keeps no connection from its end.
+func TestBadLoggers(t *testing.T) {
+	ends := map[string]func(c *framer.Conn) error{
+		"error": func(*framer.Conn) error { return errors.New("bad") },
+		"panic": func(*framer.Conn) error { panic("bad") },
+		"close": (*framer.Conn).Close,
+		"producer": func(c *framer.Conn) error {
+			return c.PushWithProducer(framer.ProducerFunc(func() ([]byte, error) { panic("bad") }))
+		},
+		"producer close": func(c *framer.Conn) error {
+			return c.PushWithProducer(failingCloser{framer.NewBytesProducer([]byte("x")), func() error { panic("bad") }})
+		},
+	}
+	for name, end := range ends {
+		for _, blocks := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/%v", name, blocks), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					nc, peer := framertest.Pipe()
+					logger := new(badLogger)
+					if blocks {
+						logger.wait = make(chan struct{})
+					}
+					var s script
+					s.onFound = func() error { return end(s.Conn) }
+					c := s.serve(t, nc, framer.Config{Logger: slog.New(logger)})
+					writeString(t, peer, "line\n")
+					synctest.Wait()
+					if blocks {
+						if s.called("close") != 0 {
+							t.Error("HandleClose was called before there was a record")
+						}
+						c.Close()
+						io.Copy(io.Discard, peer) // the connection is closed
+						close(logger.wait)
+					}
+					peer.Close()
+					c.Wait()
+				})
+			})
+		}
+	}
+}
+
+// A namelessConn has no addresses.
+type namelessConn struct {
+	net.Conn
+	typed bool // it has nil pointers for them
+}
+
+func (c namelessConn) LocalAddr() net.Addr {
+	if c.typed {
+		return (*net.TCPAddr)(nil)
+	}
+	return nil
+}
+
+func (c namelessConn) RemoteAddr() net.Addr { return c.LocalAddr() }
+
+func TestConnWithoutAddresses(t *testing.T) {
+	for _, typed := range []bool{false, true} {
+		onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+			if _, ok := nc.(*tls.Conn); ok {
+				return // has the addresses of what is below
+			}
+			var log bytes.Buffer
+			var s script
+			s.onFound = func() error { return s.Push(append(s.Take(), '\n')) }
+			logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			c := s.serve(t, namelessConn{nc, typed}, framer.Config{Logger: logger})
+			exchange(t, peer)
+			if got := c.String(); got != "<nil>-><nil> (active)" {
+				t.Errorf("it is %s", got)
+			}
+			endInput(t, peer)
+			if err := c.Wait(); err != nil {
+				t.Error(err)
+			}
+			if !strings.Contains(log.String(), "remote=<nil>") {
+				t.Errorf("the log is %q", log.String())
+			}
+		})
 	}
 }

@@ -24,6 +24,7 @@ type callback struct {
 	name    string
 	set     func(s *script, f func() error) // makes the method call f
 	provoke func(ft *faultTest, p *faultPeer)
+	takes   time.Duration // until it is called
 }
 
 func callbacks() []callback {
@@ -58,9 +59,14 @@ func callbacks() []callback {
 				p.read("so far\n")
 				ft.shutdown(ft.base, nil)
 			},
+			takes: lateInput,
 		},
 	}
 }
+
+// lateInput is how long a connection that shuts down waits for what may have come
+// before.
+const lateInput = 10 * time.Millisecond
 
 // shutdown begins to shut down the server, which must return want.
 func (ft *faultTest) shutdown(ctx context.Context, want error) {
@@ -79,7 +85,7 @@ func handlerFaults() []fault {
 			"error": func() error { return errFault },
 			"panic": func() error { panic(errFault) },
 		} {
-			want := faultOutcome{reason: is(errFault), got: "so far\n"}
+			want := faultOutcome{reason: is(errFault), got: "so far\n", takes: cb.takes}
 			if name == "panic" {
 				want.reason = panicked(errFault)
 			}

@@ -209,7 +209,7 @@ func serverFaults(flood []byte) []fault {
 				ft.shutdown(ft.base, nil)
 				ft.await()
 			},
-			want: faultOutcome{reason: inOrder(), takes: 5 * time.Second},
+			want: faultOutcome{reason: inOrder(), takes: lateInput + 5*time.Second},
 		},
 		{
 			name:   "accept fails with EMFILE",

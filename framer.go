@@ -236,6 +236,8 @@ type Framer struct {
 	gave    bool  // there were callbacks since the last HandleReadComplete
 	failed  bool  // Run has returned an error of the Handler
 
+	tooLongErr *MessageTooLongError // the last one
+
 	buf        []byte // nil while there is no input
 	start, end int    // buf[start:end] is unread
 	filled     bool   // the last read has filled buf: a larger one is better
@@ -294,11 +296,21 @@ func (f *Framer) init(r io.Reader, cfg *Config, memory *buffers) {
 func (f *Framer) SetTerminator(t Terminator) error {
 	if err := t.validate(f.maxSize); err != nil {
 		f.refused = err
+		f.noteTooLong(err)
 		return err
 	}
 	f.changed = true
 	f.set(&t)
 	return nil
+}
+
+// noteTooLong reports whether err says that a message is too long. If so, it is kept.
+func (f *Framer) noteTooLong(err error) bool {
+	long, ok := err.(*MessageTooLongError)
+	if ok {
+		f.tooLongErr = long
+	}
+	return ok
 }
 
 // set is SetTerminator for a t that makes sense.
@@ -820,11 +832,11 @@ func (f *Framer) goOn() { f.begun = f.begun || f.changed && f.term.kind != kindN
 // oversize lets h decide about an error in the framing, if it is a message that is
 // too long. Any other ends Run.
 func (f *Framer) oversize(h Handler, err error) error {
-	long, ok := err.(*MessageTooLongError)
-	if !ok {
+	if !f.noteTooLong(err) {
 		f.lastWord(h)
 		return err
 	}
+	long := f.tooLongErr
 	oversize, ok := h.(OversizeHandler)
 	if !ok {
 		f.lastWord(h)

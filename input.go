@@ -31,7 +31,7 @@ func (r connReader) Read(p []byte) (int, error) {
 	switch {
 	case c.framer.stop.Load():
 		return 0, errClosed
-	case c.shutting.Load() && c.mayLeave(false):
+	case c.shutting.Load() && c.isLate():
 		return 0, ErrServerClosed
 	}
 	return c.stream.Read(p)
@@ -42,21 +42,41 @@ type departure int
 
 const (
 	staying   departure = iota
-	noticed             // what has come may still be read, once
+	noticed             // what has come may still be read
 	finishing           // one message, which has begun, comes to its end
 	left                // the handler knows; what is read after that is up to it
 )
 
-// mayLeave reports whether a shutdown ends the reading now: when there is no message
-// that has begun. drained says that what has come was read.
-func (c *Conn) mayLeave(drained bool) bool {
-	switch {
-	case c.departure == left:
+// maxLateReads is how often a connection that shuts down reads what may have come
+// before. A peer that never pauses must not go on for ever.
+const maxLateReads = 16
+
+// isLate is for a read after a shutdown was asked for. It reports whether that ends the
+// reading now.
+func (c *Conn) isLate() bool {
+	if c.departure < finishing && c.lateReads < maxLateReads {
+		c.lateReads++
 		return false
-	case c.departure == staying && !drained:
-		c.departure = noticed
+	}
+	return c.mayLeave()
+}
+
+// mustLeave is isLate for a wait. drained says that what has come was read.
+func (c *Conn) mustLeave(drained bool) bool {
+	if c.departure == staying {
+		c.departure = noticed // it may have come since that was read
 		return false
-	case c.departure != finishing:
+	}
+	return drained && c.mayLeave()
+}
+
+// mayLeave reports whether there is no message that has begun, when what has come was
+// read.
+func (c *Conn) mayLeave() bool {
+	switch c.departure {
+	case left:
+		return false
+	case staying, noticed:
 		c.departure, c.lastMessage = finishing, c.framer.ends
 	}
 	if c.framer.inMessage() && c.framer.ends == c.lastMessage {
@@ -74,10 +94,10 @@ func (c *Conn) readAndDiscard(r io.Reader) error {
 	return err
 }
 
-// discardAll throws away what comes, until nothing does at the moment.
-func (c *Conn) discardAll() error {
+// discardAll throws away what comes from s, until nothing does at the moment.
+func (c *Conn) discardAll(s stream) error {
 	for {
-		if err := c.stream.discard(); err != nil {
+		if err := s.discard(); err != nil {
 			return err
 		}
 		c.mu.Lock()
@@ -166,10 +186,13 @@ func (c *Conn) timeoutError(t timeout) error {
 func (c *Conn) arm(drained bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	shutting := c.state == StateActive && c.shutting.Load()
+	drained = drained && !c.cutShort
+	c.cutShort = false
 	switch {
 	case c.state == StateClosed, c.state == StateActive && c.framer.stop.Load():
 		return errClosed
-	case c.state == StateActive && c.shutting.Load() && drained && c.mayLeave(true):
+	case shutting && c.mustLeave(drained):
 		return ErrServerClosed
 	}
 	if err := c.lingered(); err != nil {
@@ -179,7 +202,7 @@ func (c *Conn) arm(drained bool) error {
 	if which != noTimeout && !deadline.After(time.Now()) {
 		return c.timeoutError(which)
 	}
-	if !drained && c.state == StateActive && c.shutting.Load() && c.departure != left {
+	if shutting && c.departure == noticed {
 		if soon := time.Now().Add(pause); which == noTimeout || deadline.After(soon) {
 			deadline = soon // only what has come
 		}
@@ -307,6 +330,7 @@ func (c *Conn) interrupted() (expired bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	expired = !c.deadline.IsZero() && !time.Now().Before(c.deadline)
+	c.cutShort = c.deadline.Equal(longAgo)
 	c.deadline = longAgo
 	return expired
 }

@@ -30,6 +30,7 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 	}
 	if t != f.term || f.skipping {
 		if err := t.validate(f.maxSize); err != nil || f.skipping {
+			f.noteTooLong(err)
 			if err := f.setLater(t, err); err != nil {
 				return nil, err
 			}
@@ -78,7 +79,7 @@ func (f *Framer) nextMessage() ([]byte, error) {
 		}
 		p, ok, err := f.next()
 		if err != nil {
-			_, f.skipping = err.(*MessageTooLongError)
+			f.skipping = f.noteTooLong(err)
 			f.then = nil
 			f.returned = true
 			return nil, err

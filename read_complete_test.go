@@ -8,11 +8,13 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/goframer/framer"
 )
@@ -283,5 +285,54 @@ func TestReadCompleteBeforeFramingErrors(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// On a Conn, the answers that HandleReadComplete pushes arrive before every end.
+func TestReadCompleteBeforeEnds(t *testing.T) {
+	const input = "one\r\ntwo\r\n"
+	for _, end := range []string{"framing", "peer", "timeout", "Shutdown"} {
+		t.Run(end, func(t *testing.T) {
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				cfg := framer.Config{MaxMessageSize: 8, Logger: slog.New(slog.DiscardHandler)}
+				if end == "timeout" {
+					cfg.MessageTimeout = time.Millisecond
+				}
+				s := framer.Server{Config: cfg, NewHandler: func(c *framer.Conn) framer.Handler {
+					c.SetTerminator(framer.Delimiter("\r\n"))
+					return &collectingEcho{Conn: c, t: t}
+				}}
+				served := call(func() error { return s.ServeConn(t.Context(), nc) })
+				ending := map[string]string{"framing": "much too long", "timeout": "thr"}[end]
+				written := call(func() error {
+					_, err := io.WriteString(peer, input+ending)
+					if _, ok := peer.(interface{ CloseWrite() error }); ok && err == nil && end == "peer" {
+						endInput(t, peer)
+					}
+					return err
+				})
+				shutdown := make(<-chan error)
+				if end == "Shutdown" || end == "peer" && !canHalfClose(peer) {
+					readString(t, peer, input)
+				}
+				if end == "Shutdown" {
+					shutdown = call(func() error { return s.Shutdown(t.Context()) })
+				}
+				if end == "peer" && !canHalfClose(peer) {
+					peer.Close()
+				} else if got := readAll(t, peer); end != "Shutdown" && !strings.HasPrefix(got, input) {
+					t.Errorf("the peer got %q, want %q", got, input)
+				}
+				<-written
+				peer.Close()
+				err := <-served
+				if end == "Shutdown" {
+					<-shutdown
+				}
+				if orderly := end == "peer" || end == "Shutdown"; orderly != (err == nil) {
+					t.Errorf("ServeConn: %v", err)
+				}
+			})
+		})
 	}
 }

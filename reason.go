@@ -19,12 +19,13 @@ const (
 	byNetwork               // an error of the network
 	byPeer                  // what a peer can bring about at will: framing, timeouts, handshakes
 	byHandler               // what a handler returns
+	byPanic                 // a panic of a handler, which was logged when it was caught
 	bySystem                // our own or the system's fault: a producer, for instance
 )
 
 func (o origin) level() slog.Level {
 	switch o {
-	case inOrder, byNetwork:
+	case inOrder, byNetwork, byPanic:
 		return slog.LevelDebug
 	case byPeer:
 		return slog.LevelInfo
@@ -83,8 +84,7 @@ func (c *Conn) logEnd(e ending) {
 		return
 	}
 	level := e.by.level()
-	var panicked *PanicError
-	if errors.As(e.err, &panicked) {
+	if _, ok := e.err.(*PanicError); ok && e.by == bySystem {
 		level = slog.LevelDebug // it was logged when it was caught
 	}
 	c.log(level, "framer: connection ended", slog.Any("error", e.err))
@@ -111,8 +111,11 @@ func (c *Conn) logError(err error, msg string) {
 func (c *Conn) log(level slog.Level, msg string, attrs ...slog.Attr) {
 	ctx := c.Context()
 	logger := c.cfg.logger()
-	if logger.Enabled(ctx, level) {
-		attrs = append([]slog.Attr{slog.Any("remote", c.RemoteAddr())}, attrs...)
-		logger.LogAttrs(ctx, level, msg, attrs...)
-	}
+	protect(func() error { // who could be told?
+		if logger.Enabled(ctx, level) {
+			attrs = append([]slog.Attr{slog.Any("remote", c.RemoteAddr())}, attrs...)
+			logger.LogAttrs(ctx, level, msg, attrs...)
+		}
+		return nil
+	})
 }

@@ -60,25 +60,22 @@ func (m messages) run(c *Conn) ending {
 	if err := c.SetTerminator(m.t); err != nil {
 		return ending{err: err, by: byHandler}
 	}
-	failed := false
+	var failed ending
 	err := c.stream.await(func() error {
 		for {
 			msg, err := c.next()
 			if err != nil {
 				return err
 			}
-			if err := m.f(c, msg); err != nil {
-				failed = true
-				return err
-			}
-			if c.framer.refused != nil {
-				failed = true
-				return c.framer.refused
+			if err := m.f(c, msg); err != nil || c.framer.refused != nil {
+				if failed = c.endOfHandler(err); failed.err != nil {
+					return failed.err
+				}
 			}
 		}
 	})
-	if failed {
-		return ending{err: err, by: byHandler}
+	if failed.err != nil {
+		return failed
 	}
 	return c.endOfInput(err)
 }
@@ -87,12 +84,14 @@ func (m messages) run(c *Conn) ending {
 // has mostly handed on what Next has said.
 func (c *Conn) endOfSession(err error) ending {
 	switch {
+	case err == nil && c.framer.refused != nil:
+		return c.endOfHandler(nil)
 	case err == nil:
 		return ending{what: endBySession}
 	case errors.Is(err, ErrServerClosed):
 		return ending{what: endByShutdown}
 	case c.nextErr == nil || !errors.Is(err, c.nextErr):
-		return ending{err: err, by: byHandler}
+		return c.endOfHandler(err)
 	case err == io.EOF:
 		return ending{what: endByPeer}
 	}
@@ -113,7 +112,9 @@ func (c *Conn) Next(t Terminator) ([]byte, error) {
 		return nil, errors.New("framer: Next called outside of a Session")
 	}
 	msg, err := c.nextWithin(t)
-	c.nextErr = err
+	if err != nil {
+		c.nextErr = err
+	}
 	return msg, err
 }
 

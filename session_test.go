@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/goframer/framer"
 	"github.com/google/go-cmp/cmp"
@@ -252,6 +253,95 @@ func TestMessagesFails(t *testing.T) {
 			if err := c.Wait(); !test.check(err) {
 				t.Errorf("Wait: %v", err)
 			}
+		})
+	}
+}
+
+// A flakyConn fails to read, after its first read: so many times, or for ever if that
+// is negative.
+type flakyConn struct {
+	net.Conn
+	failures int
+	began    bool
+}
+
+var errFlaky = errors.New("bad luck")
+
+func (c *flakyConn) Read(p []byte) (int, error) {
+	if !c.began {
+		c.began = true
+		return c.Conn.Read(p)
+	}
+	if c.failures != 0 {
+		c.failures--
+		return 0, errFlaky
+	}
+	return c.Conn.Read(p)
+}
+
+// An openConn lets look through it.
+type openConn struct{ *flakyConn }
+
+func (c openConn) NetConn() net.Conn { return c.flakyConn.Conn }
+
+// What a Session pushes after an error of a read arrives, and if it does not, that is
+// not an orderly end.
+func TestSessionAfterReadError(t *testing.T) {
+	const size = 8 << 20
+	for _, test := range []struct {
+		failures int
+		open     bool
+		rubbish  string
+	}{
+		{1, false, "rubbish\n"}, {3, false, "rubbish\n"},
+		{-1, true, ""}, {-1, true, "rubbish\n"}, {-1, false, ""}, {-1, false, "rubbish\n"},
+	} {
+		failures, open, rubbish := test.failures, test.open, test.rubbish
+		t.Run(fmt.Sprintf("%d/%v/%d", failures, open, len(rubbish)), func(t *testing.T) {
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				handshaken := call(func() error { handshake(t, nc); return nil })
+				handshake(t, peer) // or it would be the handshake that fails
+				<-handshaken
+				flaky := &flakyConn{Conn: nc, failures: failures}
+				if nc = flaky; open {
+					nc = openConn{flaky}
+				}
+				failed, more := make(chan struct{}), make(chan struct{})
+				c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+					if _, err := c.Next(framer.Delimiter("\n")); err != nil {
+						return err
+					}
+					_, err := c.Next(framer.Delimiter("\n"))
+					if err != errFlaky {
+						t.Errorf("Next: %v, want %v", err, errFlaky)
+					}
+					close(failed)
+					<-more
+					return c.PushWithProducer(framer.NewBytesProducer(make([]byte, size)))
+				}), framer.Config{LingerTimeout: 200 * time.Millisecond})
+				writeString(t, peer, "go\n")
+				go func() {
+					<-failed
+					if canHalfClose(peer) { // net.Pipe has no buffer
+						io.WriteString(peer, rubbish)
+					}
+					close(more)
+				}()
+				got, err := io.Copy(io.Discard, peer)
+				peer.Close()
+				ended := c.Wait()
+				if got != size && ended == nil {
+					t.Errorf("the peer got %d bytes and %v, want %d; the end was in order", got, err, size)
+				}
+				// What can't be read may destroy what was sent, where the
+				// end can't be told.
+				if got != size && (failures > 0 || rubbish == "") {
+					t.Errorf("the peer got %d bytes and %v, want %d; Wait: %v", got, err, size, ended)
+				}
+				if failures > 0 && ended != nil {
+					t.Errorf("Wait: %v", ended)
+				}
+			})
 		})
 	}
 }

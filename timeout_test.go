@@ -7,6 +7,7 @@ package framer_test
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/goframer/framer"
 	"github.com/goframer/framer/framertest"
+	"github.com/google/go-cmp/cmp"
 )
 
 // wantEndAfter fails the test unless c is open one nanosecond before d has passed,
@@ -432,4 +434,175 @@ type deadlineConn struct {
 func (c *deadlineConn) SetWriteDeadline(t time.Time) error {
 	c.armed.Store(!t.IsZero())
 	return c.Conn.SetWriteDeadline(t)
+}
+
+// bubblePairs are connections for bubbles.
+var bubblePairs = map[string]func(t *testing.T) (nc, peer net.Conn){
+	"pipe":   func(*testing.T) (nc, peer net.Conn) { return net.Pipe() },
+	"memory": memoryPair,
+	"tls": func(t *testing.T) (nc, peer net.Conn) {
+		a, b := framertest.Pipe()
+		server, client := tlsConfigs(t)
+		return tls.Server(a, server), tls.Client(b, client)
+	},
+}
+
+// After a timeout, Next has the whole time again, however often: a Session can ask
+// whether the peer is still there.
+func TestSessionPings(t *testing.T) {
+	for name, pair := range bubblePairs {
+		for _, cfg := range []framer.Config{
+			{IdleTimeout: 10 * time.Second},
+			{MessageTimeout: 10 * time.Second},
+			{MessageTimeout: 10 * time.Second, IdleTimeout: 11 * time.Second},
+			{MessageTimeout: 11 * time.Second, IdleTimeout: 10 * time.Second},
+		} {
+			t.Run(fmt.Sprintf("%s/%v/%v", name, cfg.MessageTimeout, cfg.IdleTimeout), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { testSessionPings(t, pair, cfg) })
+			})
+		}
+	}
+}
+
+func testSessionPings(t *testing.T, pair func(t *testing.T) (nc, peer net.Conn), cfg framer.Config) {
+	const rounds = 150 // more than a loop that gives up would bear
+	nc, peer := pair(t)
+	defer peer.Close()
+	c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+		if _, err := c.Next(framer.Delimiter("\n")); err != nil {
+			return err
+		}
+		for {
+			begun := time.Now()
+			line, err := c.Next(framer.Delimiter("\n"))
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				if got := time.Since(begun); got != 10*time.Second || string(line) != "hal" {
+					return fmt.Errorf("Next: %q and %w after %v", line, err, got)
+				}
+				c.Push([]byte("ping\n"))
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if string(line) != "half" {
+				return fmt.Errorf("Next: %q", line)
+			}
+			return c.Push([]byte("bye\n"))
+		}
+	}), cfg)
+	writeString(t, peer, "hello\n")
+	writeString(t, peer, "hal")
+	synctest.Wait()
+	begun := time.Now()
+	for i := range rounds {
+		readString(t, peer, "ping\n")
+		if got, want := time.Since(begun), time.Duration(i+1)*10*time.Second; got != want {
+			t.Fatalf("ping %d after %v, want %v", i, got, want)
+		}
+		synctest.Wait()
+	}
+	time.Sleep(10*time.Second - 1)
+	writeString(t, peer, "f\n")
+	readString(t, peer, "bye\n")
+	if got, want := time.Since(begun), (rounds+1)*10*time.Second-1; got != want {
+		t.Errorf("the end after %v, want %v", got, want)
+	}
+	peer.Close()
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// beginningOf returns what Next returns of the beginning of a message.
+func beginningOf(term framer.Terminator, beginning string) string {
+	if strings.HasPrefix(term.String(), "Split") {
+		return "" // only its function knows what belongs to the message
+	}
+	return strings.Trim(beginning, "\x00\x04\r")
+}
+
+// What Next returns at a timeout is the same on every transport.
+func TestNextAtTimeout(t *testing.T) {
+	for name, half := range halves {
+		t.Run(name, func(t *testing.T) {
+			for _, tr := range transports() {
+				nc, peer := tr.pair(t)
+				timeouts := make(chan string)
+				done := make(chan struct{})
+				c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+					for {
+						msg, err := c.Next(half.term)
+						if err == nil {
+							return c.Push(msg)
+						}
+						if !errors.Is(err, os.ErrDeadlineExceeded) {
+							return err
+						}
+						select {
+						case timeouts <- string(msg):
+						case <-done:
+						}
+					}
+				}), framer.Config{MessageTimeout: time.Millisecond})
+				writeString(t, peer, half.first)
+				want := beginningOf(half.term, half.first)
+				for range 3 {
+					if got := <-timeouts; got != want {
+						t.Errorf("%s: Next returned %q, want %q", tr.name, got, want)
+					}
+				}
+				close(done)
+				writeString(t, peer, half.rest)
+				if got := readAll(t, peer); got != "half" {
+					t.Errorf("%s: in the end Next returned %q, want %q", tr.name, got, "half")
+				}
+				peer.Close()
+				if err := c.Wait(); err != nil {
+					t.Errorf("%s: %v", tr.name, err)
+				}
+			}
+		})
+	}
+}
+
+// A patchyReader gives its pieces, with a timeout before each of them.
+type patchyReader struct {
+	pieces []string
+	failed bool
+}
+
+func (r *patchyReader) Read(p []byte) (int, error) {
+	if r.failed = !r.failed; r.failed {
+		return 0, os.ErrDeadlineExceeded
+	}
+	if len(r.pieces) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.pieces[0])
+	if r.pieces[0] = r.pieces[0][n:]; r.pieces[0] == "" {
+		r.pieces = r.pieces[1:]
+	}
+	return n, nil
+}
+
+// So it is without a Conn.
+func TestFramerNextAtTimeout(t *testing.T) {
+	for name, half := range halves {
+		f := framer.NewFramer(&patchyReader{pieces: []string{half.first, half.rest}}, nil)
+		var got []string
+		for {
+			msg, err := f.Next(half.term)
+			got = append(got, string(msg))
+			if err == nil {
+				break
+			}
+			if err != os.ErrDeadlineExceeded {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if diff := cmp.Diff([]string{"", beginningOf(half.term, half.first), "half"}, got); diff != "" {
+			t.Errorf("%s: messages (-want +got):\n%s", name, diff)
+		}
+	}
 }
