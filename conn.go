@@ -598,6 +598,10 @@ func (c *Conn) awaitLinger(readErr error) error {
 	c.awaitWriter()
 	for {
 		c.mu.Lock()
+		if c.linger == nil { // the output was cut off
+			c.mu.Unlock()
+			return errClosed
+		}
 		err := c.lingered()
 		left := time.Until(c.linger.end)
 		c.mu.Unlock()
