@@ -562,6 +562,22 @@ func ExampleSplit() {
 	// "not" <nil>
 }
 
+// Commands are short, and what they announce may be long.
+func ExampleTerminator_Limit() {
+	f := framer.NewFramer(strings.NewReader("PUT 20\ntwenty bytes of databut a command is not so long\n"), &framer.Config{MaxMessageSize: 8})
+	command := framer.Delimiter("\n")
+	line, err := f.Next(command)
+	fmt.Printf("%q %v\n", line, err)
+	data, err := f.Next(framer.Length(20).Limit(100))
+	fmt.Printf("%q %v\n", data, err)
+	_, err = f.Next(command)
+	fmt.Println(errors.As(err, new(*framer.MessageTooLongError)))
+	// Output:
+	// "PUT 20" <nil>
+	// "twenty bytes of data" <nil>
+	// true
+}
+
 // A tolerant handler prints the lines that are not too long.
 type tolerant struct {
 	framer.Collector

@@ -105,10 +105,10 @@ type ReadCompleteHandler interface {
 }
 
 // An OversizeHandler is a [Handler] that wants to know of messages longer than
-// MaxMessageSize.
+// MaxMessageSize, or the Limit of their Terminator.
 type OversizeHandler interface {
 	// HandleOversize is called once for a message that is too long, after
-	// CollectIncomingData has seen at most MaxMessageSize bytes of it. If it
+	// CollectIncomingData has seen as many bytes of it as the limit allows. If it
 	// returns nil, the message is thrown away, without a call of FoundTerminator:
 	// what an embedded [Collector] has of it, and the rest when it comes. Then the
 	// next message begins. If HandleOversize sets a terminator, that rules from the
@@ -121,15 +121,22 @@ type OversizeHandler interface {
 // headSize is how much of a message an error quotes, in bytes.
 const headSize = 32
 
-// A MessageTooLongError reports a message longer than Config.MaxMessageSize.
+// A MessageTooLongError reports a message longer than Config.MaxMessageSize, or, if
+// its Terminator has one, than the Limit of that.
 type MessageTooLongError struct {
-	Limit int64  // MaxMessageSize, in bytes
+	Limit int64  // the limit, in bytes
 	Seen  int64  // bytes of the message that had come, or that its header or a Length announced
 	Head  []byte // a copy of its first bytes, at most 32, with the header if it has one; nil for a Length
+
+	own bool // Limit is that of the Terminator
 }
 
 func (e *MessageTooLongError) Error() string {
-	text := fmt.Sprintf("framer: message too long: %d bytes, limit %d (Config.MaxMessageSize)", e.Seen, e.Limit)
+	origin := "Config.MaxMessageSize"
+	if e.own {
+		origin = "Terminator.Limit"
+	}
+	text := fmt.Sprintf("framer: message too long: %d bytes, limit %d (%s)", e.Seen, e.Limit, origin)
 	if len(e.Head) == 0 { // a Length
 		return text
 	}
@@ -157,7 +164,7 @@ func guessProtocol(head []byte) string {
 // wants to go on, an embedded Collector is emptied: nothing of it becomes part of
 // the next message.
 //
-// Its size is bounded by MaxMessageSize. Under [None], where that does not apply to
+// Its size is bounded by MaxMessageSize, or the Limit of the Terminator. Under [None], where that does not apply to
 // the message, it applies to an embedded Collector: if it has more, after a piece,
 // the rest of the input is a message that is too long.
 type Collector struct {
@@ -230,6 +237,7 @@ type Framer struct {
 	maxSize   int64 // Config.MaxMessageSize, or math.MaxInt64
 
 	term    Terminator
+	limit   int64 // that of term, or maxSize
 	search  search
 	refused error // what SetTerminator last returned
 	changed bool  // SetTerminator was called; cleared before each callback
@@ -279,6 +287,7 @@ func (f *Framer) init(r io.Reader, cfg *Config, memory *buffers) {
 	f.memory = memory
 	f.smallSize, f.pieceSize = cfg.readBufferSizes()
 	f.maxSize = cfg.maxMessageSize()
+	f.limit = f.maxSize
 }
 
 // SetTerminator makes t the terminator from the next byte on, also for bytes that
@@ -288,7 +297,7 @@ func (f *Framer) init(r io.Reader, cfg *Config, memory *buffers) {
 //
 // A terminator that makes no sense is refused with an error, and the one in
 // force stays: an empty delimiter, a negative count, a [Length] above
-// MaxMessageSize, which is a [*MessageTooLongError]. If the method of the Handler
+// MaxMessageSize, or its own Limit, which is a [*MessageTooLongError]. If the method of the Handler
 // then returns, and no other terminator was set, Run ends with that error:
 // otherwise it could collect for ever.
 func (f *Framer) SetTerminator(t Terminator) error {
@@ -306,6 +315,9 @@ func (f *Framer) set(t *Terminator) {
 	f.skipping = false
 	if f.refused != nil || f.then != nil || f.token != nil { // storing pointers takes time
 		f.refused, f.then, f.token = nil, nil, nil
+	}
+	if f.term.limit != t.limit {
+		f.limit = limitOr(t.limit, f.maxSize)
 	}
 	f.term.become(t)
 	f.search.set(&f.term)
@@ -388,7 +400,7 @@ func (f *Framer) whole() (p part, ok bool) {
 	default:
 		return part{}, false
 	}
-	if n > f.pieceSize || int64(n) > f.maxSize {
+	if n > f.pieceSize || int64(n) > f.limit {
 		return part{}, false
 	}
 	f.start += n
@@ -414,7 +426,7 @@ func (f *Framer) look() error {
 	f.start += sp.skip
 	f.known, f.ended, f.drop = sp.data, sp.found, sp.drop
 	f.begun = f.begun || sp.skip > 0
-	if f.search.counting && !f.skipping && f.search.remaining > f.maxSize-f.size-int64(sp.data) {
+	if f.search.counting && !f.skipping && f.search.remaining > f.limit-f.size-int64(sp.data) {
 		return f.countTooLong(sp.data, data[:sp.skip+sp.data])
 	}
 	return nil
@@ -436,8 +448,8 @@ func (f *Framer) take() (part, error) {
 	}
 	n := min(f.known, f.pieceSize)
 	if f.term.kind != kindNone {
-		if room := f.maxSize - f.size; int64(n) > room {
-			if room == 0 {
+		if room := f.limit - f.size; int64(n) > room {
+			if room <= 0 {
 				return part{}, f.tooLong(f.size+int64(f.known), f.buf[f.start:f.start+f.known])
 			}
 			n = int(room)
@@ -467,7 +479,7 @@ func (f *Framer) lend(n int) []byte {
 // endMessage makes f ready for the next message.
 func (f *Framer) endMessage() {
 	if f.term.kind == kindLength {
-		f.term = Terminator{}
+		f.term, f.limit = Terminator{}, f.maxSize
 	}
 	f.search.restart(&f.term)
 	f.restart()
@@ -495,7 +507,7 @@ func (f *Framer) skip() {
 func (f *Framer) tooLong(seen int64, data []byte) error {
 	head := bytes.Clone(f.head[:min(f.size, headSize)])
 	head = append(head, data[:min(len(data), headSize-len(head))]...)
-	return &MessageTooLongError{Limit: f.maxSize, Seen: seen, Head: head}
+	return &MessageTooLongError{Limit: f.limit, Seen: seen, Head: head, own: f.term.limit > 0}
 }
 
 // maxEmpty is how many empty reads or tokens in a row are taken for a loop
@@ -539,7 +551,7 @@ func (f *Framer) splitToken(token []byte, progress bool) error {
 		return fmt.Errorf("framer: Split returned %d tokens at the end of the input without advancing: %w", f.empties, io.ErrNoProgress)
 	}
 	f.token, f.ended = token, true
-	if size := int64(len(token)); size > f.maxSize && !f.skipping {
+	if size := int64(len(token)); size > f.limit && !f.skipping {
 		return f.tooLong(size, token)
 	}
 	return nil
@@ -554,7 +566,7 @@ func (f *Framer) splitRest(atEOF bool) error {
 		f.known = unread // no token, but it was received
 	case f.skipping && unread > 0:
 		f.start = f.end - 1 // a byte stays, for the function to see that a message has begun
-	case int64(unread-f.pieceSize) > f.maxSize:
+	case int64(unread-f.pieceSize) > f.limit:
 		return f.tooLong(int64(unread), f.buf[f.start:f.end])
 	}
 	return nil
@@ -679,7 +691,8 @@ func (f *Framer) unfinished() error {
 // nil if the input ended after a whole message, or under [None], and
 // [io.ErrUnexpectedEOF] if it ended in the middle of one; before that, h is
 // given all that has come. Run returns any other error of the reader or of h as
-// it is, a [*MessageTooLongError] for a message above MaxMessageSize, an error
+// it is, a [*MessageTooLongError] for a message above MaxMessageSize or its own
+// Limit, an error
 // that is [ErrBadPrefix] for a senseless header, and that of SetTerminator for a
 // terminator that was refused and not replaced, also before Run.
 func (f *Framer) Run(h Handler) error {
@@ -749,7 +762,7 @@ func (f *Framer) runShort(h Handler) error {
 		data := f.buf[f.start:f.end]
 		delim := f.term.delim
 		n := indexLast(data, delim)
-		if !delimitedAt(data, n, delim) || n > f.pieceSize || int64(n) > f.maxSize {
+		if !delimitedAt(data, n, delim) || n > f.pieceSize || int64(n) > f.limit {
 			return nil
 		}
 		f.start += n

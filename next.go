@@ -20,15 +20,16 @@ import (
 // such as an expired deadline, the next call, with the same t, goes on where this
 // one was.
 //
-// A message above MaxMessageSize is a [*MessageTooLongError]. The next call,
-// whatever terminator it is given, goes on after that message: what is left of it
-// is thrown away first, up to its end under its own terminator. That includes a
-// [Length] above MaxMessageSize, of which nothing was read.
+// A message above MaxMessageSize, or the Limit of t if it has one, is a
+// [*MessageTooLongError]. The next call, whatever terminator it is given, goes on
+// after that message: what is left of it is thrown away first, up to its end under
+// its own terminator. That includes a [Length] above the limit, of which nothing was
+// read.
 func (f *Framer) Next(t Terminator) ([]byte, error) {
 	if f.refused != nil {
 		f.refused = nil // t counts
 	}
-	if t != f.term || f.skipping {
+	if t.kind != f.term.kind || t != f.term || f.skipping { // the kind first: it is faster
 		if err := t.validate(f.maxSize); err != nil || f.skipping {
 			if err := f.setLater(t, err); err != nil {
 				return nil, err

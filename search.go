@@ -72,7 +72,7 @@ func (s *search) restart(t *Terminator) {
 // anything, and the bytes that came since. With atEOF no more will come and
 // nothing is held back.
 func (s *search) next(t *Terminator, data []byte, atEOF bool) (span, error) {
-	switch t.kind {
+	switch t.kind.base() {
 	case kindDelimiter:
 		return s.delimiter(data, atEOF), nil
 	case kindAnyDelimiter:
@@ -203,7 +203,8 @@ func matchAny(set string, data []byte, atEOF bool) (n int, undecided bool) {
 // header reads the header of a LengthPrefix message. When it is complete, s
 // counts the bytes of the message.
 func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
-	length, size, err := t.prefix.length(data)
+	prefix := prefixFormat(t.kind)
+	length, size, err := prefix.length(data)
 	if err != nil {
 		return span{}, err
 	}
@@ -211,7 +212,7 @@ func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
 		switch {
 		case !atEOF:
 			return span{}, nil
-		case t.prefix.has(keepHeader):
+		case prefix.has(keepHeader):
 			return span{data: len(data)}, nil
 		default:
 			return span{skip: len(data)}, nil
@@ -222,7 +223,7 @@ func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
 		return span{}, fmt.Errorf("%w: length %d with adjustment %d is negative; the header begins %q", ErrBadPrefix, length, t.n, data[:min(size, headSize)])
 	}
 	s.counting = true
-	if t.prefix.has(keepHeader) {
+	if prefix.has(keepHeader) {
 		s.remaining, _ = addLength(uint64(remaining), int64(size))
 		return s.count(data), nil
 	}

@@ -22,17 +22,19 @@ import (
 // Setting a Terminator allocates nothing. Making one does not either, except
 // for [AnyDelimiter] and [Split], which are best made once and kept.
 type Terminator struct {
-	kind   terminatorKind
-	prefix prefixFormat
-	n      int64            // Length, FixedLength: bytes; LengthPrefix: the adjustment
-	delim  string           // Delimiter; AnyDelimiter: the set, see encodeDelimiters
-	split  *bufio.SplitFunc // Split; a pointer, because functions can't be compared
+	kind  terminatorKind
+	n     int64            // Length, FixedLength: bytes; LengthPrefix: the adjustment
+	limit int64            // of its own, in bytes; 0: MaxMessageSize; negative: none
+	delim string           // Delimiter; AnyDelimiter: the set, see encodeDelimiters
+	split *bufio.SplitFunc // Split; a pointer, because functions can't be compared
 }
 
-type terminatorKind uint8
+// A terminatorKind is one of the constants below, and that of a LengthPrefix its
+// prefixFormat as well. (In a word less a Terminator is faster.)
+type terminatorKind uint32
 
 const (
-	kindNone terminatorKind = iota
+	kindNone terminatorKind = iota << kindShift
 	kindDelimiter
 	kindAnyDelimiter
 	kindLength
@@ -40,6 +42,13 @@ const (
 	kindLengthPrefix
 	kindSplit
 )
+
+// kindShift is the number of the lowest bit of a kind. Those below are for a
+// prefixFormat.
+const kindShift = 28
+
+// base returns k without a prefixFormat.
+func (k terminatorKind) base() terminatorKind { return k >> kindShift << kindShift }
 
 // None collects for ever: every byte is given to the handler as it comes and no
 // message ends. MaxMessageSize does not apply, save to an embedded [Collector].
@@ -101,16 +110,17 @@ type Prefix struct {
 	// example, has Adjustment -4.
 	Adjustment int64
 
-	// Keep gives the header to the handler, as the beginning of the message;
-	// MaxMessageSize then counts it. By default it is stripped, with the Offset
+	// Keep gives the header to the handler, as the beginning of the message; the
+	// limit on its size then counts it. By default it is stripped, with the Offset
 	// bytes in it.
 	Keep bool
 }
 
 // LengthPrefix ends a message when the bytes announced in its header have come;
 // then the next header is expected. Memory is used only for what has really
-// arrived, whatever the header claims, and a claim above MaxMessageSize is
-// refused when the header is complete, before a byte of the message is read.
+// arrived, whatever the header claims, and a claim above MaxMessageSize, or the
+// Limit of the Terminator, is refused when the header is complete, before a byte of
+// the message is read.
 func LengthPrefix(p Prefix) Terminator {
 	var f prefixFormat
 	switch p.Size {
@@ -125,7 +135,7 @@ func LengthPrefix(p Prefix) Terminator {
 	if p.Keep {
 		f |= keepHeader
 	}
-	return Terminator{kind: kindLengthPrefix, prefix: f, n: p.Adjustment}
+	return Terminator{kind: kindLengthPrefix | terminatorKind(f), n: p.Adjustment}
 }
 
 // Split ends messages where f, a split function as used by [bufio.Scanner],
@@ -137,8 +147,8 @@ func LengthPrefix(p Prefix) Terminator {
 //
 // Unlike the other terminators, a split function needs the whole message in the
 // buffer and is asked anew with all of it after every read. An unfinished
-// message may fill MaxMessageSize plus ReadBufferSize bytes before it is
-// refused. If it is skipped, that means: up to and with the next token that f
+// message may fill MaxMessageSize, or its Limit, plus ReadBufferSize bytes before it
+// is refused. If it is skipped, that means: up to and with the next token that f
 // finds.
 //
 // Two Terminators made by the same call of Split are equal; others are not. It is
@@ -147,9 +157,45 @@ func Split(f bufio.SplitFunc) Terminator {
 	return Terminator{kind: kindSplit, split: &f}
 }
 
+// Limit returns t with a limit of its own for the size of a message, in place of
+// [Config.MaxMessageSize]: n bytes, which may be less or more. If n is negative,
+// there is no limit. If n is zero, MaxMessageSize is the limit again. Limit has no
+// effect on [None].
+//
+// So one kind of message can be longer than all others:
+//
+//	command := framer.Delimiter("\r\n").Limit(512)
+//	mail := framer.Length(n).Limit(20 << 20)
+//
+// Two Terminators with the same limit are equal, if they were before. Limit
+// allocates nothing.
+func (t Terminator) Limit(n int64) Terminator {
+	if t.kind != kindNone {
+		t.limit = max(n, -1)
+	}
+	return t
+}
+
+// limitOr returns the limit for messages of a Terminator that has limit, where
+// maxSize is MaxMessageSize.
+func limitOr(limit, maxSize int64) int64 {
+	switch {
+	case limit == 0:
+		return maxSize
+	case limit < 0:
+		return math.MaxInt64
+	}
+	return limit
+}
+
 // String returns t as it could be written in Go, for people to read.
 func (t Terminator) String() string {
-	switch t.kind {
+	if t.limit != 0 {
+		n := t.limit
+		t.limit = 0
+		return t.String() + fmt.Sprintf(".Limit(%d)", n)
+	}
+	switch t.kind.base() {
 	case kindDelimiter:
 		return "Delimiter(" + strconv.Quote(t.delim) + ")"
 	case kindAnyDelimiter:
@@ -165,12 +211,13 @@ func (t Terminator) String() string {
 	case kindFixedLength:
 		return fmt.Sprintf("FixedLength(%d)", t.n)
 	case kindLengthPrefix:
+		prefix := prefixFormat(t.kind)
 		return fmt.Sprintf("LengthPrefix(%+v)", Prefix{
-			Size:         t.prefix.size(),
-			LittleEndian: t.prefix.has(littleEndian),
-			Offset:       t.prefix.offset(),
+			Size:         prefix.size(),
+			LittleEndian: prefix.has(littleEndian),
+			Offset:       prefix.offset(),
 			Adjustment:   t.n,
-			Keep:         t.prefix.has(keepHeader),
+			Keep:         prefix.has(keepHeader),
 		})
 	case kindSplit:
 		return "Split(func)"
@@ -181,12 +228,12 @@ func (t Terminator) String() string {
 // become makes *t equal to u, field by field: u comes in registers, and a copy of
 // larger parts would wait until all of them are stored.
 func (t *Terminator) become(u *Terminator) {
-	t.kind, t.prefix, t.n, t.delim, t.split = u.kind, u.prefix, u.n, u.delim, u.split
+	t.kind, t.n, t.limit, t.delim, t.split = u.kind, u.n, u.limit, u.delim, u.split
 }
 
-// validate says whether t makes sense under a limit of maxSize bytes a message.
+// validate says whether t makes sense, where MaxMessageSize is maxSize.
 func (t Terminator) validate(maxSize int64) error {
-	switch t.kind {
+	switch t.kind.base() {
 	case kindDelimiter:
 		switch {
 		case t.delim == "":
@@ -214,11 +261,11 @@ func (t Terminator) validate(maxSize int64) error {
 		case t.n == 0 && t.kind == kindFixedLength:
 			return fmt.Errorf("framer: %v: the length must be positive", t)
 		}
-		if t.n > maxSize {
-			return &MessageTooLongError{Limit: maxSize, Seen: t.n}
+		if limit := limitOr(t.limit, maxSize); t.n > limit {
+			return &MessageTooLongError{Limit: limit, Seen: t.n, own: t.limit > 0}
 		}
 	case kindLengthPrefix:
-		if t.prefix.size() == 0 {
+		if prefixFormat(t.kind).size() == 0 {
 			return errors.New("framer: LengthPrefix: Size must be 1, 2, 3, 4, 8 or Uvarint, and Offset from 0 to 65535")
 		}
 	case kindSplit:
@@ -253,7 +300,8 @@ func cutDelimiter(set string) (delim, rest string) {
 var ErrBadPrefix = errors.New("framer: bad length prefix")
 
 // A prefixFormat is a Prefix, less the Adjustment, in one word: the Offset in the
-// lowest two bytes, then the Size, or 0 if either makes no sense, and flags.
+// lowest two bytes, then the Size, or 0 if either makes no sense, and flags. What is
+// above, from kindShift on, does not count.
 type prefixFormat uint32
 
 const (

@@ -28,7 +28,22 @@ import (
 type rule struct {
 	terminator framer.Terminator
 	cut        func(rest string) cutting
-	once       bool // None follows, as after a Length
+	once       bool  // None follows, as after a Length
+	limit      int64 // as in Terminator.Limit
+}
+
+// limited returns r with a limit of its own.
+func (r rule) limited(n int64) rule {
+	r.terminator, r.limit = r.terminator.Limit(n), n
+	return r
+}
+
+// limitOr returns the limit of r, where MaxMessageSize is limit. Negative is none.
+func (r rule) limitOr(limit int64) int64 {
+	if r.limit != 0 && r.terminator != framer.None() {
+		return r.limit
+	}
+	return limit
 }
 
 // A cutting is what a rule makes of the rest of an input.
@@ -235,7 +250,8 @@ func (p program) outcome(input string, limit int64) outcome {
 	for k := 0; ; {
 		r := p.rule(k)
 		c := r.cut(input)
-		long := limit >= 0 && c.size > limit
+		most := r.limitOr(limit)
+		long := most >= 0 && c.size > most && r.terminator != framer.None()
 		if long {
 			o.Messages = append(o.Messages, tooLong)
 		}
@@ -288,7 +304,7 @@ func (h *programHandler) CollectIncomingData(data []byte) error {
 	switch {
 	case len(data) == 0:
 		return errors.New("an empty piece")
-	case len(data) > h.cfg.ReadBufferSize && h.f.Terminator().String() != "Split(func)":
+	case len(data) > h.cfg.ReadBufferSize && !strings.HasPrefix(h.f.Terminator().String(), "Split(func)"):
 		return fmt.Errorf("a piece of %d bytes", len(data))
 	}
 	h.current = append(h.current, data...)
@@ -309,9 +325,12 @@ func (h *programHandler) FoundTerminator() error {
 }
 
 func (h *programHandler) HandleOversize(e *framer.MessageTooLongError) error {
+	limit := h.program.rule(h.found).limitOr(h.cfg.MaxMessageSize)
 	switch {
-	case e.Limit != h.cfg.MaxMessageSize, e.Seen <= e.Limit:
-		return fmt.Errorf("limit %d, but %+v", h.cfg.MaxMessageSize, e)
+	case e.Limit != limit, e.Seen <= e.Limit:
+		return fmt.Errorf("limit %d, but %+v", limit, e)
+	case strings.Contains(e.Error(), "Config.MaxMessageSize") != (h.program.rule(h.found).limit == 0):
+		return fmt.Errorf("which limit is it? %w", e)
 	case int64(len(h.current)) > e.Limit:
 		return fmt.Errorf("%d bytes were given before %w", len(h.current), e)
 	case !bytes.HasPrefix(e.Head, h.current[:min(len(h.current), len(e.Head))]):
@@ -442,6 +461,9 @@ func TestTerminators(t *testing.T) {
 			t.Parallel()
 			for input := range inputs(test.alphabet, test.length) {
 				checkEveryCut(t, program{test.rule}, input, -1, 1, 3)
+				if len(input) < 5 {
+					checkEveryCut(t, program{test.rule.limited(2)}, input, -1, 1, 3)
+				}
 			}
 		})
 	}
@@ -834,6 +856,11 @@ func TestTerminatorComparable(t *testing.T) {
 		framer.LengthPrefix(framer.Prefix{Size: 2, Adjustment: 1}),
 		lines,
 		framer.Split(bufio.ScanLines),
+		framer.Delimiter("a").Limit(1),
+		framer.Delimiter("a").Limit(2),
+		framer.Delimiter("a").Limit(-1),
+		framer.Length(1).Limit(1),
+		lines.Limit(1),
 	}
 	for i, a := range distinct {
 		for j, b := range distinct {
@@ -849,6 +876,12 @@ func TestTerminatorComparable(t *testing.T) {
 		framer.Length(1),
 		framer.LengthPrefix(framer.Prefix{Size: 2, Offset: 1}),
 		lines,
+		framer.None().Limit(1),
+		framer.Delimiter("a").Limit(1).Limit(0),
+		framer.Delimiter("a").Limit(1).Limit(2),
+		framer.Delimiter("a").Limit(math.MinInt64),
+		framer.Length(1).Limit(1),
+		lines.Limit(1),
 	}
 	for _, a := range again {
 		if !slices.Contains(distinct, a) {
@@ -872,6 +905,9 @@ func TestTerminatorString(t *testing.T) {
 			"LengthPrefix({Size:4 LittleEndian:false Offset:2 Adjustment:-6 Keep:true})",
 		},
 		{framer.Split(bufio.ScanLines), "Split(func)"},
+		{framer.Delimiter("\r\n").Limit(512), `Delimiter("\r\n").Limit(512)`},
+		{framer.Split(bufio.ScanLines).Limit(-5), "Split(func).Limit(-1)"},
+		{framer.None().Limit(5), "None()"},
 	}
 	for _, test := range tests {
 		if got := test.terminator.String(); got != test.want {
@@ -900,6 +936,10 @@ func TestSenselessTerminators(t *testing.T) {
 		framer.LengthPrefix(framer.Prefix{Size: 1, Offset: -1}),
 		framer.LengthPrefix(framer.Prefix{Size: 1, Offset: 1 << 16}),
 		framer.Split(nil),
+		framer.Delimiter("").Limit(5),
+		framer.Length(11).Limit(10),
+		framer.Length(-1).Limit(-1),
+		framer.FixedLength(limit + 2).Limit(limit + 1),
 	}
 	for _, bad := range refused {
 		f := framer.NewFramer(strings.NewReader("ab,cd"), &framer.Config{MaxMessageSize: limit})
@@ -950,6 +990,103 @@ func TestLimitOfLength(t *testing.T) {
 	}
 }
 
+// A limit that a terminator has of its own is in place of MaxMessageSize.
+func TestLimitOfItsOwn(t *testing.T) {
+	const limit = 10
+	line := framer.Delimiter("\n")
+	prefix := framer.LengthPrefix(framer.Prefix{Size: 1})
+	split := framer.Split(bufio.ScanLines)
+	x := func(n int) string { return strings.Repeat("x", n) }
+	tests := []struct {
+		terminator framer.Terminator
+		input      string
+		limit      int64 // of which the error speaks, or 0
+		origin     string
+	}{
+		{line, x(11) + "\n", limit, "(Config.MaxMessageSize)"},
+		{line.Limit(5), x(5) + "\n", 0, ""},
+		{line.Limit(5), x(6) + "\n", 5, "(Terminator.Limit)"},
+		{line.Limit(limit), x(11) + "\n", limit, "(Terminator.Limit)"},
+		{line.Limit(5000), x(5000) + "\n", 0, ""},
+		{line.Limit(5000), x(5001) + "\n", 5000, "(Terminator.Limit)"},
+		{line.Limit(-1), x(9000) + "\n", 0, ""},
+		{line.Limit(5).Limit(0), x(11) + "\n", limit, "(Config.MaxMessageSize)"},
+		{framer.AnyDelimiter("\n", "\r\n").Limit(5), x(6) + "\n", 5, "(Terminator.Limit)"},
+		{framer.AnyDelimiter("\n", "\r\n").Limit(20), x(20) + "\n", 0, ""},
+		{prefix.Limit(5), "\x05" + x(5), 0, ""},
+		{prefix.Limit(5), "\x06" + x(6), 5, "(Terminator.Limit)"},
+		{prefix.Limit(200), "\xc8" + x(200), 0, ""},
+		{prefix.Limit(200), "\xc9" + x(201), 200, "(Terminator.Limit)"},
+		{prefix.Limit(-1), "\xc9" + x(201), 0, ""},
+		{framer.Length(11), x(11), limit, "(Config.MaxMessageSize)"},
+		{framer.Length(11).Limit(11), x(11), 0, ""},
+		{framer.Length(11).Limit(-1), x(11), 0, ""},
+		{framer.Length(8).Limit(7), x(8), 7, "(Terminator.Limit)"},
+		{framer.FixedLength(11).Limit(20), x(11), 0, ""},
+		{split.Limit(5), x(6) + "\n", 5, "(Terminator.Limit)"},
+		{split.Limit(8000), x(8000) + "\n", 0, ""},
+		{split.Limit(8000), x(90000) + "\n", 8000, "(Terminator.Limit)"},
+	}
+	for _, test := range tests {
+		next := func(f *framer.Framer) error {
+			_, err := f.Next(test.terminator)
+			return err
+		}
+		run := func(f *framer.Framer) error {
+			if err := f.SetTerminator(test.terminator); err != nil {
+				return err
+			}
+			return f.Run(new(transcript))
+		}
+		for name, read := range map[string]func(*framer.Framer) error{"Next": next, "Run": run} {
+			f := framer.NewFramer(strings.NewReader(test.input), &framer.Config{MaxMessageSize: limit})
+			err := read(f)
+			var long *framer.MessageTooLongError
+			switch {
+			case test.limit == 0:
+				if err != nil {
+					t.Errorf("%s, %v, %d bytes: %v", name, test.terminator, len(test.input), err)
+				}
+			case !errors.As(err, &long) || long.Limit != test.limit || !strings.Contains(err.Error(), test.origin):
+				t.Errorf("%s, %v, %d bytes: error %v, want limit %d %s", name, test.terminator, len(test.input), err, test.limit, test.origin)
+			}
+		}
+	}
+}
+
+// The limit of one terminator is not that of the next, nor of a Collector under None.
+func TestLimitDoesNotStay(t *testing.T) {
+	line := framer.Delimiter("\n")
+	input := "12345\n" + strings.Repeat("x", 50) + "123456\n12345678901\nok\n"
+	f := framer.NewFramer(strings.NewReader(input), &framer.Config{MaxMessageSize: 10})
+	for _, step := range []struct {
+		terminator framer.Terminator
+		want       string
+		limit      int64
+	}{
+		{line.Limit(5), "12345", 0},
+		{framer.Length(50).Limit(50), strings.Repeat("x", 50), 0},
+		{line.Limit(5), "", 5},
+		{line, "", 10},
+		{line.Limit(5), "ok", 0},
+	} {
+		msg, err := f.Next(step.terminator)
+		var long *framer.MessageTooLongError
+		if errors.As(err, &long) != (step.limit > 0) || long != nil && long.Limit != step.limit || string(msg) != step.want {
+			t.Errorf("%v: %q, %v", step.terminator, msg, err)
+		}
+	}
+	for _, length := range []framer.Terminator{framer.Length(20).Limit(20), framer.Length(2).Limit(5)} {
+		f = framer.NewFramer(strings.NewReader(strings.Repeat("x", 100)), &framer.Config{MaxMessageSize: 10, ReadBufferSize: 4})
+		h := &lineCollector{}
+		h.oversize = func() error { return errEnough }
+		err := errors.Join(f.SetTerminator(length), f.SetTerminator(framer.None()), f.Run(h))
+		if !errors.Is(err, errEnough) || h.Len() < 10 || h.Len() > 14 {
+			t.Errorf("None after %v: %d bytes, %v", length, h.Len(), err)
+		}
+	}
+}
+
 func TestSetTerminatorAllocatesNothing(t *testing.T) {
 	f := framer.NewFramer(strings.NewReader(""), nil)
 	kept := []framer.Terminator{
@@ -965,6 +1102,7 @@ func TestSetTerminatorAllocatesNothing(t *testing.T) {
 			f.SetTerminator(framer.Delimiter(delim)),
 			f.SetTerminator(framer.Length(length)),
 			f.SetTerminator(framer.FixedLength(length)),
+			f.SetTerminator(framer.FixedLength(length).Limit(length)),
 			f.SetTerminator(framer.LengthPrefix(framer.Prefix{Size: 4, Offset: int(length), Adjustment: -length})),
 		)
 		for _, terminator := range kept {
