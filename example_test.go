@@ -510,6 +510,26 @@ func ExampleAnyDelimiter() {
 	// "mac" <nil>
 }
 
+// A server that lets nobody smuggle a line: an end of line that is not CRLF is found,
+// and refused.
+func ExampleFramer_Matched() {
+	f := framer.NewFramer(strings.NewReader("HELO example.com\r\nMAIL FROM:<a@example.com>\n"), nil)
+	for line, err := range f.All(framer.AnyDelimiter("\r\n", "\n")) {
+		switch {
+		case err != nil:
+			fmt.Println(err)
+		case f.Matched() == "\n":
+			fmt.Println("500 5.5.2 bare LF refused")
+			return
+		default:
+			fmt.Printf("250 you said %q\n", line)
+		}
+	}
+	// Output:
+	// 250 you said "HELO example.com"
+	// 500 5.5.2 bare LF refused
+}
+
 // Records of 7 bytes.
 func ExampleFixedLength() {
 	f := framer.NewFramer(strings.NewReader("ada1815alan912"), nil)

@@ -270,6 +270,8 @@ type Framer struct {
 	usual    int         // Next: the length of the last message that was collected, at most largestPooled
 	then     *Terminator // Next: what is in force after the message that is skipped, if not nil
 
+	last lastDelimiter
+
 	// Requests of a Conn, which may come from any goroutine.
 	stop, discard atomic.Bool
 }
@@ -301,9 +303,11 @@ func (f *Framer) init(r io.Reader, cfg *Config, memory *buffers) {
 // then returns, and no other terminator was set, Run ends with that error:
 // otherwise it could collect for ever.
 func (f *Framer) SetTerminator(t Terminator) error {
-	if err := t.validate(f.maxSize); err != nil {
-		f.refused = err
-		return err
+	if !t.plain(f.maxSize) {
+		if err := t.validate(f.maxSize); err != nil {
+			f.refused = err
+			return err
+		}
 	}
 	f.changed = true
 	f.set(&t)
@@ -319,8 +323,11 @@ func (f *Framer) set(t *Terminator) {
 	if f.term.limit != t.limit {
 		f.limit = limitOr(t.limit, f.maxSize)
 	}
+	if f.last.number != f.ends {
+		f.last.number, f.last.by = f.ends, f.term.kind
+	}
 	f.term.become(t)
-	f.search.set(&f.term)
+	f.search.set(&f.term, &f.last)
 	f.restart()
 }
 
@@ -333,6 +340,16 @@ func (f *Framer) Terminator() Terminator {
 	}
 	return t
 }
+
+// Matched returns the delimiter that ended the last message, as it was given to
+// [Delimiter] or [AnyDelimiter]; of the latter it says which one it was. It is the
+// empty string if no delimiter did: the message was counted, or found by [Split], or
+// cut off by the end of the input, or there was none yet.
+//
+// During Run it is valid from FoundTerminator until the next message begins, whatever
+// terminator was set meanwhile; otherwise until the next call of Next, or the next
+// iteration of All. Matched allocates nothing.
+func (f *Framer) Matched() string { return f.last.get(f.ends, f.term.kind, f.search.at) }
 
 // restart forgets how far the current message has got.
 func (f *Framer) restart() {
@@ -478,12 +495,12 @@ func (f *Framer) lend(n int) []byte {
 
 // endMessage makes f ready for the next message.
 func (f *Framer) endMessage() {
+	f.ends++
 	if f.term.kind == kindLength {
 		f.term, f.limit = Terminator{}, f.maxSize
 	}
 	f.search.restart(&f.term)
 	f.restart()
-	f.ends++
 }
 
 // skip throws away what is known of a message that is too long.
@@ -798,6 +815,7 @@ func (f *Framer) fail(err error) error {
 // more gets more input, for when all that is buffered has been looked at.
 func (f *Framer) more() error {
 	if f.readErr == io.EOF || f.finished {
+		f.last.number, f.last.by = f.ends, kindNone
 		return f.unfinished()
 	}
 	return f.fill()

@@ -158,7 +158,7 @@ func runNext(terminator framer.Terminator, chunks []string, cfg framer.Config) o
 	var o outcome
 	for {
 		message, err := f.Next(terminator)
-		if !o.add(message, err) {
+		if !o.add(message, err, f.Matched()) {
 			return o.withoutEOF()
 		}
 	}
@@ -171,15 +171,16 @@ func runAll(terminator framer.Terminator, chunks []string, cfg framer.Config) ou
 		if o.Err != nil {
 			return outcome{Err: errors.New("All went on after an error")}
 		}
-		o.add(message, err)
+		o.add(message, err, f.Matched())
 	}
 	return o
 }
 
 // add adds what Next has returned, and reports whether to go on.
-func (o *outcome) add(message []byte, err error) bool {
+func (o *outcome) add(message []byte, err error, delim string) bool {
 	switch {
 	case err == nil:
+		o.Delims = append(o.Delims, delim)
 		o.Messages = append(o.Messages, string(message))
 	case isTooLong(err):
 		o.Messages = append(o.Messages, tooLong)
@@ -194,6 +195,55 @@ func (o *outcome) add(message []byte, err error) bool {
 func isTooLong(err error) bool {
 	var long *framer.MessageTooLongError
 	return errors.As(err, &long)
+}
+
+// Matched tells which delimiter it was, whatever terminator is set meanwhile.
+func TestMatched(t *testing.T) {
+	lines := framer.AnyDelimiter("\r\n", "\n", "\r", "end")
+	for _, size := range []int{1, 3, 0} {
+		f := framer.NewFramer(strings.NewReader("a\r\nb\nc\rdend12,34;5;6;7\nabcnotes"), &framer.Config{ReadBufferSize: size})
+		if got := f.Matched(); got != "" {
+			t.Errorf("before the first message: %q", got)
+		}
+		for i, step := range []struct {
+			terminator framer.Terminator
+			want       string
+		}{
+			{lines, "\r\n"}, {lines, "\n"}, {lines, "\r"}, {lines, "end"},
+			{framer.Length(2), ""}, {framer.Delimiter(","), ","}, {framer.Delimiter(";"), ";"}, {framer.Delimiter(";"), ";"},
+			{framer.AnyDelimiter(",", ";"), ";"}, {lines, "\n"}, {framer.FixedLength(3), ""}, {framer.Delimiter("t"), "t"},
+		} {
+			msg, err := f.Next(step.terminator)
+			got := f.Matched()
+			// Whatever follows, the last message has ended as it did.
+			if err := errors.Join(f.SetTerminator(framer.Delimiter("x")), f.SetTerminator(framer.AnyDelimiter("x", "y")), f.SetTerminator(framer.Length(2))); err != nil {
+				t.Fatal(err)
+			}
+			if again := f.Matched(); got != step.want || again != got || err != nil {
+				t.Fatalf("buffer of %d, message %d, %q: matched %q, later %q, want %q; %v", size, i, msg, got, again, step.want, err)
+			}
+		}
+		for _, want := range []error{io.ErrUnexpectedEOF, io.ErrUnexpectedEOF} {
+			if _, err := f.Next(framer.Delimiter("x")); err != want || f.Matched() != "" {
+				t.Errorf("at the end: matched %q, %v", f.Matched(), err)
+			}
+		}
+	}
+}
+
+// What Matched returns is the string that the Terminator has.
+func TestMatchedAllocatesNothing(t *testing.T) {
+	f := framer.NewFramer(&roundReader{data: "a\r\nb\n"}, nil)
+	lines := []framer.Terminator{framer.AnyDelimiter("\r\n", "\n"), framer.Delimiter("\n"), framer.Delimiter("b\n")}
+	next := 0
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := f.Next(lines[next]); err != nil || !strings.HasSuffix(f.Matched(), "\n") {
+			t.Fatalf("matched %q, %v", f.Matched(), err)
+		}
+		next = (next + 1) % len(lines)
+	}); n > 0 && !framer.UnderRace {
+		t.Errorf("%v allocations", n)
+	}
 }
 
 func TestStylesMixed(t *testing.T) {

@@ -30,7 +30,11 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 		f.refused = nil // t counts
 	}
 	if t.kind != f.term.kind || t != f.term || f.skipping { // the kind first: it is faster
-		if err := t.validate(f.maxSize); err != nil || f.skipping {
+		var err error
+		if !t.plain(f.maxSize) {
+			err = t.validate(f.maxSize)
+		}
+		if err != nil || f.skipping {
 			if err := f.setLater(t, err); err != nil {
 				return nil, err
 			}

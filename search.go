@@ -29,6 +29,51 @@ type search struct {
 	// message still lacks beyond the bytes that were found already.
 	remaining int64
 	counting  bool
+
+	// AnyDelimiter: where the delimiter that was found lies in the set.
+	at int
+}
+
+// A lastDelimiter is the delimiter that ended the last message. It is worked out when
+// somebody asks, from the Terminator in force; what that was before is noted only when
+// another one is set.
+type lastDelimiter struct {
+	delim string // the last Delimiter that was set
+	set   string // the last AnyDelimiter, see encodeDelimiters
+
+	// What ended the message with this number.
+	number int64
+	by     terminatorKind // kindDelimiter: delim; kindAnyDelimiter: one of set; kindKept: kept; others: none
+	kept   string
+}
+
+// kindKept is for a delimiter whose Terminator is not the last one of its kind.
+const kindKept = ^terminatorKind(0)
+
+// get returns what ended the last message, which has this number, where a Terminator of
+// this kind is in force. If it was one of set, it lies there at at.
+func (d *lastDelimiter) get(number int64, kind terminatorKind, at int) string {
+	if d.number == number {
+		kind = d.by
+	}
+	switch kind {
+	case kindDelimiter:
+		return d.delim
+	case kindAnyDelimiter:
+		delim, _ := cutDelimiter(d.set[at:])
+		return delim
+	case kindKept:
+		return d.kept
+	}
+	return ""
+}
+
+// keep is called before delim or set changes.
+func (d *lastDelimiter) keep(at int) {
+	if d.by == kindDelimiter || d.by == kindAnyDelimiter {
+		d.kept = d.get(d.number, d.by, at)
+		d.by = kindKept
+	}
 }
 
 // A span is what a search found in the unread input: skip bytes that nobody
@@ -40,17 +85,24 @@ type span struct {
 }
 
 // set makes s ready for t.
-func (s *search) set(t *Terminator) {
+func (s *search) set(t *Terminator, last *lastDelimiter) {
 	switch t.kind {
 	case kindDelimiter:
 		if s.pattern == nil {
 			s.pattern = s.short[:0]
 		}
 		if string(s.pattern) != t.delim { // it is often the same again, after a Length
+			last.keep(s.at)
+			last.delim = t.delim
 			s.pattern = append(s.pattern[:0], t.delim...)
 			s.border = s.border[:0]
 		}
 	case kindAnyDelimiter:
+		if last.set == t.delim {
+			break
+		}
+		last.keep(s.at)
+		last.set = t.delim
 		s.first = [8]uint32{}
 		for set := t.delim; set != ""; {
 			var delim string
@@ -172,11 +224,12 @@ func (s *search) anyDelimiter(set string, data []byte, atEOF bool) span {
 		if s.first[c>>5]&(1<<(c&31)) == 0 {
 			continue
 		}
-		n, undecided := matchAny(set, data[i:], atEOF)
+		n, at, undecided := matchAny(set, data[i:], atEOF)
 		if undecided {
 			return span{data: i}
 		}
 		if n > 0 {
+			s.at = at
 			return span{data: i, drop: n, found: true}
 		}
 	}
@@ -184,20 +237,22 @@ func (s *search) anyDelimiter(set string, data []byte, atEOF bool) span {
 }
 
 // matchAny returns the length of the longest delimiter of set that data begins
-// with. It is undecided where data ends before a longer one is excluded.
-func matchAny(set string, data []byte, atEOF bool) (n int, undecided bool) {
-	for set != "" {
+// with, and where it lies in set. It is undecided where data ends before a longer one
+// is excluded.
+func matchAny(set string, data []byte, atEOF bool) (n, at int, undecided bool) {
+	for rest := set; rest != ""; {
+		at = len(set) - len(rest)
 		var delim string
-		delim, set = cutDelimiter(set)
+		delim, rest = cutDelimiter(rest)
 		if len(data) >= len(delim) {
 			if string(data[:len(delim)]) == delim {
-				return len(delim), false
+				return len(delim), at, false
 			}
 		} else if !atEOF && delim[:len(data)] == string(data) {
-			return 0, true
+			return 0, 0, true
 		}
 	}
-	return 0, false
+	return 0, 0, false
 }
 
 // header reads the header of a LengthPrefix message. When it is complete, s

@@ -66,6 +66,7 @@ func Delimiter(delim string) Terminator {
 
 // AnyDelimiter ends a message at the first occurrence of any of delims: the
 // earliest match counts, and of those that begin at the same byte the longest.
+// [Framer.Matched] tells which one it was.
 //
 // Where one delimiter begins with another, as "\r\n" does with "\r", the shorter
 // one is found only when the byte after it, or the end of the input, has
@@ -229,6 +230,18 @@ func (t Terminator) String() string {
 // larger parts would wait until all of them are stored.
 func (t *Terminator) become(u *Terminator) {
 	t.kind, t.n, t.limit, t.delim, t.split = u.kind, u.n, u.limit, u.delim, u.split
+}
+
+// plain reports whether t is of the two commonest kinds, and makes sense: validate,
+// which takes longer, would have nothing to say.
+func (t *Terminator) plain(maxSize int64) bool {
+	switch t.kind {
+	case kindDelimiter:
+		return 0 < len(t.delim) && len(t.delim) <= math.MaxInt32
+	case kindLength:
+		return 0 <= t.n && t.n <= maxSize && t.limit == 0
+	}
+	return false
 }
 
 // validate says whether t makes sense, where MaxMessageSize is maxSize.

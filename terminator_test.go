@@ -50,13 +50,14 @@ func (r rule) limitOr(limit int64) int64 {
 type cutting struct {
 	message string // as far as it has come
 	after   string // the input after the message
+	delim   string // that ended the message, as Matched tells
 	size    int64  // of the message, as far as it is known
 	err     error  // nil, or why the message is not complete
 }
 
 // complete cuts a message of n bytes, with drop bytes after it.
 func complete(rest string, n, drop int) cutting {
-	return cutting{message: rest[:n], after: rest[n+drop:], size: int64(n)}
+	return cutting{message: rest[:n], delim: rest[n : n+drop], after: rest[n+drop:], size: int64(n)}
 }
 
 // unfinished is for a rest without an end.
@@ -139,7 +140,7 @@ func scanWordsRule() rule {
 		case i < 0:
 			return complete(rest, len(rest), 0)
 		}
-		return complete(rest, i, 1)
+		return cutting{message: rest[:i], after: rest[i+1:], size: int64(i)}
 	}}
 }
 
@@ -221,12 +222,14 @@ type outcome struct {
 	Messages []string // tooLong in place of those that are
 	Tail     string   // of the unfinished message
 	Err      error
+	Delims   []string // that ended the messages, but for those that are too long
 }
 
 const tooLong = "(too long)"
 
 func (o outcome) equal(p outcome) bool {
-	return diffStrings(o.Messages, p.Messages) == "" && o.Tail == p.Tail && o.Err == p.Err
+	return diffStrings(o.Messages, p.Messages) == "" && o.Tail == p.Tail && o.Err == p.Err &&
+		(o.Delims == nil || p.Delims == nil || slices.Equal(o.Delims, p.Delims))
 }
 
 // A program is the rules of a conversation: each message is under the next one.
@@ -264,6 +267,7 @@ func (p program) outcome(input string, limit int64) outcome {
 		}
 		if !long {
 			o.Messages = append(o.Messages, c.message)
+			o.Delims = append(o.Delims, c.delim)
 			k++
 		}
 		input = c.after
@@ -288,7 +292,7 @@ func (p program) run(r io.Reader, cfg framer.Config) outcome {
 	if errors.Is(err, framer.ErrBadPrefix) {
 		err = framer.ErrBadPrefix
 	}
-	return outcome{h.messages, string(h.current), err}
+	return outcome{h.messages, string(h.current), err, h.delims}
 }
 
 type programHandler struct {
@@ -297,6 +301,7 @@ type programHandler struct {
 	cfg      framer.Config
 	found    int
 	messages []string
+	delims   []string
 	current  []byte
 }
 
@@ -318,9 +323,16 @@ func (h *programHandler) FoundTerminator() error {
 	h.messages = append(h.messages, string(h.current))
 	h.current = h.current[:0]
 	h.found++
+	delim := h.f.Matched()
 	if h.found < len(h.program) {
-		return h.f.SetTerminator(h.program[h.found].terminator)
+		if err := h.f.SetTerminator(h.program[h.found].terminator); err != nil {
+			return err
+		}
 	}
+	if again := h.f.Matched(); again != delim {
+		return fmt.Errorf("Matched is %q, and then %q", delim, again)
+	}
+	h.delims = append(h.delims, delim)
 	return nil
 }
 
