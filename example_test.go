@@ -430,6 +430,36 @@ func ExampleFramer_Next() {
 	// Output: "Hello,\r\nyou!" <nil>
 }
 
+// An upload of any size goes where it belongs, and never lies in memory.
+func ExampleFramer_NextReader() {
+	f := framer.NewFramer(strings.NewReader("STORE 11\r\nhello worldQUIT\r\n"), nil)
+	line := framer.Delimiter("\r\n")
+	command, err := f.Next(line)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	size, err := strconv.ParseInt(strings.TrimPrefix(string(command), "STORE "), 10, 64)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	upload, err := f.NextReader(framer.Length(size))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var file strings.Builder // any io.Writer
+	n, err := io.Copy(&file, upload)
+	fmt.Println(n, err, file.String())
+
+	command, err = f.Next(line)
+	fmt.Println(string(command), err)
+	// Output:
+	// 11 <nil> hello world
+	// QUIT <nil>
+}
+
 // A line that is not complete comes with an error.
 func ExampleFramer_All() {
 	const log = "first\nsecond\nthi"

@@ -27,7 +27,7 @@
 //
 //   - a [Terminator] says how a message ends;
 //   - a [Framer] divides what an [io.Reader] gives into messages, for a
-//     [Handler], or one by one with Next and All;
+//     [Handler], or one by one with Next, NextReader and All;
 //   - a [Producer] makes outgoing bytes when there is room for them;
 //   - a [Conn] runs a Handler on a [net.Conn] and queues what it pushes;
 //   - a [Server] accepts connections, knows them, and shuts them down.
@@ -225,8 +225,9 @@ func (c *Collector) Reset() { c.message.reset(nil) }
 // anything: a connection, a file, a pipe, a serial line. Its methods must be
 // called from one goroutine at a time.
 //
-// There are three styles. Run feeds a [Handler]. Next returns the next message
-// under a terminator of its own. All ranges over the messages. They may be mixed:
+// There are several styles. Run feeds a [Handler]. Next returns the next message
+// under a terminator of its own, NextReader a reader of it. All ranges over the
+// messages. They may be mixed:
 // bytes that one call has buffered are there for the next. A panic of a Handler
 // passes through Run; in a [Conn] it becomes a [PanicError].
 type Framer struct {
@@ -270,10 +271,11 @@ type Framer struct {
 	usual    int         // Next: the length of the last message that was collected, at most largestPooled
 	then     *Terminator // Next: what is in force after the message that is skipped, if not nil
 
-	last lastDelimiter
-
 	// Requests of a Conn, which may come from any goroutine.
 	stop, discard atomic.Bool
+
+	reader *messageReader // NextReader: the one that is valid, if not nil
+	last   lastDelimiter
 }
 
 // NewFramer returns a Framer that reads from r, with the ReadBufferSize and the
@@ -335,6 +337,9 @@ func (f *Framer) set(t *Terminator) {
 // of what remains.
 func (f *Framer) Terminator() Terminator {
 	t := f.term
+	if t.limit == lifted {
+		t.limit = 0
+	}
 	if t.kind == kindLength {
 		t.n = f.search.remaining + int64(f.known)
 	}
@@ -347,8 +352,9 @@ func (f *Framer) Terminator() Terminator {
 // cut off by the end of the input, or there was none yet.
 //
 // During Run it is valid from FoundTerminator until the next message begins, whatever
-// terminator was set meanwhile; otherwise until the next call of Next, or the next
-// iteration of All. Matched allocates nothing.
+// terminator was set meanwhile; otherwise until the next call of Next or NextReader, or
+// the next iteration of All. Of a message that NextReader has begun it is known when its
+// reader has returned [io.EOF]. Matched allocates nothing.
 func (f *Framer) Matched() string { return f.last.get(f.ends, f.term.kind, f.search.at) }
 
 // restart forgets how far the current message has got.
@@ -384,7 +390,7 @@ func (f *Framer) next() (p part, ok bool, err error) {
 			f.skip()
 			continue
 		}
-		p, err := f.take()
+		p, err := f.take(f.pieceSize)
 		return p, err == nil, err
 	}
 }
@@ -455,15 +461,16 @@ func (f *Framer) countTooLong(n int, data []byte) error {
 	return f.tooLong(seen, data)
 }
 
-// take returns a part of what is known, with everything in f as it is after it.
-func (f *Framer) take() (part, error) {
+// take returns a part of what is known, of most bytes if it is no token, with
+// everything in f as it is after it.
+func (f *Framer) take(most int) (part, error) {
 	if f.token != nil {
 		p := part{data: f.token[:len(f.token):len(f.token)]}
 		f.token = nil
 		f.endMessage()
 		return p, nil
 	}
-	n := min(f.known, f.pieceSize)
+	n := min(f.known, most)
 	if f.term.kind != kindNone {
 		if room := f.limit - f.size; int64(n) > room {
 			if room <= 0 {
@@ -707,12 +714,14 @@ func (f *Framer) unfinished() error {
 // Run reads until the end of the input and gives what it reads to h. It returns
 // nil if the input ended after a whole message, or under [None], and
 // [io.ErrUnexpectedEOF] if it ended in the middle of one; before that, h is
-// given all that has come. Run returns any other error of the reader or of h as
+// given all that has come. What NextReader has left unread is skipped first. Run
+// returns any other error of the reader or of h as
 // it is, a [*MessageTooLongError] for a message above MaxMessageSize or its own
 // Limit, an error
 // that is [ErrBadPrefix] for a senseless header, and that of SetTerminator for a
 // terminator that was refused and not replaced, also before Run.
 func (f *Framer) Run(h Handler) error {
+	f.closeReader()
 	complete, _ := h.(ReadCompleteHandler)
 	for {
 		if err := f.runShort(h); err != nil {

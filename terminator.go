@@ -177,6 +177,9 @@ func (t Terminator) Limit(n int64) Terminator {
 	return t
 }
 
+// lifted is the limit of a Terminator that has none of its own, for NextReader.
+const lifted = math.MinInt64
+
 // limitOr returns the limit for messages of a Terminator that has limit, where
 // maxSize is MaxMessageSize.
 func limitOr(limit, maxSize int64) int64 {

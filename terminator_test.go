@@ -437,12 +437,15 @@ func checkEveryCut(t *testing.T, p program, input string, limits ...int64) {
 	}
 }
 
-func TestTerminators(t *testing.T) {
-	tests := []struct {
-		rule     rule
-		alphabet string
-		length   int // of the longest input
-	}{
+// A terminatorTest has the inputs that are telling for a rule.
+type terminatorTest struct {
+	rule     rule
+	alphabet string
+	length   int // of the longest input
+}
+
+func terminatorTests() []terminatorTest {
+	return []terminatorTest{
 		{noneRule(), "ab", 4},
 		{delimiterRule("\n"), "x\n", 6},
 		{delimiterRule("\r\n"), "x\r\n", 5},
@@ -468,7 +471,10 @@ func TestTerminators(t *testing.T) {
 		{prefixRule(framer.Prefix{Size: framer.Uvarint}), "\x00\x02\x80", 5},
 		{prefixRule(framer.Prefix{Size: framer.Uvarint, Keep: true}), "\x00\x02\x81", 5},
 	}
-	for _, test := range tests {
+}
+
+func TestTerminators(t *testing.T) {
+	for _, test := range terminatorTests() {
 		t.Run(test.rule.terminator.String(), func(t *testing.T) {
 			t.Parallel()
 			for input := range inputs(test.alphabet, test.length) {
