@@ -560,6 +560,21 @@ func ExampleFramer_Matched() {
 	// 500 5.5.2 bare LF refused
 }
 
+// A mail comes in lines up to a lone dot. The dot that begins a line was doubled.
+func ExampleDotBlock() {
+	f := framer.NewFramer(strings.NewReader("Subject: dots\r\n\r\n..gitignore\r\n.\r\n.\r\nQUIT\r\n"), nil)
+	for range 2 {
+		mail, err := f.Next(framer.DotBlock())
+		fmt.Printf("%q %v\n", mail, err)
+	}
+	line, err := f.Next(framer.Delimiter("\r\n"))
+	fmt.Printf("%q %v\n", line, err)
+	// Output:
+	// "Subject: dots\r\n\r\n.gitignore\r\n" <nil>
+	// "" <nil>
+	// "QUIT" <nil>
+}
+
 // Records of 7 bytes.
 func ExampleFixedLength() {
 	f := framer.NewFramer(strings.NewReader("ada1815alan912"), nil)

@@ -124,10 +124,11 @@ func TestStylesAgree(t *testing.T) {
 		fixedLengthRule(3),
 		scanLinesRule(),
 		prefixRule(framer.Prefix{Size: 1, Adjustment: -'a', Keep: true}),
+		dotBlockRule(),
 	}
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		chunks := randomChunks(random, "aabbb\n", random.IntN(100))
+		chunks := randomChunks(random, "aabbb\n.\r", random.IntN(100))
 		r := rules[random.IntN(len(rules))]
 		cfg := framer.Config{ReadBufferSize: 1 + random.IntN(10), MaxMessageSize: 3 + random.Int64N(30)}
 		handled := program{r}.run(newChunkReader(chunks...), cfg)
@@ -952,6 +953,11 @@ func linearCases() []linearCase {
 		{"almost the delimiter again and again", framer.Delimiter(as(1000) + "b"), strings.Repeat(as(1000)+"c", size/1001), 0},
 		{"half of the input is the delimiter", framer.Delimiter(half + "b"), as(size-1) + "b", 1},
 		{"a huge delimiter", framer.Delimiter(half), as(size), 2},
+		{"empty blocks", framer.DotBlock(), strings.Repeat(".\r\n", size/3), size / 3},
+		{"lines of dots", framer.DotBlock(), strings.Repeat("..\r\n", size/4), 0},
+		{"dots", framer.DotBlock(), strings.Repeat(".", size), 0},
+		{"empty lines", framer.DotBlock(), strings.Repeat("\r\n", size/2), 0},
+		{"almost a lone dot", framer.DotBlock(), strings.Repeat(".\r\r\n", size/4), 0},
 		{"no delimiter", framer.Delimiter("\r\n"), as(size), 0},
 		{"always the beginning of the delimiter", framer.Delimiter("\r\n"), strings.Repeat("\r", size), 0},
 	}
@@ -1216,7 +1222,7 @@ func (s *source) rule(limit int64) rule {
 	if limit >= 0 {
 		longest = int(limit)
 	}
-	switch s.next(7) {
+	switch s.next(8) {
 	case 0:
 		return lengthRule(int64(s.next(longest + 1)))
 	case 1:
@@ -1229,6 +1235,8 @@ func (s *source) rule(limit int64) rule {
 		return scanLinesRule()
 	case 5:
 		return noneRule()
+	case 7:
+		return dotBlockRule()
 	}
 	return delimiterRule(s.text(8))
 }
@@ -1284,6 +1292,30 @@ func FuzzSplit(f *testing.F) {
 			p = append(p, s.rule(limit))
 		}
 		compareWithNaive(t, p, input, seed, limit)
+	})
+}
+
+// FuzzDotBlock compares the outcome of any input with that of the naive rule, however it
+// is cut, and reads what was written for its lines.
+func FuzzDotBlock(f *testing.F) {
+	f.Add("a\r\n..b\r\n.\r\n.\r\nc", uint64(1), uint8(0))
+	f.Add("a\n.\nb\r\n.\nc\n.\r\n.\r\n", uint64(2), uint8(5))
+	f.Add(".\r\r\n..\r\n.\r", uint64(3), uint8(1))
+	f.Add("\r\n\r\n.\r\n.", uint64(4), uint8(3))
+	f.Fuzz(func(t *testing.T, input string, seed uint64, n uint8) {
+		r := dotBlockRule()
+		compareWithNaive(t, program{r}, input, seed, fuzzLimit(n))
+		written := dotBlock(strings.Split(input, "\r\n"))
+		compareWithNaive(t, program{r}, written, seed, fuzzLimit(n))
+		for _, chunks := range [][]string{{written}, bytewise(written)} {
+			want := outcome{Messages: []string{input + "\r\n"}, Delims: []string{".\r\n"}}
+			if got := runNext(r.terminator, chunks, framer.Config{MaxMessageSize: -1}); !got.equal(want) {
+				t.Errorf("%q, written as %q: %+q", input, chunks, got)
+			}
+			if got := runNextReader(r.terminator, chunks, framer.Config{}, 1+int(seed%20)); !got.equal(want) {
+				t.Errorf("%q, written as %q, by NextReader: %+q", input, chunks, got)
+			}
+		}
 	})
 }
 

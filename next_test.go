@@ -427,6 +427,7 @@ func TestNextReaderLeavesNothing(t *testing.T) {
 		{framer.LengthPrefix(framer.Prefix{Size: 1}), "\x0a0123456789"},
 		{framer.LengthPrefix(framer.Prefix{Size: 1, Keep: true}), "\x0a0123456789"},
 		{split, "0123456789\r\n"},
+		{framer.DotBlock(), "..2345\r\n..0\r\n.\r\n"},
 		{framer.Delimiter("\n").Limit(5), "0123456789\n"},
 		{framer.LengthPrefix(framer.Prefix{Size: 1}).Limit(20), "\x0a0123456789"},
 	} {

@@ -16,7 +16,8 @@ import (
 type search struct {
 	// Delimiter: the last matched bytes that were searched are the first ones of
 	// pattern. border[k] is the length of the longest proper prefix of pattern
-	// that ends pattern[:k]; it is made when first needed.
+	// that ends pattern[:k]; it is made when first needed. (DotBlock: matched is
+	// where in a line the next byte is.)
 	pattern []byte
 	matched int
 	border  []int32
@@ -64,6 +65,8 @@ func (d *lastDelimiter) get(number int64, kind terminatorKind, at int) string {
 		return delim
 	case kindKept:
 		return d.kept
+	case kindDotBlock:
+		return loneDot
 	}
 	return ""
 }
@@ -136,8 +139,65 @@ func (s *search) next(t *Terminator, data []byte, atEOF bool) (span, error) {
 		return s.count(data), nil
 	case kindLength, kindFixedLength:
 		return s.count(data), nil
+	case kindDotBlock:
+		return s.dotBlock(data, atEOF), nil
 	}
 	return span{data: len(data)}, nil
+}
+
+// loneDot is the line that ends a DotBlock.
+const loneDot = ".\r\n"
+
+// Where in a line of a DotBlock a byte is.
+const (
+	atBeginning = iota
+	inLine
+	afterCR
+)
+
+// dotBlock searches up to the next line that begins with a dot. Its beginning is held
+// back until it is known whether it is the last one.
+func (s *search) dotBlock(data []byte, atEOF bool) (sp span) {
+	if s.matched == atBeginning && len(data) > 0 && data[0] == '.' {
+		n := min(len(data), len(loneDot))
+		switch {
+		case string(data[:n]) != loneDot[:n]:
+		case n == len(loneDot):
+			return span{drop: n, found: true}
+		case !atEOF:
+			return span{}
+		}
+		sp.skip = 1
+		s.matched = inLine
+	}
+	sp.data = s.lines(data[sp.skip:])
+	if rest := data[sp.skip+sp.data:]; len(rest) >= len(loneDot) && string(rest[:len(loneDot)]) == loneDot {
+		sp.drop, sp.found = len(loneDot), true
+	}
+	return sp
+}
+
+// lines returns the length of what lies before the next line that begins with a dot,
+// where data does not begin with such a line.
+func (s *search) lines(data []byte) int {
+	if s.matched == afterCR && len(data) > 0 && data[0] == '\n' && (len(data) == 1 || data[1] == '.') {
+		s.matched = atBeginning
+		return 1
+	}
+	i := bytes.Index(data, []byte("\r\n."))
+	switch last := len(data) - 1; {
+	case i >= 0:
+		s.matched = atBeginning
+		return i + len("\r\n")
+	case last < 0:
+	case data[last] == '\r':
+		s.matched = afterCR
+	case last > 0 && data[last] == '\n' && data[last-1] == '\r':
+		s.matched = atBeginning
+	default:
+		s.matched = inLine
+	}
+	return len(data)
 }
 
 func (s *search) count(data []byte) span {

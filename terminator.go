@@ -41,6 +41,7 @@ const (
 	kindFixedLength
 	kindLengthPrefix
 	kindSplit
+	kindDotBlock
 )
 
 // kindShift is the number of the lowest bit of a kind. Those below are for a
@@ -60,6 +61,10 @@ func None() Terminator { return Terminator{} }
 //
 // The match is exact. Delimiter("\r\n") does not accept a bare "\n"; a protocol
 // that must be lenient says so with [AnyDelimiter].
+//
+// Delimiter("\r\n.\r\n") is not how texts of SMTP and its kin end: an empty text, whose
+// first CRLF is that of the command before, would never end, the last line would lose
+// its CRLF, and the dots that were doubled would stay. That is [DotBlock].
 func Delimiter(delim string) Terminator {
 	return Terminator{kind: kindDelimiter, delim: delim}
 }
@@ -139,6 +144,21 @@ func LengthPrefix(p Prefix) Terminator {
 	return Terminator{kind: kindLengthPrefix | terminatorKind(f), n: p.Adjustment}
 }
 
+// DotBlock ends a message at a line that has nothing but a dot, as the texts of SMTP,
+// NNTP and POP3 end (RFC 5321, section 4.5.2; RFC 3977, section 3.1.1). The message is
+// the lines before it, each with its CRLF. The first dot of a line that begins with one
+// is taken away. If the first line is the lone dot, the message is empty. The first byte
+// under a DotBlock begins a line.
+//
+// A line ends in CRLF and in nothing else: a bare LF or CR is a byte of the line, and is
+// given as it is. Neither "\n.\n" nor "\n.\r\n" nor "\r\n.\n" ends the message: whoever
+// takes one for an end lets a mail smuggle another one in (CVE-2023-51764). A protocol
+// that must refuse such lines finds them in the message.
+//
+// The dots that are taken away, and the last line, do not count for the limit of the
+// message. [Framer.Matched] is ".\r\n".
+func DotBlock() Terminator { return Terminator{kind: kindDotBlock} }
+
 // Split ends messages where f, a split function as used by [bufio.Scanner],
 // finds its tokens. A token is given to the handler in one piece, whatever its
 // size; empty tokens, if not nil, are empty messages; bytes that f advances over
@@ -166,7 +186,7 @@ func Split(f bufio.SplitFunc) Terminator {
 // So one kind of message can be longer than all others:
 //
 //	command := framer.Delimiter("\r\n").Limit(512)
-//	mail := framer.Length(n).Limit(20 << 20)
+//	mail := framer.DotBlock().Limit(20 << 20)
 //
 // Two Terminators with the same limit are equal, if they were before. Limit
 // allocates nothing.
@@ -225,6 +245,8 @@ func (t Terminator) String() string {
 		})
 	case kindSplit:
 		return "Split(func)"
+	case kindDotBlock:
+		return "DotBlock()"
 	}
 	return "None()"
 }

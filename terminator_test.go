@@ -144,6 +144,27 @@ func scanWordsRule() rule {
 	}}
 }
 
+func dotBlockRule() rule {
+	return rule{terminator: framer.DotBlock(), cut: func(rest string) cutting {
+		if rest == "" {
+			return unfinished(rest)
+		}
+		var message strings.Builder
+		for {
+			line, after, found := strings.Cut(rest, "\r\n")
+			switch {
+			case !found:
+				message.WriteString(strings.TrimPrefix(line, "."))
+				return cutting{message: message.String(), size: int64(message.Len()), err: io.ErrUnexpectedEOF}
+			case line == ".":
+				return cutting{message: message.String(), delim: ".\r\n", after: after, size: int64(message.Len())}
+			}
+			message.WriteString(strings.TrimPrefix(line, ".") + "\r\n")
+			rest = after
+		}
+	}}
+}
+
 func prefixRule(p framer.Prefix) rule {
 	return rule{terminator: framer.LengthPrefix(p), cut: func(rest string) cutting {
 		header, length, err := naiveHeader(p, rest)
@@ -458,6 +479,8 @@ func terminatorTests() []terminatorTest {
 		{anyDelimiterRule("ba", "aab", "aabb"), "ab", 6},
 		{anyDelimiterRule("bb", "abaa"), "ab", 6},
 		{scanLinesRule(), "x\r\n", 5},
+		{dotBlockRule(), ".\r\n", 6},
+		{dotBlockRule(), "x.\r\n", 5},
 		{scanWordsRule(), "x ", 6},
 		{prefixRule(framer.Prefix{Size: 1}), "\x00\x01\x02", 5},
 		{prefixRule(framer.Prefix{Size: 1, Keep: true}), "\x00\x01\x02", 5},
@@ -545,6 +568,8 @@ func TestDataIsGivenEarly(t *testing.T) {
 		{framer.LengthPrefix(framer.Prefix{Size: 2, Keep: true}), []string{"\x00", "\x01", "b\x00"},
 			[]string{"", "\x00\x01", "\x00\x01b|", "\x00\x01b|\x00"}},
 		{framer.Split(bufio.ScanLines), []string{"a", "b\nc"}, []string{"", "ab|", "ab|c|"}},
+		{framer.DotBlock(), []string{"a\r", "\n", ".", "\r", "\n", ".", "b", "\r\n", ".\r", "x"},
+			[]string{"a\r", "a\r\n", "a\r\n", "a\r\n", "a\r\n|", "a\r\n|", "a\r\n|b", "a\r\n|b\r\n", "a\r\n|b\r\n", "a\r\n|b\r\n\rx", "a\r\n|b\r\n\rx"}},
 	}
 	for _, test := range tests {
 		r := newChunkReader(test.chunks...)
@@ -874,6 +899,8 @@ func TestTerminatorComparable(t *testing.T) {
 		framer.LengthPrefix(framer.Prefix{Size: 2, Adjustment: 1}),
 		lines,
 		framer.Split(bufio.ScanLines),
+		framer.DotBlock(),
+		framer.DotBlock().Limit(1),
 		framer.Delimiter("a").Limit(1),
 		framer.Delimiter("a").Limit(2),
 		framer.Delimiter("a").Limit(-1),
@@ -894,6 +921,7 @@ func TestTerminatorComparable(t *testing.T) {
 		framer.Length(1),
 		framer.LengthPrefix(framer.Prefix{Size: 2, Offset: 1}),
 		lines,
+		framer.DotBlock(),
 		framer.None().Limit(1),
 		framer.Delimiter("a").Limit(1).Limit(0),
 		framer.Delimiter("a").Limit(1).Limit(2),
@@ -923,6 +951,7 @@ func TestTerminatorString(t *testing.T) {
 			"LengthPrefix({Size:4 LittleEndian:false Offset:2 Adjustment:-6 Keep:true})",
 		},
 		{framer.Split(bufio.ScanLines), "Split(func)"},
+		{framer.DotBlock(), "DotBlock()"},
 		{framer.Delimiter("\r\n").Limit(512), `Delimiter("\r\n").Limit(512)`},
 		{framer.Split(bufio.ScanLines).Limit(-5), "Split(func).Limit(-1)"},
 		{framer.None().Limit(5), "None()"},
@@ -1006,6 +1035,38 @@ func TestLimitOfLength(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What ends a text for some implementations, and not for others, does not end it here.
+func TestDotBlockIsStrict(t *testing.T) {
+	for _, text := range []string{
+		"\n.\n", "\n.\r\n", "\r\n.\n", "\r\n.\r", "\r.\r\n", "\r.\r", "\r\n.\r\r\n", "\r\n\x00.\r\n",
+		"\r\n. \r\n", "\r\n.\x00\r\n", "\r\r\n.\n", "\n\r.\r\n", "\r\n..\r\n", "\r\n.\n.\r\n", "\r\n.\r.\r\n",
+	} {
+		input := "a" + text + "MAIL FROM:<admin@example.com>\r\n.\r\nQUIT\r\n"
+		want := strings.TrimSuffix(strings.ReplaceAll(input, "\r\n.", "\r\n"), "\r\nQUIT\r\n")
+		for chunks := range cuts(input) {
+			f := framer.NewFramer(newChunkReader(chunks...), nil)
+			if msg, err := f.Next(framer.DotBlock()); string(msg) != want || err != nil {
+				t.Fatalf("%q: %q, %v, want %q", chunks, msg, err, want)
+			}
+			if line, err := f.Next(framer.Delimiter("\r\n")); string(line) != "QUIT" || err != nil {
+				t.Fatalf("%q, and then %q, %v", chunks, line, err)
+			}
+		}
+	}
+}
+
+// dotBlock writes lines as a sender of them does.
+func dotBlock(lines []string) string {
+	var b strings.Builder
+	for _, line := range lines {
+		if strings.HasPrefix(line, ".") {
+			b.WriteByte('.')
+		}
+		b.WriteString(line + "\r\n")
+	}
+	return b.String() + ".\r\n"
 }
 
 // A limit that a terminator has of its own is in place of MaxMessageSize.
@@ -1120,6 +1181,7 @@ func TestSetTerminatorAllocatesNothing(t *testing.T) {
 			f.SetTerminator(framer.Delimiter(delim)),
 			f.SetTerminator(framer.Length(length)),
 			f.SetTerminator(framer.FixedLength(length)),
+			f.SetTerminator(framer.DotBlock()),
 			f.SetTerminator(framer.FixedLength(length).Limit(length)),
 			f.SetTerminator(framer.LengthPrefix(framer.Prefix{Size: 4, Offset: int(length), Adjustment: -length})),
 		)
@@ -1190,7 +1252,7 @@ func TestGreatestSizes(t *testing.T) {
 	for _, n := range []int64{1, math.MaxInt32, math.MaxInt32 + 1, math.MaxUint32 + 1, math.MaxInt64} {
 		terminators = append(terminators, framer.Length(n), framer.FixedLength(n))
 	}
-	terminators = append(terminators, framer.None(), framer.Delimiter("xyz"), framer.AnyDelimiter("x", "xyz"), framer.Split(scanCommas))
+	terminators = append(terminators, framer.None(), framer.Delimiter("xyz"), framer.AnyDelimiter("x", "xyz"), framer.Split(scanCommas), framer.DotBlock())
 	inputs := []string{
 		strings.Repeat("\xff", 20), strings.Repeat("\x00", 20), "\x7f" + strings.Repeat("\xff", 20), "\x80" + strings.Repeat("\x00", 20),
 		strings.Repeat("\xff", 7) + "\x7f" + strings.Repeat("\xff", 20), strings.Repeat("\xff", 9) + "\x01xxxxxxxxxxxx",
