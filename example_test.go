@@ -614,6 +614,19 @@ func ExamplePrefix() {
 	// X ""
 }
 
+// The same Prefix is for sending, too.
+func ExamplePrefix_AppendLength() {
+	postgres := framer.Prefix{Size: 4, Offset: 1, Adjustment: -4}
+	const query = "select 1\x00"
+	msg, err := postgres.AppendLength([]byte("Q"), int64(len(query)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%q\n", append(msg, query...))
+	// Output: "Q\x00\x00\x00\rselect 1\x00"
+}
+
 // Every split function for a bufio.Scanner is a terminator.
 func ExampleSplit() {
 	f := framer.NewFramer(strings.NewReader("  to be\tor not "), nil)

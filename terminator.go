@@ -98,7 +98,8 @@ func FixedLength(n int64) Terminator { return Terminator{kind: kindFixedLength, 
 const Uvarint = -1
 
 // A Prefix describes a header that carries the length of the message behind it:
-// Offset bytes of anything, then the length field. See [LengthPrefix].
+// Offset bytes of anything, then the length field. See [LengthPrefix] for receiving, and
+// [Prefix.AppendLength] for sending.
 type Prefix struct {
 	// Size is the size of the length field in bytes: 1, 2, 3, 4 or 8 for an
 	// unsigned integer, or Uvarint.
@@ -120,6 +121,38 @@ type Prefix struct {
 	// limit on its size then counts it. By default it is stripped, with the Offset
 	// bytes in it.
 	Keep bool
+}
+
+// AppendLength is for sending: it appends to dst the length field that announces n bytes
+// behind it, and returns the extended buffer, as the Append functions of
+// [encoding/binary] do. Adjustment is undone, so that [LengthPrefix] of the same Prefix
+// reads n bytes. The Offset bytes in front of the field are not appended: they belong
+// into dst before.
+//
+// If n is negative, or does not fit the field, or if p makes no sense, AppendLength
+// returns dst as it was, and an error.
+func (p Prefix) AppendLength(dst []byte, n int64) ([]byte, error) {
+	if prefixFormat(LengthPrefix(p).kind).size() == 0 {
+		return dst, errSenselessPrefix
+	}
+	if n < 0 {
+		return dst, fmt.Errorf("framer: AppendLength of a negative length, %d", n)
+	}
+	value := uint64(n) - uint64(p.Adjustment) // at most 1<<64 - 1, if it is not negative
+	if n < p.Adjustment || 0 < p.Size && p.Size < 8 && value>>(8*p.Size) > 0 {
+		return dst, fmt.Errorf("framer: AppendLength: %d bytes, with adjustment %d, do not fit a field of size %d", n, p.Adjustment, p.Size)
+	}
+	if p.Size == Uvarint {
+		return binary.AppendUvarint(dst, value), nil
+	}
+	for i := range p.Size {
+		shift := 8 * i
+		if !p.LittleEndian {
+			shift = 8 * (p.Size - 1 - i)
+		}
+		dst = append(dst, byte(value>>shift))
+	}
+	return dst, nil
 }
 
 // LengthPrefix ends a message when the bytes announced in its header have come;
@@ -304,7 +337,7 @@ func (t Terminator) validate(maxSize int64) error {
 		}
 	case kindLengthPrefix:
 		if prefixFormat(t.kind).size() == 0 {
-			return errors.New("framer: LengthPrefix: Size must be 1, 2, 3, 4, 8 or Uvarint, and Offset from 0 to 65535")
+			return errSenselessPrefix
 		}
 	case kindSplit:
 		if *t.split == nil {
@@ -336,6 +369,8 @@ func cutDelimiter(set string) (delim, rest string) {
 // ErrBadPrefix reports a length prefix that can't be one: a Uvarint of more than
 // 64 bits, or a length that Prefix.Adjustment makes negative.
 var ErrBadPrefix = errors.New("framer: bad length prefix")
+
+var errSenselessPrefix = errors.New("framer: LengthPrefix: Size must be 1, 2, 3, 4, 8 or Uvarint, and Offset from 0 to 65535")
 
 // A prefixFormat is a Prefix, less the Adjustment, in one word: the Offset in the
 // lowest two bytes, then the Size, or 0 if either makes no sense, and flags. What is

@@ -1293,3 +1293,58 @@ func TestGreatestSizes(t *testing.T) {
 		}
 	}
 }
+
+// LengthPrefix reads what AppendLength has written, and what it refuses can't be written.
+func TestAppendLength(t *testing.T) {
+	lengths := []int64{0, 1, 2, 127, 128, 255, 256, 1<<16 - 1, 1 << 16, 1<<24 - 1, 1 << 24, 1<<32 - 1, 1 << 32, math.MaxInt64 - 1, math.MaxInt64, -1, math.MinInt64}
+	adjustments := []int64{0, 1, -1, 4, -4, 300, -300, math.MaxInt64, math.MinInt64}
+	for _, size := range []int{1, 2, 3, 4, 8, framer.Uvarint} {
+		for _, adjustment := range adjustments {
+			for _, n := range lengths {
+				for flags := range 8 {
+					p := framer.Prefix{Size: size, Adjustment: adjustment, LittleEndian: flags&1 != 0, Keep: flags&2 != 0, Offset: flags >> 2 * 3}
+					checkAppendLength(t, p, n)
+				}
+			}
+		}
+	}
+	for _, p := range []framer.Prefix{{}, {Size: 5}, {Size: 256 + 1}, {Size: -2}, {Size: 1, Offset: -1}, {Size: 1, Offset: 1 << 16}} {
+		if got, err := p.AppendLength([]byte("abc"), 1); string(got) != "abc" || err == nil {
+			t.Errorf("%+v: %q, %v", p, got, err)
+		}
+	}
+}
+
+func checkAppendLength(t *testing.T, p framer.Prefix, n int64) {
+	t.Helper()
+	value := new(big.Int).Sub(big.NewInt(n), big.NewInt(p.Adjustment))
+	bits := 8 * p.Size
+	if p.Size == framer.Uvarint {
+		bits = 64
+	}
+	fits := n >= 0 && value.Sign() >= 0 && value.BitLen() <= bits
+	dst := append(make([]byte, 0, 100), "abc"[:p.Offset]...)
+	got, err := p.AppendLength(dst, n)
+	if (err == nil) != fits || !bytes.HasPrefix(got, dst) || err != nil && len(got) != len(dst) {
+		t.Fatalf("%+v, %d: %q, %v", p, n, got, err)
+	}
+	if err != nil {
+		return
+	}
+	header, length, err := naiveHeader(p, string(got))
+	if sum, ok := naiveSum(length, p.Adjustment); err != nil || header != len(got) || !ok || sum != n {
+		t.Fatalf("%+v, %d: %q is a header of %d bytes with %d, %v", p, n, got, header, length, err)
+	}
+	if n > 1000 {
+		return
+	}
+	message := strings.Repeat("x", int(n))
+	want := message
+	if p.Keep {
+		want = string(got) + message
+	}
+	f := framer.NewFramer(strings.NewReader(string(got)+message), nil)
+	if msg, err := f.Next(framer.LengthPrefix(p)); string(msg) != want || err != nil {
+		t.Fatalf("%+v, %d: LengthPrefix reads %q, %v", p, n, msg, err)
+	}
+}
