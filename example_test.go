@@ -528,6 +528,41 @@ func ExampleCollector() {
 	// Output: ["together" "again"]
 }
 
+// A download asks for the length of what comes, and then for that.
+type download struct {
+	*framer.Framer
+	framer.Collector
+	inBody bool
+}
+
+func (d *download) FoundTerminator() error {
+	if d.inBody {
+		fmt.Printf("%q\n", d.Take())
+		return nil
+	}
+	n, err := strconv.Atoi(string(d.Bytes()))
+	if err != nil {
+		return err
+	}
+	if err := d.SetTerminator(framer.Length(int64(n))); err != nil {
+		return err // it is above the limit
+	}
+	d.Reset()
+	d.Grow(n)
+	d.inBody = true
+	return nil
+}
+
+// Where the length is known, the memory for a message is taken in one piece.
+func ExampleCollector_Grow() {
+	f := framer.NewFramer(strings.NewReader("12\nHello, world"), nil)
+	f.SetTerminator(framer.Delimiter("\n"))
+	if err := f.Run(&download{Framer: f}); err != nil {
+		fmt.Println(err)
+	}
+	// Output: "Hello, world"
+}
+
 // Lines with either end.
 func ExampleAnyDelimiter() {
 	f := framer.NewFramer(strings.NewReader("dos\r\nunix\nmac\r"), nil)

@@ -185,6 +185,29 @@ func (c *Collector) CollectIncomingData(data []byte) error {
 	return nil
 }
 
+// Grow makes room for n more bytes, which are then collected without another
+// allocation or copy, as Grow of [bytes.Buffer]. It is for a message whose length is
+// known. Grow takes memory for what was collected and for n bytes, and no more; but a
+// fifth more if it has to move the same message again.
+//
+// The memory is taken at once, whether the bytes come or not. A length that a peer has
+// announced should be within limits before it is passed to Grow, as one is that
+// SetTerminator has accepted in a [Length].
+//
+// If n is negative, Grow panics.
+func (c *Collector) Grow(n int) {
+	if n < 0 {
+		panic("framer: Collector.Grow: negative count")
+	}
+	m := &c.message
+	switch {
+	case m.len() > 0:
+		m.join(nil, n)
+	case cap(m.last) < n:
+		m.last = make([]byte, 0, n)
+	}
+}
+
 // Bytes returns what was collected. It is lent: valid until the next call of a
 // method other than Bytes and Len.
 func (c *Collector) Bytes() []byte { return c.message.join(nil, 0) }

@@ -1184,6 +1184,73 @@ func TestCollector(t *testing.T) {
 	}
 }
 
+// After Grow there is room, and what was collected is still there.
+func TestCollectorGrow(t *testing.T) {
+	letters := pattern(1 << 20)
+	for _, have := range []int{0, 1, 100, 70_000, 300_000} {
+		for _, step := range []int{10, 5000, 100_000} {
+			for _, n := range []int{0, 1, 5000, 200_000} {
+				collect := func(c *framer.Collector, at, end int) {
+					for at < end {
+						next := min(at+step, end)
+						c.CollectIncomingData(letters[at:next])
+						at = next
+					}
+				}
+				var c framer.Collector
+				if have == 100 { // after another message
+					collect(&c, 0, 200)
+					c.Reset()
+				}
+				collect(&c, 0, have)
+				c.Grow(n)
+				at := have
+				var room []byte
+				if allocs := testing.AllocsPerRun(1, func() { // calls it twice
+					end := at + (have+n-at+1)/2
+					if at > have {
+						end = have + n
+					}
+					collect(&c, at, end)
+					room = c.Bytes()
+					at = end
+				}); allocs > 0 {
+					t.Errorf("%d bytes, grown by %d: %v allocations", have, n, allocs)
+				}
+				if !bytes.Equal(room, letters[:have+n]) || cap(room) > max(200, have+n)*5/4+4096 {
+					t.Errorf("%d bytes, grown by %d: %d, with room for %d", have, n, len(room), cap(room))
+				}
+				collect(&c, at, at+step)
+				if got := c.Take(); !bytes.Equal(got, letters[:at+step]) {
+					t.Errorf("%d bytes, grown by %d: %d were taken", have, n, len(got))
+				}
+			}
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("Grow(-1) does not panic")
+		}
+	}()
+	new(framer.Collector).Grow(-1)
+}
+
+// Growing again and again is linear.
+func TestCollectorGrowsLinearly(t *testing.T) {
+	const size = 1 << 20
+	var c framer.Collector
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for i := range size {
+		c.Grow(1)
+		c.CollectIncomingData([]byte{byte(i)})
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; c.Len() != size || took > 10*size {
+		t.Errorf("%d bytes took %d", c.Len(), took)
+	}
+}
+
 // A source takes decisions from the bytes of a fuzzer.
 type source struct{ data []byte }
 
