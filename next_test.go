@@ -709,3 +709,114 @@ func TestNextReaderForOthers(t *testing.T) {
 		t.Errorf("%q, %v", msg, err)
 	}
 }
+
+// Messages are the same by Next and by NextReader, which may be left unread, under
+// terminators that change, from a reader that fails in between.
+func TestNextAndNextReaderMixed(t *testing.T) {
+	for seed := range uint64(4000) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		rest := strings.Join(randomChunks(random, "ab\r\n.\x01\x02\x03", 1+random.IntN(60)), "")
+		limit := []int64{-1, 4}[random.IntN(2)]
+		f := framer.NewFramer(&hiccupReader{[]byte(rest), random, 1 + random.IntN(10)}, &framer.Config{ReadBufferSize: 1 + random.IntN(8), MaxMessageSize: limit})
+		var steps []string
+		for done := false; !done; {
+			decisions := make([]byte, 20)
+			for i := range decisions {
+				decisions[i] = byte(random.Uint32())
+			}
+			r := (&source{decisions}).rule(4)
+			if r.terminator == framer.None() {
+				continue
+			}
+			c := r.cut(rest)
+			byReader := random.IntN(2) == 0
+			most := int64(-1)
+			if !byReader || strings.HasPrefix(r.terminator.String(), "Split") {
+				most = limit
+			}
+			want, wantErr := c.message, c.err
+			long := most >= 0 && c.size > most
+			all := true
+			var got string
+			var err error
+			steps = append(steps, fmt.Sprintf("%v by a reader: %t", r.terminator, byReader))
+			if byReader {
+				got, all, err = readSome(f, r.terminator, random)
+			} else {
+				var msg []byte
+				for {
+					if msg, err = f.Next(r.terminator); err != errHiccup {
+						break
+					}
+				}
+				got = string(msg)
+			}
+			if errors.Is(err, framer.ErrBadPrefix) {
+				err = framer.ErrBadPrefix
+			}
+			switch {
+			case long:
+				if !isTooLong(err) {
+					t.Fatalf("seed %d, %q: %q, %v, want an error", seed, steps, got, err)
+				}
+			case err != wantErr && (all || err != nil), got != want && all, !strings.HasPrefix(want, got):
+				t.Fatalf("seed %d, %q: %q, %v, want %q, %v; all: %t", seed, steps, got, err, want, wantErr, all)
+			}
+			done = c.err != nil
+			rest = c.after
+		}
+	}
+}
+
+// readSome reads some of the next message, or all of it.
+func readSome(f *framer.Framer, term framer.Terminator, random *rand.Rand) (got string, all bool, err error) {
+	var r io.Reader
+	for {
+		if r, err = f.NextReader(term); err == nil {
+			break
+		} else if err != errHiccup {
+			return "", true, err
+		}
+	}
+	for most := random.IntN(20); len(got) < most; {
+		p := make([]byte, 1+random.IntN(5))
+		n, err := r.Read(p)
+		got += string(p[:n])
+		switch {
+		case err == io.EOF:
+			return got, true, nil
+		case err != nil && err != errHiccup:
+			return got, true, err
+		}
+	}
+	return got, false, nil
+}
+
+// A message has begun when its header is complete, and NextReader does not wait for more.
+func TestNextReaderOfHeader(t *testing.T) {
+	for _, size := range []int{1, 0} {
+		pieces := []string{"\x00", "\x00\x00", "\x02", "", "ab"}
+		f := framer.NewFramer(readerFunc(func(p []byte) (n int, err error) {
+			if len(pieces) == 0 {
+				return 0, io.EOF
+			}
+			if n = copy(p, pieces[0]); n == 0 {
+				err = errHiccup
+			}
+			if pieces[0] = pieces[0][n:]; pieces[0] == "" {
+				pieces = pieces[1:]
+			}
+			return n, err
+		}), &framer.Config{ReadBufferSize: size})
+		r, err := f.NextReader(framer.LengthPrefix(framer.Prefix{Size: 4}))
+		if err != nil || len(pieces) != 2 {
+			t.Fatalf("%v, and %d pieces are left", err, len(pieces))
+		}
+		if n, err := r.Read(make([]byte, 5)); n != 0 || err != errHiccup {
+			t.Errorf("Read: %d, %v", n, err)
+		}
+		if body, err := io.ReadAll(r); string(body) != "ab" || err != nil {
+			t.Errorf("%q, %v", body, err)
+		}
+	}
+}
