@@ -69,6 +69,7 @@ func framingCases() []linearCase {
 			{name: "FixedLength", terminator: framer.FixedLength(int64(n)), input: text},
 			{name: "LengthPrefix", terminator: framer.LengthPrefix(framer.Prefix{Size: 4}), input: lengthPrefixed(n)},
 			{name: "Split", terminator: split, input: text + "\n"},
+			{name: "DotBlock", terminator: framer.DotBlock(), input: text + "\r\n..\r\n" + text + "\r\n.\r\n"},
 		} {
 			c.name = fmt.Sprintf("%s/size=%d", c.name, n)
 			cases = append(cases, c)

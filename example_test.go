@@ -430,6 +430,36 @@ func ExampleFramer_Next() {
 	// Output: "Hello,\r\nyou!" <nil>
 }
 
+// An upload of any size goes where it belongs, and never lies in memory.
+func ExampleFramer_NextReader() {
+	f := framer.NewFramer(strings.NewReader("STORE 11\r\nhello worldQUIT\r\n"), nil)
+	line := framer.Delimiter("\r\n")
+	command, err := f.Next(line)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	size, err := strconv.ParseInt(strings.TrimPrefix(string(command), "STORE "), 10, 64)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	upload, err := f.NextReader(framer.Length(size))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var file strings.Builder // any io.Writer
+	n, err := io.Copy(&file, upload)
+	fmt.Println(n, err, file.String())
+
+	command, err = f.Next(line)
+	fmt.Println(string(command), err)
+	// Output:
+	// 11 <nil> hello world
+	// QUIT <nil>
+}
+
 // A line that is not complete comes with an error.
 func ExampleFramer_All() {
 	const log = "first\nsecond\nthi"
@@ -498,6 +528,41 @@ func ExampleCollector() {
 	// Output: ["together" "again"]
 }
 
+// A download asks for the length of what comes, and then for that.
+type download struct {
+	*framer.Framer
+	framer.Collector
+	inBody bool
+}
+
+func (d *download) FoundTerminator() error {
+	if d.inBody {
+		fmt.Printf("%q\n", d.Take())
+		return nil
+	}
+	n, err := strconv.Atoi(string(d.Bytes()))
+	if err != nil {
+		return err
+	}
+	if err := d.SetTerminator(framer.Length(int64(n))); err != nil {
+		return err // it is above the limit
+	}
+	d.Reset()
+	d.Grow(n)
+	d.inBody = true
+	return nil
+}
+
+// Where the length is known, the memory for a message is taken in one piece.
+func ExampleCollector_Grow() {
+	f := framer.NewFramer(strings.NewReader("12\nHello, world"), nil)
+	f.SetTerminator(framer.Delimiter("\n"))
+	if err := f.Run(&download{Framer: f}); err != nil {
+		fmt.Println(err)
+	}
+	// Output: "Hello, world"
+}
+
 // Lines with either end.
 func ExampleAnyDelimiter() {
 	f := framer.NewFramer(strings.NewReader("dos\r\nunix\nmac\r"), nil)
@@ -508,6 +573,41 @@ func ExampleAnyDelimiter() {
 	// "dos" <nil>
 	// "unix" <nil>
 	// "mac" <nil>
+}
+
+// A server that lets nobody smuggle a line: an end of line that is not CRLF is found,
+// and refused.
+func ExampleFramer_Matched() {
+	f := framer.NewFramer(strings.NewReader("HELO example.com\r\nMAIL FROM:<a@example.com>\n"), nil)
+	for line, err := range f.All(framer.AnyDelimiter("\r\n", "\n")) {
+		switch {
+		case err != nil:
+			fmt.Println(err)
+		case f.Matched() == "\n":
+			fmt.Println("500 5.5.2 bare LF refused")
+			return
+		default:
+			fmt.Printf("250 you said %q\n", line)
+		}
+	}
+	// Output:
+	// 250 you said "HELO example.com"
+	// 500 5.5.2 bare LF refused
+}
+
+// A mail comes in lines up to a lone dot. The dot that begins a line was doubled.
+func ExampleDotBlock() {
+	f := framer.NewFramer(strings.NewReader("Subject: dots\r\n\r\n..gitignore\r\n.\r\n.\r\nQUIT\r\n"), nil)
+	for range 2 {
+		mail, err := f.Next(framer.DotBlock())
+		fmt.Printf("%q %v\n", mail, err)
+	}
+	line, err := f.Next(framer.Delimiter("\r\n"))
+	fmt.Printf("%q %v\n", line, err)
+	// Output:
+	// "Subject: dots\r\n\r\n.gitignore\r\n" <nil>
+	// "" <nil>
+	// "QUIT" <nil>
 }
 
 // Records of 7 bytes.
@@ -549,6 +649,19 @@ func ExamplePrefix() {
 	// X ""
 }
 
+// The same Prefix is for sending, too.
+func ExamplePrefix_AppendLength() {
+	postgres := framer.Prefix{Size: 4, Offset: 1, Adjustment: -4}
+	const query = "select 1\x00"
+	msg, err := postgres.AppendLength([]byte("Q"), int64(len(query)))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%q\n", append(msg, query...))
+	// Output: "Q\x00\x00\x00\rselect 1\x00"
+}
+
 // Every split function for a bufio.Scanner is a terminator.
 func ExampleSplit() {
 	f := framer.NewFramer(strings.NewReader("  to be\tor not "), nil)
@@ -560,6 +673,22 @@ func ExampleSplit() {
 	// "be" <nil>
 	// "or" <nil>
 	// "not" <nil>
+}
+
+// Commands are short, and what they announce may be long.
+func ExampleTerminator_Limit() {
+	f := framer.NewFramer(strings.NewReader("PUT 20\ntwenty bytes of databut a command is not so long\n"), &framer.Config{MaxMessageSize: 8})
+	command := framer.Delimiter("\n")
+	line, err := f.Next(command)
+	fmt.Printf("%q %v\n", line, err)
+	data, err := f.Next(framer.Length(20).Limit(100))
+	fmt.Printf("%q %v\n", data, err)
+	_, err = f.Next(command)
+	fmt.Println(errors.As(err, new(*framer.MessageTooLongError)))
+	// Output:
+	// "PUT 20" <nil>
+	// "twenty bytes of data" <nil>
+	// true
 }
 
 // A tolerant handler prints the lines that are not too long.

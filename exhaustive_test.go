@@ -93,7 +93,7 @@ func checkAllCuts(t *testing.T, text, want string, terms ...Terminator) {
 	var h transcriber
 	for cuts := range uint(1) << max(len(text)-1, 0) {
 		r = maskReader{text, cuts}
-		f = Framer{r: &r, memory: f.memory, smallSize: 16, pieceSize: 16, maxSize: 16, buf: f.buf} // NewFramer would take most of the time
+		f = Framer{r: &r, memory: f.memory, smallSize: 16, pieceSize: 16, maxSize: 16, limit: 16, buf: f.buf} // NewFramer would take most of the time
 		h = transcriber{f: &f, terms: terms, written: h.written[:0]}
 		if err := f.SetTerminator(terms[0]); err != nil {
 			t.Fatal(err)

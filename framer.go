@@ -27,7 +27,7 @@
 //
 //   - a [Terminator] says how a message ends;
 //   - a [Framer] divides what an [io.Reader] gives into messages, for a
-//     [Handler], or one by one with Next and All;
+//     [Handler], or one by one with Next, NextReader and All;
 //   - a [Producer] makes outgoing bytes when there is room for them;
 //   - a [Conn] runs a Handler on a [net.Conn] and queues what it pushes;
 //   - a [Server] accepts connections, knows them, and shuts them down.
@@ -105,10 +105,10 @@ type ReadCompleteHandler interface {
 }
 
 // An OversizeHandler is a [Handler] that wants to know of messages longer than
-// MaxMessageSize.
+// MaxMessageSize, or the Limit of their Terminator.
 type OversizeHandler interface {
 	// HandleOversize is called once for a message that is too long, after
-	// CollectIncomingData has seen at most MaxMessageSize bytes of it. If it
+	// CollectIncomingData has seen as many bytes of it as the limit allows. If it
 	// returns nil, the message is thrown away, without a call of FoundTerminator:
 	// what an embedded [Collector] has of it, and the rest when it comes. Then the
 	// next message begins. If HandleOversize sets a terminator, that rules from the
@@ -121,15 +121,22 @@ type OversizeHandler interface {
 // headSize is how much of a message an error quotes, in bytes.
 const headSize = 32
 
-// A MessageTooLongError reports a message longer than Config.MaxMessageSize.
+// A MessageTooLongError reports a message longer than Config.MaxMessageSize, or, if
+// its Terminator has one, than the Limit of that.
 type MessageTooLongError struct {
-	Limit int64  // MaxMessageSize, in bytes
+	Limit int64  // the limit, in bytes
 	Seen  int64  // bytes of the message that had come, or that its header or a Length announced
 	Head  []byte // a copy of its first bytes, at most 32, with the header if it has one; nil for a Length
+
+	own bool // Limit is that of the Terminator
 }
 
 func (e *MessageTooLongError) Error() string {
-	text := fmt.Sprintf("framer: message too long: %d bytes, limit %d (Config.MaxMessageSize)", e.Seen, e.Limit)
+	origin := "Config.MaxMessageSize"
+	if e.own {
+		origin = "Terminator.Limit"
+	}
+	text := fmt.Sprintf("framer: message too long: %d bytes, limit %d (%s)", e.Seen, e.Limit, origin)
 	if len(e.Head) == 0 { // a Length
 		return text
 	}
@@ -157,7 +164,7 @@ func guessProtocol(head []byte) string {
 // wants to go on, an embedded Collector is emptied: nothing of it becomes part of
 // the next message.
 //
-// Its size is bounded by MaxMessageSize. Under [None], where that does not apply to
+// Its size is bounded by MaxMessageSize, or the Limit of the Terminator. Under [None], where that does not apply to
 // the message, it applies to an embedded Collector: if it has more, after a piece,
 // the rest of the input is a message that is too long.
 type Collector struct {
@@ -176,6 +183,29 @@ func (c *Collector) CollectIncomingData(data []byte) error {
 	}
 	m.last = append(m.last, data...)
 	return nil
+}
+
+// Grow makes room for n more bytes, which are then collected without another
+// allocation or copy, as Grow of [bytes.Buffer]. It is for a message whose length is
+// known. Grow takes memory for what was collected and for n bytes, and no more; but a
+// fifth more if it has to move the same message again.
+//
+// The memory is taken at once, whether the bytes come or not. A length that a peer has
+// announced should be within limits before it is passed to Grow, as one is that
+// SetTerminator has accepted in a [Length].
+//
+// If n is negative, Grow panics.
+func (c *Collector) Grow(n int) {
+	if n < 0 {
+		panic("framer: Collector.Grow: negative count")
+	}
+	m := &c.message
+	switch {
+	case m.len() > 0:
+		m.join(nil, n)
+	case cap(m.last) < n:
+		m.last = make([]byte, 0, n)
+	}
 }
 
 // Bytes returns what was collected. It is lent: valid until the next call of a
@@ -218,8 +248,9 @@ func (c *Collector) Reset() { c.message.reset(nil) }
 // anything: a connection, a file, a pipe, a serial line. Its methods must be
 // called from one goroutine at a time.
 //
-// There are three styles. Run feeds a [Handler]. Next returns the next message
-// under a terminator of its own. All ranges over the messages. They may be mixed:
+// There are several styles. Run feeds a [Handler]. Next returns the next message
+// under a terminator of its own, NextReader a reader of it. All ranges over the
+// messages. They may be mixed:
 // bytes that one call has buffered are there for the next. A panic of a Handler
 // passes through Run; in a [Conn] it becomes a [PanicError].
 type Framer struct {
@@ -230,6 +261,7 @@ type Framer struct {
 	maxSize   int64 // Config.MaxMessageSize, or math.MaxInt64
 
 	term    Terminator
+	limit   int64 // that of term, or maxSize
 	search  search
 	refused error // what SetTerminator last returned
 	changed bool  // SetTerminator was called; cleared before each callback
@@ -266,6 +298,9 @@ type Framer struct {
 
 	// Requests of a Conn, which may come from any goroutine.
 	stop, discard atomic.Bool
+
+	reader *messageReader // NextReader: the one that is valid, if not nil
+	last   lastDelimiter
 }
 
 // NewFramer returns a Framer that reads from r, with the ReadBufferSize and the
@@ -281,6 +316,7 @@ func (f *Framer) init(r io.Reader, cfg *Config, memory *buffers) {
 	f.memory = memory
 	f.smallSize, f.pieceSize = cfg.readBufferSizes()
 	f.maxSize = cfg.maxMessageSize()
+	f.limit = f.maxSize
 }
 
 // SetTerminator makes t the terminator from the next byte on, also for bytes that
@@ -290,14 +326,16 @@ func (f *Framer) init(r io.Reader, cfg *Config, memory *buffers) {
 //
 // A terminator that makes no sense is refused with an error, and the one in
 // force stays: an empty delimiter, a negative count, a [Length] above
-// MaxMessageSize, which is a [*MessageTooLongError]. If the method of the Handler
+// MaxMessageSize, or its own Limit, which is a [*MessageTooLongError]. If the method of the Handler
 // then returns, and no other terminator was set, Run ends with that error:
 // otherwise it could collect for ever.
 func (f *Framer) SetTerminator(t Terminator) error {
-	if err := t.validate(f.maxSize); err != nil {
-		f.refused = err
-		f.noteTooLong(err)
-		return err
+	if !t.plain(f.maxSize) {
+		if err := t.validate(f.maxSize); err != nil {
+			f.refused = err
+			f.noteTooLong(err)
+			return err
+		}
 	}
 	f.changed = true
 	f.set(&t)
@@ -319,8 +357,14 @@ func (f *Framer) set(t *Terminator) {
 	if f.refused != nil || f.then != nil || f.token != nil { // storing pointers takes time
 		f.refused, f.then, f.token = nil, nil, nil
 	}
+	if f.term.limit != t.limit {
+		f.limit = limitOr(t.limit, f.maxSize)
+	}
+	if f.last.number != f.ends {
+		f.last.number, f.last.by = f.ends, f.term.kind
+	}
 	f.term.become(t)
-	f.search.set(&f.term)
+	f.search.set(&f.term, &f.last)
 	f.restart()
 }
 
@@ -328,11 +372,25 @@ func (f *Framer) set(t *Terminator) {
 // of what remains.
 func (f *Framer) Terminator() Terminator {
 	t := f.term
+	if t.limit == lifted {
+		t.limit = 0
+	}
 	if t.kind == kindLength {
 		t.n = f.search.remaining + int64(f.known)
 	}
 	return t
 }
+
+// Matched returns the delimiter that ended the last message, as it was given to
+// [Delimiter] or [AnyDelimiter]; of the latter it says which one it was. It is the
+// empty string if no delimiter did: the message was counted, or found by [Split], or
+// cut off by the end of the input, or there was none yet.
+//
+// During Run it is valid from FoundTerminator until the next message begins, whatever
+// terminator was set meanwhile; otherwise until the next call of Next or NextReader, or
+// the next iteration of All. Of a message that NextReader has begun it is known when its
+// reader has returned [io.EOF]. Matched allocates nothing.
+func (f *Framer) Matched() string { return f.last.get(f.ends, f.term.kind, f.search.at) }
 
 // restart forgets how far the current message has got.
 func (f *Framer) restart() {
@@ -367,7 +425,7 @@ func (f *Framer) next() (p part, ok bool, err error) {
 			f.skip()
 			continue
 		}
-		p, err := f.take()
+		p, err := f.take(f.pieceSize)
 		return p, err == nil, err
 	}
 }
@@ -400,7 +458,7 @@ func (f *Framer) whole() (p part, ok bool) {
 	default:
 		return part{}, false
 	}
-	if n > f.pieceSize || int64(n) > f.maxSize {
+	if n > f.pieceSize || int64(n) > f.limit {
 		return part{}, false
 	}
 	f.start += n
@@ -426,7 +484,7 @@ func (f *Framer) look() error {
 	f.start += sp.skip
 	f.known, f.ended, f.drop = sp.data, sp.found, sp.drop
 	f.begun = f.begun || sp.skip > 0
-	if f.search.counting && !f.skipping && f.search.remaining > f.maxSize-f.size-int64(sp.data) {
+	if f.search.counting && !f.skipping && f.search.remaining > f.limit-f.size-int64(sp.data) {
 		return f.countTooLong(sp.data, data[:sp.skip+sp.data])
 	}
 	return nil
@@ -438,18 +496,19 @@ func (f *Framer) countTooLong(n int, data []byte) error {
 	return f.tooLong(seen, data)
 }
 
-// take returns a part of what is known, with everything in f as it is after it.
-func (f *Framer) take() (part, error) {
+// take returns a part of what is known, of most bytes if it is no token, with
+// everything in f as it is after it.
+func (f *Framer) take(most int) (part, error) {
 	if f.token != nil {
 		p := part{data: f.token[:len(f.token):len(f.token)]}
 		f.token = nil
 		f.endMessage()
 		return p, nil
 	}
-	n := min(f.known, f.pieceSize)
+	n := min(f.known, most)
 	if f.term.kind != kindNone {
-		if room := f.maxSize - f.size; int64(n) > room {
-			if room == 0 {
+		if room := f.limit - f.size; int64(n) > room {
+			if room <= 0 {
 				return part{}, f.tooLong(f.size+int64(f.known), f.buf[f.start:f.start+f.known])
 			}
 			n = int(room)
@@ -478,12 +537,12 @@ func (f *Framer) lend(n int) []byte {
 
 // endMessage makes f ready for the next message.
 func (f *Framer) endMessage() {
+	f.ends++
 	if f.term.kind == kindLength {
-		f.term = Terminator{}
+		f.term, f.limit = Terminator{}, f.maxSize
 	}
 	f.search.restart(&f.term)
 	f.restart()
-	f.ends++
 }
 
 // skip throws away what is known of a message that is too long.
@@ -507,7 +566,7 @@ func (f *Framer) skip() {
 func (f *Framer) tooLong(seen int64, data []byte) error {
 	head := bytes.Clone(f.head[:min(f.size, headSize)])
 	head = append(head, data[:min(len(data), headSize-len(head))]...)
-	return &MessageTooLongError{Limit: f.maxSize, Seen: seen, Head: head}
+	return &MessageTooLongError{Limit: f.limit, Seen: seen, Head: head, own: f.term.limit > 0}
 }
 
 // maxEmpty is how many empty reads or tokens in a row are taken for a loop
@@ -551,7 +610,7 @@ func (f *Framer) splitToken(token []byte, progress bool) error {
 		return fmt.Errorf("framer: Split returned %d tokens at the end of the input without advancing: %w", f.empties, io.ErrNoProgress)
 	}
 	f.token, f.ended = token, true
-	if size := int64(len(token)); size > f.maxSize && !f.skipping {
+	if size := int64(len(token)); size > f.limit && !f.skipping {
 		return f.tooLong(size, token)
 	}
 	return nil
@@ -566,7 +625,7 @@ func (f *Framer) splitRest(atEOF bool) error {
 		f.known = unread // no token, but it was received
 	case f.skipping && unread > 0:
 		f.start = f.end - 1 // a byte stays, for the function to see that a message has begun
-	case int64(unread-f.pieceSize) > f.maxSize:
+	case int64(unread-f.pieceSize) > f.limit:
 		return f.tooLong(int64(unread), f.buf[f.start:f.end])
 	}
 	return nil
@@ -690,11 +749,14 @@ func (f *Framer) unfinished() error {
 // Run reads until the end of the input and gives what it reads to h. It returns
 // nil if the input ended after a whole message, or under [None], and
 // [io.ErrUnexpectedEOF] if it ended in the middle of one; before that, h is
-// given all that has come. Run returns any other error of the reader or of h as
-// it is, a [*MessageTooLongError] for a message above MaxMessageSize, an error
+// given all that has come. What NextReader has left unread is skipped first. Run
+// returns any other error of the reader or of h as
+// it is, a [*MessageTooLongError] for a message above MaxMessageSize or its own
+// Limit, an error
 // that is [ErrBadPrefix] for a senseless header, and that of SetTerminator for a
 // terminator that was refused and not replaced, also before Run.
 func (f *Framer) Run(h Handler) error {
+	f.closeReader()
 	complete, _ := h.(ReadCompleteHandler)
 	for {
 		if err := f.runShort(h); err != nil {
@@ -761,7 +823,7 @@ func (f *Framer) runShort(h Handler) error {
 		data := f.buf[f.start:f.end]
 		delim := f.term.delim
 		n := indexLast(data, delim)
-		if !delimitedAt(data, n, delim) || n > f.pieceSize || int64(n) > f.maxSize {
+		if !delimitedAt(data, n, delim) || n > f.pieceSize || int64(n) > f.limit {
 			return nil
 		}
 		f.start += n
@@ -797,6 +859,7 @@ func (f *Framer) fail(err error) error {
 // more gets more input, for when all that is buffered has been looked at.
 func (f *Framer) more() error {
 	if f.readErr == io.EOF || f.finished {
+		f.last.number, f.last.by = f.ends, kindNone
 		return f.unfinished()
 	}
 	return f.fill()

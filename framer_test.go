@@ -124,10 +124,11 @@ func TestStylesAgree(t *testing.T) {
 		fixedLengthRule(3),
 		scanLinesRule(),
 		prefixRule(framer.Prefix{Size: 1, Adjustment: -'a', Keep: true}),
+		dotBlockRule(),
 	}
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		chunks := randomChunks(random, "aabbb\n", random.IntN(100))
+		chunks := randomChunks(random, "aabbb\n.\r", random.IntN(100))
 		r := rules[random.IntN(len(rules))]
 		cfg := framer.Config{ReadBufferSize: 1 + random.IntN(10), MaxMessageSize: 3 + random.Int64N(30)}
 		handled := program{r}.run(newChunkReader(chunks...), cfg)
@@ -158,7 +159,7 @@ func runNext(terminator framer.Terminator, chunks []string, cfg framer.Config) o
 	var o outcome
 	for {
 		message, err := f.Next(terminator)
-		if !o.add(message, err) {
+		if !o.add(message, err, f.Matched()) {
 			return o.withoutEOF()
 		}
 	}
@@ -171,15 +172,16 @@ func runAll(terminator framer.Terminator, chunks []string, cfg framer.Config) ou
 		if o.Err != nil {
 			return outcome{Err: errors.New("All went on after an error")}
 		}
-		o.add(message, err)
+		o.add(message, err, f.Matched())
 	}
 	return o
 }
 
 // add adds what Next has returned, and reports whether to go on.
-func (o *outcome) add(message []byte, err error) bool {
+func (o *outcome) add(message []byte, err error, delim string) bool {
 	switch {
 	case err == nil:
+		o.Delims = append(o.Delims, delim)
 		o.Messages = append(o.Messages, string(message))
 	case isTooLong(err):
 		o.Messages = append(o.Messages, tooLong)
@@ -194,6 +196,55 @@ func (o *outcome) add(message []byte, err error) bool {
 func isTooLong(err error) bool {
 	var long *framer.MessageTooLongError
 	return errors.As(err, &long)
+}
+
+// Matched tells which delimiter it was, whatever terminator is set meanwhile.
+func TestMatched(t *testing.T) {
+	lines := framer.AnyDelimiter("\r\n", "\n", "\r", "end")
+	for _, size := range []int{1, 3, 0} {
+		f := framer.NewFramer(strings.NewReader("a\r\nb\nc\rdend12,34;5;6;7\nabcnotes"), &framer.Config{ReadBufferSize: size})
+		if got := f.Matched(); got != "" {
+			t.Errorf("before the first message: %q", got)
+		}
+		for i, step := range []struct {
+			terminator framer.Terminator
+			want       string
+		}{
+			{lines, "\r\n"}, {lines, "\n"}, {lines, "\r"}, {lines, "end"},
+			{framer.Length(2), ""}, {framer.Delimiter(","), ","}, {framer.Delimiter(";"), ";"}, {framer.Delimiter(";"), ";"},
+			{framer.AnyDelimiter(",", ";"), ";"}, {lines, "\n"}, {framer.FixedLength(3), ""}, {framer.Delimiter("t"), "t"},
+		} {
+			msg, err := f.Next(step.terminator)
+			got := f.Matched()
+			// Whatever follows, the last message has ended as it did.
+			if err := errors.Join(f.SetTerminator(framer.Delimiter("x")), f.SetTerminator(framer.AnyDelimiter("x", "y")), f.SetTerminator(framer.Length(2))); err != nil {
+				t.Fatal(err)
+			}
+			if again := f.Matched(); got != step.want || again != got || err != nil {
+				t.Fatalf("buffer of %d, message %d, %q: matched %q, later %q, want %q; %v", size, i, msg, got, again, step.want, err)
+			}
+		}
+		for _, want := range []error{io.ErrUnexpectedEOF, io.ErrUnexpectedEOF} {
+			if _, err := f.Next(framer.Delimiter("x")); err != want || f.Matched() != "" {
+				t.Errorf("at the end: matched %q, %v", f.Matched(), err)
+			}
+		}
+	}
+}
+
+// What Matched returns is the string that the Terminator has.
+func TestMatchedAllocatesNothing(t *testing.T) {
+	f := framer.NewFramer(&roundReader{data: "a\r\nb\n"}, nil)
+	lines := []framer.Terminator{framer.AnyDelimiter("\r\n", "\n"), framer.Delimiter("\n"), framer.Delimiter("b\n")}
+	next := 0
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := f.Next(lines[next]); err != nil || !strings.HasSuffix(f.Matched(), "\n") {
+			t.Fatalf("matched %q, %v", f.Matched(), err)
+		}
+		next = (next + 1) % len(lines)
+	}); n > 0 && !framer.UnderRace {
+		t.Errorf("%v allocations", n)
+	}
 }
 
 func TestStylesMixed(t *testing.T) {
@@ -902,6 +953,11 @@ func linearCases() []linearCase {
 		{"almost the delimiter again and again", framer.Delimiter(as(1000) + "b"), strings.Repeat(as(1000)+"c", size/1001), 0},
 		{"half of the input is the delimiter", framer.Delimiter(half + "b"), as(size-1) + "b", 1},
 		{"a huge delimiter", framer.Delimiter(half), as(size), 2},
+		{"empty blocks", framer.DotBlock(), strings.Repeat(".\r\n", size/3), size / 3},
+		{"lines of dots", framer.DotBlock(), strings.Repeat("..\r\n", size/4), 0},
+		{"dots", framer.DotBlock(), strings.Repeat(".", size), 0},
+		{"empty lines", framer.DotBlock(), strings.Repeat("\r\n", size/2), 0},
+		{"almost a lone dot", framer.DotBlock(), strings.Repeat(".\r\r\n", size/4), 0},
 		{"no delimiter", framer.Delimiter("\r\n"), as(size), 0},
 		{"always the beginning of the delimiter", framer.Delimiter("\r\n"), strings.Repeat("\r", size), 0},
 	}
@@ -1128,6 +1184,73 @@ func TestCollector(t *testing.T) {
 	}
 }
 
+// After Grow there is room, and what was collected is still there.
+func TestCollectorGrow(t *testing.T) {
+	letters := pattern(1 << 20)
+	for _, have := range []int{0, 1, 100, 70_000, 300_000} {
+		for _, step := range []int{10, 5000, 100_000} {
+			for _, n := range []int{0, 1, 5000, 200_000} {
+				collect := func(c *framer.Collector, at, end int) {
+					for at < end {
+						next := min(at+step, end)
+						c.CollectIncomingData(letters[at:next])
+						at = next
+					}
+				}
+				var c framer.Collector
+				if have == 100 { // after another message
+					collect(&c, 0, 200)
+					c.Reset()
+				}
+				collect(&c, 0, have)
+				c.Grow(n)
+				at := have
+				var room []byte
+				if allocs := testing.AllocsPerRun(1, func() { // calls it twice
+					end := at + (have+n-at+1)/2
+					if at > have {
+						end = have + n
+					}
+					collect(&c, at, end)
+					room = c.Bytes()
+					at = end
+				}); allocs > 0 {
+					t.Errorf("%d bytes, grown by %d: %v allocations", have, n, allocs)
+				}
+				if !bytes.Equal(room, letters[:have+n]) || cap(room) > max(200, have+n)*5/4+4096 {
+					t.Errorf("%d bytes, grown by %d: %d, with room for %d", have, n, len(room), cap(room))
+				}
+				collect(&c, at, at+step)
+				if got := c.Take(); !bytes.Equal(got, letters[:at+step]) {
+					t.Errorf("%d bytes, grown by %d: %d were taken", have, n, len(got))
+				}
+			}
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("Grow(-1) does not panic")
+		}
+	}()
+	new(framer.Collector).Grow(-1)
+}
+
+// Growing again and again is linear.
+func TestCollectorGrowsLinearly(t *testing.T) {
+	const size = 1 << 20
+	var c framer.Collector
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for i := range size {
+		c.Grow(1)
+		c.CollectIncomingData([]byte{byte(i)})
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; c.Len() != size || took > 10*size {
+		t.Errorf("%d bytes took %d", c.Len(), took)
+	}
+}
+
 // A source takes decisions from the bytes of a fuzzer.
 type source struct{ data []byte }
 
@@ -1166,7 +1289,7 @@ func (s *source) rule(limit int64) rule {
 	if limit >= 0 {
 		longest = int(limit)
 	}
-	switch s.next(7) {
+	switch s.next(8) {
 	case 0:
 		return lengthRule(int64(s.next(longest + 1)))
 	case 1:
@@ -1179,6 +1302,8 @@ func (s *source) rule(limit int64) rule {
 		return scanLinesRule()
 	case 5:
 		return noneRule()
+	case 7:
+		return dotBlockRule()
 	}
 	return delimiterRule(s.text(8))
 }
@@ -1234,6 +1359,30 @@ func FuzzSplit(f *testing.F) {
 			p = append(p, s.rule(limit))
 		}
 		compareWithNaive(t, p, input, seed, limit)
+	})
+}
+
+// FuzzDotBlock compares the outcome of any input with that of the naive rule, however it
+// is cut, and reads what was written for its lines.
+func FuzzDotBlock(f *testing.F) {
+	f.Add("a\r\n..b\r\n.\r\n.\r\nc", uint64(1), uint8(0))
+	f.Add("a\n.\nb\r\n.\nc\n.\r\n.\r\n", uint64(2), uint8(5))
+	f.Add(".\r\r\n..\r\n.\r", uint64(3), uint8(1))
+	f.Add("\r\n\r\n.\r\n.", uint64(4), uint8(3))
+	f.Fuzz(func(t *testing.T, input string, seed uint64, n uint8) {
+		r := dotBlockRule()
+		compareWithNaive(t, program{r}, input, seed, fuzzLimit(n))
+		written := dotBlock(strings.Split(input, "\r\n"))
+		compareWithNaive(t, program{r}, written, seed, fuzzLimit(n))
+		for _, chunks := range [][]string{{written}, bytewise(written)} {
+			want := outcome{Messages: []string{input + "\r\n"}, Delims: []string{".\r\n"}}
+			if got := runNext(r.terminator, chunks, framer.Config{MaxMessageSize: -1}); !got.equal(want) {
+				t.Errorf("%q, written as %q: %+q", input, chunks, got)
+			}
+			if got := runNextReader(r.terminator, chunks, framer.Config{}, 1+int(seed%20)); !got.equal(want) {
+				t.Errorf("%q, written as %q, by NextReader: %+q", input, chunks, got)
+			}
+		}
 	})
 }
 

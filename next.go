@@ -5,6 +5,7 @@
 package framer
 
 import (
+	"errors"
 	"io"
 	"iter"
 	"math"
@@ -20,16 +21,21 @@ import (
 // such as an expired deadline, the next call, with the same t, goes on where this
 // one was.
 //
-// A message above MaxMessageSize is a [*MessageTooLongError]. The next call,
-// whatever terminator it is given, goes on after that message: what is left of it
-// is thrown away first, up to its end under its own terminator. That includes a
-// [Length] above MaxMessageSize, of which nothing was read.
+// A message above MaxMessageSize, or the Limit of t if it has one, is a
+// [*MessageTooLongError]. The next call, whatever terminator it is given, goes on
+// after that message: what is left of it is thrown away first, up to its end under
+// its own terminator. That includes a [Length] above the limit, of which nothing was
+// read.
 func (f *Framer) Next(t Terminator) ([]byte, error) {
 	if f.refused != nil {
 		f.refused = nil // t counts
 	}
-	if t != f.term || f.skipping {
-		if err := t.validate(f.maxSize); err != nil || f.skipping {
+	if t.kind != f.term.kind || t != f.term || f.skipping { // the kind first: it is faster
+		var err error
+		if !t.plain(f.maxSize) {
+			err = t.validate(f.maxSize)
+		}
+		if err != nil || f.skipping {
 			f.noteTooLong(err)
 			if err := f.setLater(t, err); err != nil {
 				return nil, err
@@ -143,28 +149,244 @@ func (f *Framer) moreOfMessage() error {
 	if err != nil {
 		return err
 	}
-	if f.size < headSize {
-		copy(f.head[f.size:], room[:got])
-	}
 	if f.message.len() == have {
 		f.message.took(got)
 	} else {
 		f.message.add(f.memory, room[:got]) // the other bytes were discarded
 	}
-	f.search.remaining -= int64(got)
-	f.size += int64(got)
-	f.begun = f.begun || got > 0
-	f.ended = f.search.remaining == 0
+	f.count(room[:got])
 	return nil
+}
+
+// count takes note of data, bytes of a message that is counted, which were read to
+// where they belong.
+func (f *Framer) count(data []byte) {
+	if f.size < headSize {
+		copy(f.head[f.size:], data)
+	}
+	n := int64(len(data))
+	f.search.remaining -= n
+	f.size += n
+	f.begun = f.begun || n > 0
+	f.ended = f.search.remaining == 0
 }
 
 // forgetMessage makes room for another message, when the last one was returned.
 func (f *Framer) forgetMessage() {
 	f.returned = false
+	f.reader = nil
 	if n := f.message.len(); n > 0 {
 		f.usual = min(n, largestPooled)
 		f.message.reset(f.memory)
 	}
+}
+
+// NextReader returns a reader of the next message, which ends as t says, for messages
+// that memory need not hold: the reader gives what comes, as it comes. Only a
+// [Terminator.Limit] of t counts, not MaxMessageSize. (A token of [Split] lies whole in
+// the buffer anyway, and is bounded as in Next.) NextReader waits for the first byte of
+// the message, or for its end, and returns [io.EOF] if the input ends before, or an
+// error as Next does.
+//
+// Read returns io.EOF at the end of the message, [io.ErrUnexpectedEOF] if the input
+// ends in the middle of it, and a [*MessageTooLongError] if it is longer than the Limit
+// of t: what the limit allows was given before. After any other error, such as an expired
+// deadline, the next Read goes on. Under [None], the message ends with the input.
+//
+// The reader is valid until the next call of NextReader, Next or Run, or the next
+// iteration of All; then Read returns an error. What is left unread of the message is
+// skipped by that call, but under None, where the message has no end: there the call goes
+// on behind what was read. After SetTerminator, the reader reads on, under the new
+// terminator. After a Next that has failed in the middle of a message, NextReader with
+// the same t reads the rest of it.
+//
+// The reader has a method WriteTo, so that [io.Copy] needs no memory of its own. A
+// Length, FixedLength or LengthPrefix is read into the memory that is passed to Read
+// without a further copy, if that is large.
+func (f *Framer) NextReader(t Terminator) (io.Reader, error) {
+	if err := f.beginMessage(t); err != nil {
+		return nil, err
+	}
+	return f.newReader(f), nil
+}
+
+// A messageReader reads the message that beginMessage has begun.
+type messageReader struct {
+	f    *Framer
+	from messageSource
+	done bool // from has said io.EOF
+}
+
+// A messageSource is a Framer, or what waits for one: see readMessage.
+type messageSource interface {
+	readMessage(p []byte) (int, error)
+}
+
+// newReader returns the reader of the message that beginMessage has begun. It is valid
+// until f has something else to do.
+func (f *Framer) newReader(from messageSource) io.Reader {
+	f.reader = &messageReader{f: f, from: from}
+	return f.reader
+}
+
+// closeReader ends what NextReader has begun, for Run.
+func (f *Framer) closeReader() {
+	f.reader = nil
+	if f.term.limit == lifted {
+		f.term.limit, f.limit = 0, f.maxSize
+	}
+	if f.then != nil && f.then.limit == lifted {
+		f.then.limit = 0
+	}
+}
+
+var errReaderOver = errors.New("framer: a reader of NextReader was used after the next call of NextReader, Next or Run")
+
+func (r *messageReader) Read(p []byte) (int, error) {
+	switch {
+	case r.done:
+		return 0, io.EOF
+	case r.f.reader != r:
+		return 0, errReaderOver
+	case len(p) == 0:
+		return 0, nil
+	}
+	n, err := r.from.readMessage(p)
+	if err == io.EOF {
+		r.done = true
+		if n > 0 {
+			err = nil
+		}
+	}
+	return n, err
+}
+
+// WriteTo is for io.Copy.
+func (r *messageReader) WriteTo(w io.Writer) (int64, error) {
+	buf := r.f.memory.get(largeBuffer)
+	defer r.f.memory.put(buf)
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buf[:cap(buf)])
+}
+
+// beginMessage makes t the terminator, without MaxMessageSize, and goes on as
+// findMessage. It is to be called once for a message, also after an error other than
+// errWouldBlock.
+func (f *Framer) beginMessage(t Terminator) error {
+	f.refused = nil // t counts
+	if t.limit == 0 && t.kind != kindNone && t.kind != kindSplit {
+		t.limit = lifted
+	}
+	same := f.term
+	same.limit = t.limit
+	switch err := t.validate(f.maxSize); {
+	case err != nil, f.skipping:
+		if err := f.setLater(t, err); err != nil {
+			return err
+		}
+	case same == t: // it may be in the middle of a message
+		f.term.limit, f.limit = t.limit, limitOr(t.limit, f.maxSize)
+	default:
+		f.set(&t)
+	}
+	f.returned = true
+	return f.findMessage()
+}
+
+// findMessage skips what is left of the message before, and waits for a byte of the next
+// one or for its end. After errWouldBlock it is to be called again. Then readMessage reads
+// the message.
+//
+// While nobody does that, f looks as if it was skipping the message, which is what every
+// other call has to do.
+func (f *Framer) findMessage() error {
+	if f.returned {
+		f.forgetMessage()
+	}
+	for {
+		if f.discard.Load() {
+			f.discardInput()
+		}
+		if f.known == 0 && !f.ended {
+			if err := f.look(); err != nil {
+				f.skipping = f.noteTooLong(err)
+				f.then = nil
+				f.returned = true
+				return err
+			}
+		}
+		found := f.known > 0 || f.ended
+		switch {
+		case found && f.skipping:
+			f.skip()
+			continue
+		case found, f.begun && f.search.counting && !f.skipping:
+			f.found++
+			f.returned = true
+			f.skipping = f.term.kind != kindNone
+			return nil
+		}
+		if err := f.more(); err != nil {
+			return err
+		}
+	}
+}
+
+// readMessage reads from the message that findMessage has found. p must not be empty. It
+// returns io.EOF at the end, also together with the last bytes, and must not be called
+// after that; errWouldBlock if it is to be called again when there is input; and other
+// errors as Read of a messageReader.
+func (f *Framer) readMessage(p []byte) (int, error) {
+	f.skipping = false
+	n, err := f.readPart(p)
+	f.skipping = err != io.EOF && f.term.kind != kindNone
+	return n, err
+}
+
+func (f *Framer) readPart(p []byte) (int, error) {
+	for {
+		if f.discard.Load() {
+			f.discardInput()
+		}
+		if f.known == 0 && !f.ended {
+			if err := f.look(); err != nil {
+				return 0, err
+			}
+		}
+		switch {
+		case len(f.token) > len(p):
+			n := copy(p, f.token)
+			f.token = f.token[n:]
+			return n, nil
+		case f.known > 0 || f.ended:
+			part, err := f.take(len(p))
+			if err != nil {
+				return 0, err
+			}
+			n := copy(p, part.data)
+			if part.drop == goesOn {
+				return n, nil
+			}
+			f.start += part.drop
+			return n, io.EOF
+		}
+		if n, err := f.readStraight(p); n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// readStraight gets more input for readPart: into p, if it is for bytes that are counted.
+func (f *Framer) readStraight(p []byte) (int, error) {
+	counted := f.search.counting && f.begun
+	if !counted || min(int64(len(p)), f.search.remaining) < int64(f.smallSize) || f.start < f.end || f.readErr != nil {
+		return 0, f.more()
+	}
+	n, err := f.read(p[:min(int64(len(p)), f.search.remaining)])
+	if err == errWouldBlock {
+		f.giveBack()
+	}
+	f.count(p[:n])
+	return n, err
 }
 
 // All returns an iterator over the messages, which end as t says, up to the end

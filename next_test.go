@@ -8,15 +8,18 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/textproto"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 
 	"github.com/goframer/framer"
@@ -341,5 +344,479 @@ func TestClaimAfterLongMessage(t *testing.T) {
 	}
 	if n := after.TotalAlloc - before.TotalAlloc; n > 128<<10 {
 		t.Errorf("%d bytes were allocated", n)
+	}
+}
+
+// readMessage reads a message to its end, in pieces of at most size bytes.
+func readMessage(r io.Reader, size int) (string, error) {
+	var message []byte
+	p := make([]byte, size)
+	for {
+		n, err := r.Read(p)
+		message = append(message, p[:n]...)
+		switch {
+		case err == io.EOF:
+			return string(message), nil
+		case err != nil:
+			return string(message), err
+		case n == 0:
+			return string(message), io.ErrNoProgress
+		}
+	}
+}
+
+// runNextReader is runNext for NextReader.
+func runNextReader(terminator framer.Terminator, chunks []string, cfg framer.Config, size int) outcome {
+	f := framer.NewFramer(newChunkReader(chunks...), &cfg)
+	var o outcome
+	for {
+		r, err := f.NextReader(terminator)
+		var message string
+		if err == nil {
+			message, err = readMessage(r, size)
+		}
+		if terminator == framer.None() && err == nil { // the end of the input
+			o.Tail = message
+			return o
+		}
+		if !o.add([]byte(message), err, f.Matched()) {
+			return o.withoutEOF()
+		}
+	}
+}
+
+// A reader gives the messages that there are, however the input is cut and whatever
+// the sizes. MaxMessageSize counts only for Split.
+func TestNextReader(t *testing.T) {
+	for _, test := range terminatorTests() {
+		t.Run(test.rule.terminator.String(), func(t *testing.T) {
+			t.Parallel()
+			for input := range inputs(test.alphabet, min(test.length, 5)) {
+				for _, r := range []rule{test.rule, test.rule.limited(2), test.rule.limited(-1)} {
+					limit := int64(-1)
+					if strings.HasPrefix(r.terminator.String(), "Split") {
+						limit = 3
+					}
+					want := program{r}.outcome(input, limit)
+					for chunks := range cuts(input) {
+						for _, size := range []int{1, 3, 16} {
+							cfg := framer.Config{ReadBufferSize: 4 - size%4, MaxMessageSize: 3}
+							if got := runNextReader(r.terminator, chunks, cfg, size); !got.equal(want) {
+								t.Fatalf("%v, %+v, %q in pieces of %d:\n got %+q\nwant %+q", r.terminator, cfg, chunks, size, got, want)
+							}
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// What a reader has left unread is skipped, by whatever comes next.
+func TestNextReaderLeavesNothing(t *testing.T) {
+	split := framer.Split(bufio.ScanLines)
+	for _, test := range []struct {
+		terminator framer.Terminator
+		input      string
+	}{
+		{framer.Delimiter("\n"), "0123456789\n"},
+		{framer.Delimiter("abab"), "012ab6789aabab"},
+		{framer.AnyDelimiter("\r\n", "\r"), "0123456789\r\n"},
+		{framer.FixedLength(10), "0123456789"},
+		{framer.Length(10), "0123456789"},
+		{framer.LengthPrefix(framer.Prefix{Size: 1}), "\x0a0123456789"},
+		{framer.LengthPrefix(framer.Prefix{Size: 1, Keep: true}), "\x0a0123456789"},
+		{split, "0123456789\r\n"},
+		{framer.DotBlock(), "..2345\r\n..0\r\n.\r\n"},
+		{framer.Delimiter("\n").Limit(5), "0123456789\n"},
+		{framer.LengthPrefix(framer.Prefix{Size: 1}).Limit(20), "\x0a0123456789"},
+	} {
+		for _, bufferSize := range []int{1, 4, 0} {
+			for read := range 13 {
+				for _, chunks := range [][]string{{test.input + "next;last;"}, bytewise(test.input + "next;last;")} {
+					begin := func() (*framer.Framer, io.Reader) {
+						f := framer.NewFramer(newChunkReader(chunks...), &framer.Config{ReadBufferSize: bufferSize, MaxMessageSize: 10})
+						r, err := f.NextReader(test.terminator)
+						if err != nil {
+							t.Fatal(err)
+						}
+						for got := 0; got < read; {
+							n, err := r.Read(make([]byte, read-got))
+							if got += n; err == io.EOF || isTooLong(err) {
+								break
+							} else if err != nil || n == 0 {
+								t.Fatal(n, err)
+							}
+						}
+						return f, r
+					}
+					check := func(what, got string, err error, r io.Reader) {
+						t.Helper()
+						if got != "next" || err != nil {
+							t.Fatalf("%v, buffer of %d, %d bytes read, then %s: %q, %v", test.terminator, bufferSize, read, what, got, err)
+						}
+						if n, err := r.Read(make([]byte, 1)); n != 0 || err == nil || err != io.EOF && !strings.Contains(err.Error(), "after the next call") {
+							t.Fatalf("%v: a Read after that: %d, %v", test.terminator, n, err)
+						}
+					}
+					end := framer.Delimiter(";")
+					f, r := begin()
+					msg, err := f.Next(end)
+					check("Next", string(msg), err, r)
+
+					f, r = begin()
+					next, err := f.NextReader(end)
+					if err != nil {
+						t.Fatal(err)
+					}
+					got, err := readMessage(next, 3)
+					check("NextReader", got, err, r)
+
+					f, r = begin()
+					for msg, err := range f.All(end) {
+						check("All", string(msg), err, r)
+						break
+					}
+				}
+			}
+		}
+	}
+}
+
+// Run goes on behind the message, under the terminator of NextReader, and under
+// MaxMessageSize again.
+func TestRunAfterNextReader(t *testing.T) {
+	for read := range 13 {
+		f := framer.NewFramer(strings.NewReader("0123456789\nabc\n01234567890\ndef\n"), &framer.Config{MaxMessageSize: 5})
+		r, err := f.NextReader(framer.Delimiter("\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Terminator(); got != framer.Delimiter("\n") {
+			t.Errorf("Terminator returns %v", got)
+		}
+		io.ReadFull(r, make([]byte, read))
+		h := new(hookedTranscript)
+		if err := f.Run(h); err != nil || h.String() != "abc|01234*def|" {
+			t.Errorf("%d bytes read, then Run: %q, %v", read, h.String(), err)
+		}
+		if _, err := r.Read(make([]byte, 1)); err == nil {
+			t.Error("Read goes on after Run")
+		}
+	}
+}
+
+// Under None no message ends, and nothing is skipped.
+func TestNextReaderUnderNone(t *testing.T) {
+	f := framer.NewFramer(strings.NewReader("0123456789\nabc\n"), &framer.Config{MaxMessageSize: 5})
+	r, err := f.NextReader(framer.None())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := make([]byte, 11)
+	if _, err := io.ReadFull(r, p); err != nil || string(p) != "0123456789\n" {
+		t.Errorf("%q, %v", p, err)
+	}
+	if msg, err := f.Next(framer.Delimiter("\n")); string(msg) != "abc" || err != nil {
+		t.Errorf("Next: %q, %v", msg, err)
+	}
+	if _, err := f.NextReader(framer.None()); err != io.EOF {
+		t.Errorf("NextReader at the end: %v", err)
+	}
+}
+
+// Readers of messages of all sizes, some of them larger than any buffer, from a reader
+// that fails in between.
+func TestNextReaderAfterErrors(t *testing.T) {
+	for _, format := range recordFormats() {
+		for _, size := range []int{1, 7, 1000, 4096, 0} {
+			for _, most := range []int{1, 3000, 70000} {
+				random := rand.New(rand.NewPCG(uint64(size), uint64(most)))
+				messages := randomMessages(random, 40)
+				var data []byte
+				for _, message := range messages {
+					data = format.write(data, message)
+				}
+				if most == 1 || size == 1 {
+					data, messages = shortened(format, messages)
+				}
+				f := framer.NewFramer(&hiccupReader{data, random, most}, &framer.Config{ReadBufferSize: size, MaxMessageSize: 100})
+				next := func(term framer.Terminator) (message []byte, err error) {
+					var r io.Reader
+					for {
+						if r, err = f.NextReader(term); err == nil {
+							break
+						} else if err != errHiccup {
+							return nil, err
+						}
+					}
+					for {
+						p := make([]byte, 1+random.IntN([]int{3, 5000, 100000}[random.IntN(3)]))
+						n, err := r.Read(p)
+						message = append(message, p[:n]...)
+						switch {
+						case err == io.EOF:
+							return slices.Clip(message), nil
+						case err != nil && err != errHiccup:
+							return message, err
+						}
+					}
+				}
+				checkRecords(t, format, messages, next)
+			}
+		}
+	}
+}
+
+// A Limit of its own ends the reader, after the bytes that it allows, or before the
+// first one if the header tells.
+func TestNextReaderTooLong(t *testing.T) {
+	line := framer.Delimiter("\n").Limit(5)
+	prefix := framer.LengthPrefix(framer.Prefix{Size: 1})
+	f := framer.NewFramer(strings.NewReader("01234567\nabc\n\x06abcdef\x02gh01234567rest\n"), nil)
+	r, err := f.NextReader(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		data, err := io.ReadAll(r)
+		var long *framer.MessageTooLongError
+		if !errors.As(err, &long) || long.Limit != 5 || !strings.HasPrefix("01234", string(data)) {
+			t.Errorf("%q, %v", data, err)
+		}
+	}
+	if msg, err := f.Next(line); string(msg) != "abc" || err != nil {
+		t.Errorf("Next: %q, %v", msg, err)
+	}
+	for _, term := range []framer.Terminator{prefix.Limit(5), framer.Length(8).Limit(7)} {
+		if term.String() == framer.Length(8).Limit(7).String() {
+			if msg, err := f.Next(prefix); string(msg) != "gh" || err != nil {
+				t.Errorf("Next: %q, %v", msg, err)
+			}
+		}
+		if _, err = f.NextReader(term); !isTooLong(err) {
+			t.Errorf("NextReader(%v): %v", term, err)
+		}
+	}
+	if r, err = f.NextReader(framer.Delimiter("\n")); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := io.ReadAll(r); string(data) != "rest" || err != nil {
+		t.Errorf("%q, %v", data, err)
+	}
+	if _, err := f.NextReader(framer.Delimiter("")); err == nil || err == io.EOF {
+		t.Errorf("NextReader with an empty delimiter: %v", err)
+	}
+	for range 2 {
+		if _, err := f.NextReader(line); err != io.EOF {
+			t.Errorf("NextReader at the end: %v", err)
+		}
+	}
+}
+
+// After a Next that has failed in the middle, the reader has the rest.
+func TestNextReaderGoesOn(t *testing.T) {
+	for _, term := range []framer.Terminator{framer.LengthPrefix(framer.Prefix{Size: 1}), framer.LengthPrefix(framer.Prefix{Size: 1}).Limit(100)} {
+		pieces := []string{"\x0aabc", "", "defghij\x02kl"}
+		f := framer.NewFramer(readerFunc(func(p []byte) (n int, err error) {
+			if len(pieces) == 0 {
+				return 0, io.EOF
+			}
+			if n = copy(p, pieces[0]); n == 0 {
+				err = errHiccup
+			}
+			pieces = pieces[1:]
+			return n, err
+		}), nil)
+		if msg, err := f.Next(term); string(msg) != "abc" || err != errHiccup {
+			t.Fatalf("%q, %v", msg, err)
+		}
+		r, err := f.NextReader(term)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rest, err := io.ReadAll(r); string(rest) != "defghij" || err != nil {
+			t.Errorf("the rest: %q, %v", rest, err)
+		}
+		if msg, err := f.Next(term); string(msg) != "kl" || err != nil {
+			t.Errorf("Next: %q, %v", msg, err)
+		}
+	}
+}
+
+// A message of any size takes no more memory than a small one.
+func TestNextReaderTakesNoMemory(t *testing.T) {
+	const size = 256 << 20
+	zeros := func() io.Reader {
+		return readerFunc(func(p []byte) (int, error) { clear(p); return len(p), nil })
+	}
+	header := binary.BigEndian.AppendUint32(nil, size)
+	for _, test := range []struct {
+		terminator framer.Terminator
+		input      io.Reader
+	}{
+		{framer.Delimiter("\r\n"), io.MultiReader(io.LimitReader(zeros(), size), strings.NewReader("\r\nrest"))},
+		{framer.LengthPrefix(framer.Prefix{Size: 4}), io.MultiReader(bytes.NewReader(header), io.LimitReader(zeros(), size), strings.NewReader("rest"))},
+		{framer.Length(size), io.MultiReader(io.LimitReader(zeros(), size), strings.NewReader("rest"))},
+	} {
+		f := framer.NewFramer(test.input, nil)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r, err := f.NextReader(test.terminator)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := io.Copy(io.Discard, r)
+		runtime.ReadMemStats(&after)
+		if n != size || err != nil {
+			t.Errorf("%v: %d bytes, %v", test.terminator, n, err)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+			t.Errorf("%v: %d bytes were allocated", test.terminator, took)
+		}
+		if msg, err := f.Next(framer.Length(4)); string(msg) != "rest" || err != nil {
+			t.Errorf("%v: after it came %q, %v", test.terminator, msg, err)
+		}
+	}
+}
+
+// Those who read messages of their own read them from the reader.
+func TestNextReaderForOthers(t *testing.T) {
+	f := framer.NewFramer(iotest.OneByteReader(strings.NewReader("{\"n\": 1} {\"n\": 2}\x00Subject: x\r\nTo: y\r\n\r\nbody\x00end\x00")), nil)
+	zero := framer.Delimiter("\x00")
+	r, err := f.NextReader(zero)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := json.NewDecoder(r)
+	for want := 1; want <= 2; want++ {
+		var v struct{ N int }
+		if err := d.Decode(&v); v.N != want || err != nil {
+			t.Errorf("%+v, %v; want %d", v, err, want)
+		}
+	}
+	if r, err = f.NextReader(zero); err != nil {
+		t.Fatal(err)
+	}
+	tr := textproto.NewReader(bufio.NewReader(r))
+	if h, err := tr.ReadMIMEHeader(); err != nil || h.Get("Subject") != "x" || h.Get("To") != "y" {
+		t.Errorf("%v, %v", h, err)
+	}
+	if body, err := io.ReadAll(tr.R); string(body) != "body" || err != nil {
+		t.Errorf("%q, %v", body, err)
+	}
+	if msg, err := f.Next(zero); string(msg) != "end" || err != nil {
+		t.Errorf("%q, %v", msg, err)
+	}
+}
+
+// Messages are the same by Next and by NextReader, which may be left unread, under
+// terminators that change, from a reader that fails in between.
+func TestNextAndNextReaderMixed(t *testing.T) {
+	for seed := range uint64(4000) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		rest := strings.Join(randomChunks(random, "ab\r\n.\x01\x02\x03", 1+random.IntN(60)), "")
+		limit := []int64{-1, 4}[random.IntN(2)]
+		f := framer.NewFramer(&hiccupReader{[]byte(rest), random, 1 + random.IntN(10)}, &framer.Config{ReadBufferSize: 1 + random.IntN(8), MaxMessageSize: limit})
+		var steps []string
+		for done := false; !done; {
+			decisions := make([]byte, 20)
+			for i := range decisions {
+				decisions[i] = byte(random.Uint32())
+			}
+			r := (&source{decisions}).rule(4)
+			if r.terminator == framer.None() {
+				continue
+			}
+			c := r.cut(rest)
+			byReader := random.IntN(2) == 0
+			most := int64(-1)
+			if !byReader || strings.HasPrefix(r.terminator.String(), "Split") {
+				most = limit
+			}
+			want, wantErr := c.message, c.err
+			long := most >= 0 && c.size > most
+			all := true
+			var got string
+			var err error
+			steps = append(steps, fmt.Sprintf("%v by a reader: %t", r.terminator, byReader))
+			if byReader {
+				got, all, err = readSome(f, r.terminator, random)
+			} else {
+				var msg []byte
+				for {
+					if msg, err = f.Next(r.terminator); err != errHiccup {
+						break
+					}
+				}
+				got = string(msg)
+			}
+			if errors.Is(err, framer.ErrBadPrefix) {
+				err = framer.ErrBadPrefix
+			}
+			switch {
+			case long:
+				if !isTooLong(err) {
+					t.Fatalf("seed %d, %q: %q, %v, want an error", seed, steps, got, err)
+				}
+			case err != wantErr && (all || err != nil), got != want && all, !strings.HasPrefix(want, got):
+				t.Fatalf("seed %d, %q: %q, %v, want %q, %v; all: %t", seed, steps, got, err, want, wantErr, all)
+			}
+			done = c.err != nil
+			rest = c.after
+		}
+	}
+}
+
+// readSome reads some of the next message, or all of it.
+func readSome(f *framer.Framer, term framer.Terminator, random *rand.Rand) (got string, all bool, err error) {
+	var r io.Reader
+	for {
+		if r, err = f.NextReader(term); err == nil {
+			break
+		} else if err != errHiccup {
+			return "", true, err
+		}
+	}
+	for most := random.IntN(20); len(got) < most; {
+		p := make([]byte, 1+random.IntN(5))
+		n, err := r.Read(p)
+		got += string(p[:n])
+		switch {
+		case err == io.EOF:
+			return got, true, nil
+		case err != nil && err != errHiccup:
+			return got, true, err
+		}
+	}
+	return got, false, nil
+}
+
+// A message has begun when its header is complete, and NextReader does not wait for more.
+func TestNextReaderOfHeader(t *testing.T) {
+	for _, size := range []int{1, 0} {
+		pieces := []string{"\x00", "\x00\x00", "\x02", "", "ab"}
+		f := framer.NewFramer(readerFunc(func(p []byte) (n int, err error) {
+			if len(pieces) == 0 {
+				return 0, io.EOF
+			}
+			if n = copy(p, pieces[0]); n == 0 {
+				err = errHiccup
+			}
+			if pieces[0] = pieces[0][n:]; pieces[0] == "" {
+				pieces = pieces[1:]
+			}
+			return n, err
+		}), &framer.Config{ReadBufferSize: size})
+		r, err := f.NextReader(framer.LengthPrefix(framer.Prefix{Size: 4}))
+		if err != nil || len(pieces) != 2 {
+			t.Fatalf("%v, and %d pieces are left", err, len(pieces))
+		}
+		if n, err := r.Read(make([]byte, 5)); n != 0 || err != errHiccup {
+			t.Errorf("Read: %d, %v", n, err)
+		}
+		if body, err := io.ReadAll(r); string(body) != "ab" || err != nil {
+			t.Errorf("%q, %v", body, err)
+		}
 	}
 }

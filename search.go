@@ -16,7 +16,8 @@ import (
 type search struct {
 	// Delimiter: the last matched bytes that were searched are the first ones of
 	// pattern. border[k] is the length of the longest proper prefix of pattern
-	// that ends pattern[:k]; it is made when first needed.
+	// that ends pattern[:k]; it is made when first needed. (DotBlock: matched is
+	// where in a line the next byte is.)
 	pattern []byte
 	matched int
 	border  []int32
@@ -29,6 +30,53 @@ type search struct {
 	// message still lacks beyond the bytes that were found already.
 	remaining int64
 	counting  bool
+
+	// AnyDelimiter: where the delimiter that was found lies in the set.
+	at int
+}
+
+// A lastDelimiter is the delimiter that ended the last message. It is worked out when
+// somebody asks, from the Terminator in force; what that was before is noted only when
+// another one is set.
+type lastDelimiter struct {
+	delim string // the last Delimiter that was set
+	set   string // the last AnyDelimiter, see encodeDelimiters
+
+	// What ended the message with this number.
+	number int64
+	by     terminatorKind // kindDelimiter: delim; kindAnyDelimiter: one of set; kindKept: kept; others: none
+	kept   string
+}
+
+// kindKept is for a delimiter whose Terminator is not the last one of its kind.
+const kindKept = ^terminatorKind(0)
+
+// get returns what ended the last message, which has this number, where a Terminator of
+// this kind is in force. If it was one of set, it lies there at at.
+func (d *lastDelimiter) get(number int64, kind terminatorKind, at int) string {
+	if d.number == number {
+		kind = d.by
+	}
+	switch kind {
+	case kindDelimiter:
+		return d.delim
+	case kindAnyDelimiter:
+		delim, _ := cutDelimiter(d.set[at:])
+		return delim
+	case kindKept:
+		return d.kept
+	case kindDotBlock:
+		return loneDot
+	}
+	return ""
+}
+
+// keep is called before delim or set changes.
+func (d *lastDelimiter) keep(at int) {
+	if d.by == kindDelimiter || d.by == kindAnyDelimiter {
+		d.kept = d.get(d.number, d.by, at)
+		d.by = kindKept
+	}
 }
 
 // A span is what a search found in the unread input: skip bytes that nobody
@@ -40,17 +88,24 @@ type span struct {
 }
 
 // set makes s ready for t.
-func (s *search) set(t *Terminator) {
+func (s *search) set(t *Terminator, last *lastDelimiter) {
 	switch t.kind {
 	case kindDelimiter:
 		if s.pattern == nil {
 			s.pattern = s.short[:0]
 		}
 		if string(s.pattern) != t.delim { // it is often the same again, after a Length
+			last.keep(s.at)
+			last.delim = t.delim
 			s.pattern = append(s.pattern[:0], t.delim...)
 			s.border = s.border[:0]
 		}
 	case kindAnyDelimiter:
+		if last.set == t.delim {
+			break
+		}
+		last.keep(s.at)
+		last.set = t.delim
 		s.first = [8]uint32{}
 		for set := t.delim; set != ""; {
 			var delim string
@@ -72,7 +127,7 @@ func (s *search) restart(t *Terminator) {
 // anything, and the bytes that came since. With atEOF no more will come and
 // nothing is held back.
 func (s *search) next(t *Terminator, data []byte, atEOF bool) (span, error) {
-	switch t.kind {
+	switch t.kind.base() {
 	case kindDelimiter:
 		return s.delimiter(data, atEOF), nil
 	case kindAnyDelimiter:
@@ -84,8 +139,65 @@ func (s *search) next(t *Terminator, data []byte, atEOF bool) (span, error) {
 		return s.count(data), nil
 	case kindLength, kindFixedLength:
 		return s.count(data), nil
+	case kindDotBlock:
+		return s.dotBlock(data, atEOF), nil
 	}
 	return span{data: len(data)}, nil
+}
+
+// loneDot is the line that ends a DotBlock.
+const loneDot = ".\r\n"
+
+// Where in a line of a DotBlock a byte is.
+const (
+	atBeginning = iota
+	inLine
+	afterCR
+)
+
+// dotBlock searches up to the next line that begins with a dot. Its beginning is held
+// back until it is known whether it is the last one.
+func (s *search) dotBlock(data []byte, atEOF bool) (sp span) {
+	if s.matched == atBeginning && len(data) > 0 && data[0] == '.' {
+		n := min(len(data), len(loneDot))
+		switch {
+		case string(data[:n]) != loneDot[:n]:
+		case n == len(loneDot):
+			return span{drop: n, found: true}
+		case !atEOF:
+			return span{}
+		}
+		sp.skip = 1
+		s.matched = inLine
+	}
+	sp.data = s.lines(data[sp.skip:])
+	if rest := data[sp.skip+sp.data:]; len(rest) >= len(loneDot) && string(rest[:len(loneDot)]) == loneDot {
+		sp.drop, sp.found = len(loneDot), true
+	}
+	return sp
+}
+
+// lines returns the length of what lies before the next line that begins with a dot,
+// where data does not begin with such a line.
+func (s *search) lines(data []byte) int {
+	if s.matched == afterCR && len(data) > 0 && data[0] == '\n' && (len(data) == 1 || data[1] == '.') {
+		s.matched = atBeginning
+		return 1
+	}
+	i := bytes.Index(data, []byte("\r\n."))
+	switch last := len(data) - 1; {
+	case i >= 0:
+		s.matched = atBeginning
+		return i + len("\r\n")
+	case last < 0:
+	case data[last] == '\r':
+		s.matched = afterCR
+	case last > 0 && data[last] == '\n' && data[last-1] == '\r':
+		s.matched = atBeginning
+	default:
+		s.matched = inLine
+	}
+	return len(data)
 }
 
 func (s *search) count(data []byte) span {
@@ -172,11 +284,12 @@ func (s *search) anyDelimiter(set string, data []byte, atEOF bool) span {
 		if s.first[c>>5]&(1<<(c&31)) == 0 {
 			continue
 		}
-		n, undecided := matchAny(set, data[i:], atEOF)
+		n, at, undecided := matchAny(set, data[i:], atEOF)
 		if undecided {
 			return span{data: i}
 		}
 		if n > 0 {
+			s.at = at
 			return span{data: i, drop: n, found: true}
 		}
 	}
@@ -184,26 +297,29 @@ func (s *search) anyDelimiter(set string, data []byte, atEOF bool) span {
 }
 
 // matchAny returns the length of the longest delimiter of set that data begins
-// with. It is undecided where data ends before a longer one is excluded.
-func matchAny(set string, data []byte, atEOF bool) (n int, undecided bool) {
-	for set != "" {
+// with, and where it lies in set. It is undecided where data ends before a longer one
+// is excluded.
+func matchAny(set string, data []byte, atEOF bool) (n, at int, undecided bool) {
+	for rest := set; rest != ""; {
+		at = len(set) - len(rest)
 		var delim string
-		delim, set = cutDelimiter(set)
+		delim, rest = cutDelimiter(rest)
 		if len(data) >= len(delim) {
 			if string(data[:len(delim)]) == delim {
-				return len(delim), false
+				return len(delim), at, false
 			}
 		} else if !atEOF && delim[:len(data)] == string(data) {
-			return 0, true
+			return 0, 0, true
 		}
 	}
-	return 0, false
+	return 0, 0, false
 }
 
 // header reads the header of a LengthPrefix message. When it is complete, s
 // counts the bytes of the message.
 func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
-	length, size, err := t.prefix.length(data)
+	prefix := prefixFormat(t.kind)
+	length, size, err := prefix.length(data)
 	if err != nil {
 		return span{}, err
 	}
@@ -211,7 +327,7 @@ func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
 		switch {
 		case !atEOF:
 			return span{}, nil
-		case t.prefix.has(keepHeader):
+		case prefix.has(keepHeader):
 			return span{data: len(data)}, nil
 		default:
 			return span{skip: len(data)}, nil
@@ -222,7 +338,7 @@ func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
 		return span{}, fmt.Errorf("%w: length %d with adjustment %d is negative; the header begins %q", ErrBadPrefix, length, t.n, data[:min(size, headSize)])
 	}
 	s.counting = true
-	if t.prefix.has(keepHeader) {
+	if prefix.has(keepHeader) {
 		s.remaining, _ = addLength(uint64(remaining), int64(size))
 		return s.count(data), nil
 	}

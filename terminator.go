@@ -22,24 +22,34 @@ import (
 // Setting a Terminator allocates nothing. Making one does not either, except
 // for [AnyDelimiter] and [Split], which are best made once and kept.
 type Terminator struct {
-	kind   terminatorKind
-	prefix prefixFormat
-	n      int64            // Length, FixedLength: bytes; LengthPrefix: the adjustment
-	delim  string           // Delimiter; AnyDelimiter: the set, see encodeDelimiters
-	split  *bufio.SplitFunc // Split; a pointer, because functions can't be compared
+	kind  terminatorKind
+	n     int64            // Length, FixedLength: bytes; LengthPrefix: the adjustment
+	limit int64            // of its own, in bytes; 0: MaxMessageSize; negative: none
+	delim string           // Delimiter; AnyDelimiter: the set, see encodeDelimiters
+	split *bufio.SplitFunc // Split; a pointer, because functions can't be compared
 }
 
-type terminatorKind uint8
+// A terminatorKind is one of the constants below, and that of a LengthPrefix its
+// prefixFormat as well. (In a word less a Terminator is faster.)
+type terminatorKind uint32
 
 const (
-	kindNone terminatorKind = iota
+	kindNone terminatorKind = iota << kindShift
 	kindDelimiter
 	kindAnyDelimiter
 	kindLength
 	kindFixedLength
 	kindLengthPrefix
 	kindSplit
+	kindDotBlock
 )
+
+// kindShift is the number of the lowest bit of a kind. Those below are for a
+// prefixFormat.
+const kindShift = 28
+
+// base returns k without a prefixFormat.
+func (k terminatorKind) base() terminatorKind { return k >> kindShift << kindShift }
 
 // None collects for ever: every byte is given to the handler as it comes and no
 // message ends. MaxMessageSize does not apply, save to an embedded [Collector].
@@ -51,12 +61,17 @@ func None() Terminator { return Terminator{} }
 //
 // The match is exact. Delimiter("\r\n") does not accept a bare "\n"; a protocol
 // that must be lenient says so with [AnyDelimiter].
+//
+// Delimiter("\r\n.\r\n") is not how texts of SMTP and its kin end: an empty text, whose
+// first CRLF is that of the command before, would never end, the last line would lose
+// its CRLF, and the dots that were doubled would stay. That is [DotBlock].
 func Delimiter(delim string) Terminator {
 	return Terminator{kind: kindDelimiter, delim: delim}
 }
 
 // AnyDelimiter ends a message at the first occurrence of any of delims: the
 // earliest match counts, and of those that begin at the same byte the longest.
+// [Framer.Matched] tells which one it was.
 //
 // Where one delimiter begins with another, as "\r\n" does with "\r", the shorter
 // one is found only when the byte after it, or the end of the input, has
@@ -83,7 +98,8 @@ func FixedLength(n int64) Terminator { return Terminator{kind: kindFixedLength, 
 const Uvarint = -1
 
 // A Prefix describes a header that carries the length of the message behind it:
-// Offset bytes of anything, then the length field. See [LengthPrefix].
+// Offset bytes of anything, then the length field. See [LengthPrefix] for receiving, and
+// [Prefix.AppendLength] for sending.
 type Prefix struct {
 	// Size is the size of the length field in bytes: 1, 2, 3, 4 or 8 for an
 	// unsigned integer, or Uvarint.
@@ -101,16 +117,49 @@ type Prefix struct {
 	// example, has Adjustment -4.
 	Adjustment int64
 
-	// Keep gives the header to the handler, as the beginning of the message;
-	// MaxMessageSize then counts it. By default it is stripped, with the Offset
+	// Keep gives the header to the handler, as the beginning of the message; the
+	// limit on its size then counts it. By default it is stripped, with the Offset
 	// bytes in it.
 	Keep bool
 }
 
+// AppendLength is for sending: it appends to dst the length field that announces n bytes
+// behind it, and returns the extended buffer, as the Append functions of
+// [encoding/binary] do. Adjustment is undone, so that [LengthPrefix] of the same Prefix
+// reads n bytes. The Offset bytes in front of the field are not appended: they belong
+// into dst before.
+//
+// If n is negative, or does not fit the field, or if p makes no sense, AppendLength
+// returns dst as it was, and an error.
+func (p Prefix) AppendLength(dst []byte, n int64) ([]byte, error) {
+	if prefixFormat(LengthPrefix(p).kind).size() == 0 {
+		return dst, errSenselessPrefix
+	}
+	if n < 0 {
+		return dst, fmt.Errorf("framer: AppendLength of a negative length, %d", n)
+	}
+	value := uint64(n) - uint64(p.Adjustment) // at most 1<<64 - 1, if it is not negative
+	if n < p.Adjustment || 0 < p.Size && p.Size < 8 && value>>(8*p.Size) > 0 {
+		return dst, fmt.Errorf("framer: AppendLength: %d bytes, with adjustment %d, do not fit a field of size %d", n, p.Adjustment, p.Size)
+	}
+	if p.Size == Uvarint {
+		return binary.AppendUvarint(dst, value), nil
+	}
+	for i := range p.Size {
+		shift := 8 * i
+		if !p.LittleEndian {
+			shift = 8 * (p.Size - 1 - i)
+		}
+		dst = append(dst, byte(value>>shift))
+	}
+	return dst, nil
+}
+
 // LengthPrefix ends a message when the bytes announced in its header have come;
 // then the next header is expected. Memory is used only for what has really
-// arrived, whatever the header claims, and a claim above MaxMessageSize is
-// refused when the header is complete, before a byte of the message is read.
+// arrived, whatever the header claims, and a claim above MaxMessageSize, or the
+// Limit of the Terminator, is refused when the header is complete, before a byte of
+// the message is read.
 func LengthPrefix(p Prefix) Terminator {
 	var f prefixFormat
 	switch p.Size {
@@ -125,8 +174,23 @@ func LengthPrefix(p Prefix) Terminator {
 	if p.Keep {
 		f |= keepHeader
 	}
-	return Terminator{kind: kindLengthPrefix, prefix: f, n: p.Adjustment}
+	return Terminator{kind: kindLengthPrefix | terminatorKind(f), n: p.Adjustment}
 }
+
+// DotBlock ends a message at a line that has nothing but a dot, as the texts of SMTP,
+// NNTP and POP3 end (RFC 5321, section 4.5.2; RFC 3977, section 3.1.1). The message is
+// the lines before it, each with its CRLF. The first dot of a line that begins with one
+// is taken away. If the first line is the lone dot, the message is empty. The first byte
+// under a DotBlock begins a line.
+//
+// A line ends in CRLF and in nothing else: a bare LF or CR is a byte of the line, and is
+// given as it is. Neither "\n.\n" nor "\n.\r\n" nor "\r\n.\n" ends the message: whoever
+// takes one for an end lets a mail smuggle another one in (CVE-2023-51764). A protocol
+// that must refuse such lines finds them in the message.
+//
+// The dots that are taken away, and the last line, do not count for the limit of the
+// message. [Framer.Matched] is ".\r\n".
+func DotBlock() Terminator { return Terminator{kind: kindDotBlock} }
 
 // Split ends messages where f, a split function as used by [bufio.Scanner],
 // finds its tokens. A token is given to the handler in one piece, whatever its
@@ -137,8 +201,8 @@ func LengthPrefix(p Prefix) Terminator {
 //
 // Unlike the other terminators, a split function needs the whole message in the
 // buffer and is asked anew with all of it after every read. An unfinished
-// message may fill MaxMessageSize plus ReadBufferSize bytes before it is
-// refused. If it is skipped, that means: up to and with the next token that f
+// message may fill MaxMessageSize, or its Limit, plus ReadBufferSize bytes before it
+// is refused. If it is skipped, that means: up to and with the next token that f
 // finds.
 //
 // Two Terminators made by the same call of Split are equal; others are not. It is
@@ -147,9 +211,48 @@ func Split(f bufio.SplitFunc) Terminator {
 	return Terminator{kind: kindSplit, split: &f}
 }
 
+// Limit returns t with a limit of its own for the size of a message, in place of
+// [Config.MaxMessageSize]: n bytes, which may be less or more. If n is negative,
+// there is no limit. If n is zero, MaxMessageSize is the limit again. Limit has no
+// effect on [None].
+//
+// So one kind of message can be longer than all others:
+//
+//	command := framer.Delimiter("\r\n").Limit(512)
+//	mail := framer.DotBlock().Limit(20 << 20)
+//
+// Two Terminators with the same limit are equal, if they were before. Limit
+// allocates nothing.
+func (t Terminator) Limit(n int64) Terminator {
+	if t.kind != kindNone {
+		t.limit = max(n, -1)
+	}
+	return t
+}
+
+// lifted is the limit of a Terminator that has none of its own, for NextReader.
+const lifted = math.MinInt64
+
+// limitOr returns the limit for messages of a Terminator that has limit, where
+// maxSize is MaxMessageSize.
+func limitOr(limit, maxSize int64) int64 {
+	switch {
+	case limit == 0:
+		return maxSize
+	case limit < 0:
+		return math.MaxInt64
+	}
+	return limit
+}
+
 // String returns t as it could be written in Go, for people to read.
 func (t Terminator) String() string {
-	switch t.kind {
+	if t.limit != 0 {
+		n := t.limit
+		t.limit = 0
+		return t.String() + fmt.Sprintf(".Limit(%d)", n)
+	}
+	switch t.kind.base() {
 	case kindDelimiter:
 		return "Delimiter(" + strconv.Quote(t.delim) + ")"
 	case kindAnyDelimiter:
@@ -165,15 +268,18 @@ func (t Terminator) String() string {
 	case kindFixedLength:
 		return fmt.Sprintf("FixedLength(%d)", t.n)
 	case kindLengthPrefix:
+		prefix := prefixFormat(t.kind)
 		return fmt.Sprintf("LengthPrefix(%+v)", Prefix{
-			Size:         t.prefix.size(),
-			LittleEndian: t.prefix.has(littleEndian),
-			Offset:       t.prefix.offset(),
+			Size:         prefix.size(),
+			LittleEndian: prefix.has(littleEndian),
+			Offset:       prefix.offset(),
 			Adjustment:   t.n,
-			Keep:         t.prefix.has(keepHeader),
+			Keep:         prefix.has(keepHeader),
 		})
 	case kindSplit:
 		return "Split(func)"
+	case kindDotBlock:
+		return "DotBlock()"
 	}
 	return "None()"
 }
@@ -181,12 +287,24 @@ func (t Terminator) String() string {
 // become makes *t equal to u, field by field: u comes in registers, and a copy of
 // larger parts would wait until all of them are stored.
 func (t *Terminator) become(u *Terminator) {
-	t.kind, t.prefix, t.n, t.delim, t.split = u.kind, u.prefix, u.n, u.delim, u.split
+	t.kind, t.n, t.limit, t.delim, t.split = u.kind, u.n, u.limit, u.delim, u.split
 }
 
-// validate says whether t makes sense under a limit of maxSize bytes a message.
-func (t Terminator) validate(maxSize int64) error {
+// plain reports whether t is of the two commonest kinds, and makes sense: validate,
+// which takes longer, would have nothing to say.
+func (t *Terminator) plain(maxSize int64) bool {
 	switch t.kind {
+	case kindDelimiter:
+		return 0 < len(t.delim) && len(t.delim) <= math.MaxInt32
+	case kindLength:
+		return 0 <= t.n && t.n <= maxSize && t.limit == 0
+	}
+	return false
+}
+
+// validate says whether t makes sense, where MaxMessageSize is maxSize.
+func (t Terminator) validate(maxSize int64) error {
+	switch t.kind.base() {
 	case kindDelimiter:
 		switch {
 		case t.delim == "":
@@ -214,12 +332,12 @@ func (t Terminator) validate(maxSize int64) error {
 		case t.n == 0 && t.kind == kindFixedLength:
 			return fmt.Errorf("framer: %v: the length must be positive", t)
 		}
-		if t.n > maxSize {
-			return &MessageTooLongError{Limit: maxSize, Seen: t.n}
+		if limit := limitOr(t.limit, maxSize); t.n > limit {
+			return &MessageTooLongError{Limit: limit, Seen: t.n, own: t.limit > 0}
 		}
 	case kindLengthPrefix:
-		if t.prefix.size() == 0 {
-			return errors.New("framer: LengthPrefix: Size must be 1, 2, 3, 4, 8 or Uvarint, and Offset from 0 to 65535")
+		if prefixFormat(t.kind).size() == 0 {
+			return errSenselessPrefix
 		}
 	case kindSplit:
 		if *t.split == nil {
@@ -252,8 +370,11 @@ func cutDelimiter(set string) (delim, rest string) {
 // 64 bits, or a length that Prefix.Adjustment makes negative.
 var ErrBadPrefix = errors.New("framer: bad length prefix")
 
+var errSenselessPrefix = errors.New("framer: LengthPrefix: Size must be 1, 2, 3, 4, 8 or Uvarint, and Offset from 0 to 65535")
+
 // A prefixFormat is a Prefix, less the Adjustment, in one word: the Offset in the
-// lowest two bytes, then the Size, or 0 if either makes no sense, and flags.
+// lowest two bytes, then the Size, or 0 if either makes no sense, and flags. What is
+// above, from kindShift on, does not count.
 type prefixFormat uint32
 
 const (

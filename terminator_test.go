@@ -28,20 +28,36 @@ import (
 type rule struct {
 	terminator framer.Terminator
 	cut        func(rest string) cutting
-	once       bool // None follows, as after a Length
+	once       bool  // None follows, as after a Length
+	limit      int64 // as in Terminator.Limit
+}
+
+// limited returns r with a limit of its own.
+func (r rule) limited(n int64) rule {
+	r.terminator, r.limit = r.terminator.Limit(n), n
+	return r
+}
+
+// limitOr returns the limit of r, where MaxMessageSize is limit. Negative is none.
+func (r rule) limitOr(limit int64) int64 {
+	if r.limit != 0 && r.terminator != framer.None() {
+		return r.limit
+	}
+	return limit
 }
 
 // A cutting is what a rule makes of the rest of an input.
 type cutting struct {
 	message string // as far as it has come
 	after   string // the input after the message
+	delim   string // that ended the message, as Matched tells
 	size    int64  // of the message, as far as it is known
 	err     error  // nil, or why the message is not complete
 }
 
 // complete cuts a message of n bytes, with drop bytes after it.
 func complete(rest string, n, drop int) cutting {
-	return cutting{message: rest[:n], after: rest[n+drop:], size: int64(n)}
+	return cutting{message: rest[:n], delim: rest[n : n+drop], after: rest[n+drop:], size: int64(n)}
 }
 
 // unfinished is for a rest without an end.
@@ -124,7 +140,28 @@ func scanWordsRule() rule {
 		case i < 0:
 			return complete(rest, len(rest), 0)
 		}
-		return complete(rest, i, 1)
+		return cutting{message: rest[:i], after: rest[i+1:], size: int64(i)}
+	}}
+}
+
+func dotBlockRule() rule {
+	return rule{terminator: framer.DotBlock(), cut: func(rest string) cutting {
+		if rest == "" {
+			return unfinished(rest)
+		}
+		var message strings.Builder
+		for {
+			line, after, found := strings.Cut(rest, "\r\n")
+			switch {
+			case !found:
+				message.WriteString(strings.TrimPrefix(line, "."))
+				return cutting{message: message.String(), size: int64(message.Len()), err: io.ErrUnexpectedEOF}
+			case line == ".":
+				return cutting{message: message.String(), delim: ".\r\n", after: after, size: int64(message.Len())}
+			}
+			message.WriteString(strings.TrimPrefix(line, ".") + "\r\n")
+			rest = after
+		}
 	}}
 }
 
@@ -206,12 +243,14 @@ type outcome struct {
 	Messages []string // tooLong in place of those that are
 	Tail     string   // of the unfinished message
 	Err      error
+	Delims   []string // that ended the messages, but for those that are too long
 }
 
 const tooLong = "(too long)"
 
 func (o outcome) equal(p outcome) bool {
-	return diffStrings(o.Messages, p.Messages) == "" && o.Tail == p.Tail && o.Err == p.Err
+	return diffStrings(o.Messages, p.Messages) == "" && o.Tail == p.Tail && o.Err == p.Err &&
+		(o.Delims == nil || p.Delims == nil || slices.Equal(o.Delims, p.Delims))
 }
 
 // A program is the rules of a conversation: each message is under the next one.
@@ -235,7 +274,8 @@ func (p program) outcome(input string, limit int64) outcome {
 	for k := 0; ; {
 		r := p.rule(k)
 		c := r.cut(input)
-		long := limit >= 0 && c.size > limit
+		most := r.limitOr(limit)
+		long := most >= 0 && c.size > most && r.terminator != framer.None()
 		if long {
 			o.Messages = append(o.Messages, tooLong)
 		}
@@ -248,6 +288,7 @@ func (p program) outcome(input string, limit int64) outcome {
 		}
 		if !long {
 			o.Messages = append(o.Messages, c.message)
+			o.Delims = append(o.Delims, c.delim)
 			k++
 		}
 		input = c.after
@@ -272,7 +313,7 @@ func (p program) run(r io.Reader, cfg framer.Config) outcome {
 	if errors.Is(err, framer.ErrBadPrefix) {
 		err = framer.ErrBadPrefix
 	}
-	return outcome{h.messages, string(h.current), err}
+	return outcome{h.messages, string(h.current), err, h.delims}
 }
 
 type programHandler struct {
@@ -281,6 +322,7 @@ type programHandler struct {
 	cfg      framer.Config
 	found    int
 	messages []string
+	delims   []string
 	current  []byte
 }
 
@@ -288,7 +330,7 @@ func (h *programHandler) CollectIncomingData(data []byte) error {
 	switch {
 	case len(data) == 0:
 		return errors.New("an empty piece")
-	case len(data) > h.cfg.ReadBufferSize && h.f.Terminator().String() != "Split(func)":
+	case len(data) > h.cfg.ReadBufferSize && !strings.HasPrefix(h.f.Terminator().String(), "Split(func)"):
 		return fmt.Errorf("a piece of %d bytes", len(data))
 	}
 	h.current = append(h.current, data...)
@@ -302,16 +344,26 @@ func (h *programHandler) FoundTerminator() error {
 	h.messages = append(h.messages, string(h.current))
 	h.current = h.current[:0]
 	h.found++
+	delim := h.f.Matched()
 	if h.found < len(h.program) {
-		return h.f.SetTerminator(h.program[h.found].terminator)
+		if err := h.f.SetTerminator(h.program[h.found].terminator); err != nil {
+			return err
+		}
 	}
+	if again := h.f.Matched(); again != delim {
+		return fmt.Errorf("Matched is %q, and then %q", delim, again)
+	}
+	h.delims = append(h.delims, delim)
 	return nil
 }
 
 func (h *programHandler) HandleOversize(e *framer.MessageTooLongError) error {
+	limit := h.program.rule(h.found).limitOr(h.cfg.MaxMessageSize)
 	switch {
-	case e.Limit != h.cfg.MaxMessageSize, e.Seen <= e.Limit:
-		return fmt.Errorf("limit %d, but %+v", h.cfg.MaxMessageSize, e)
+	case e.Limit != limit, e.Seen <= e.Limit:
+		return fmt.Errorf("limit %d, but %+v", limit, e)
+	case strings.Contains(e.Error(), "Config.MaxMessageSize") != (h.program.rule(h.found).limit == 0):
+		return fmt.Errorf("which limit is it? %w", e)
 	case int64(len(h.current)) > e.Limit:
 		return fmt.Errorf("%d bytes were given before %w", len(h.current), e)
 	case !bytes.HasPrefix(e.Head, h.current[:min(len(h.current), len(e.Head))]):
@@ -406,12 +458,15 @@ func checkEveryCut(t *testing.T, p program, input string, limits ...int64) {
 	}
 }
 
-func TestTerminators(t *testing.T) {
-	tests := []struct {
-		rule     rule
-		alphabet string
-		length   int // of the longest input
-	}{
+// A terminatorTest has the inputs that are telling for a rule.
+type terminatorTest struct {
+	rule     rule
+	alphabet string
+	length   int // of the longest input
+}
+
+func terminatorTests() []terminatorTest {
+	return []terminatorTest{
 		{noneRule(), "ab", 4},
 		{delimiterRule("\n"), "x\n", 6},
 		{delimiterRule("\r\n"), "x\r\n", 5},
@@ -424,6 +479,8 @@ func TestTerminators(t *testing.T) {
 		{anyDelimiterRule("ba", "aab", "aabb"), "ab", 6},
 		{anyDelimiterRule("bb", "abaa"), "ab", 6},
 		{scanLinesRule(), "x\r\n", 5},
+		{dotBlockRule(), ".\r\n", 6},
+		{dotBlockRule(), "x.\r\n", 5},
 		{scanWordsRule(), "x ", 6},
 		{prefixRule(framer.Prefix{Size: 1}), "\x00\x01\x02", 5},
 		{prefixRule(framer.Prefix{Size: 1, Keep: true}), "\x00\x01\x02", 5},
@@ -437,11 +494,17 @@ func TestTerminators(t *testing.T) {
 		{prefixRule(framer.Prefix{Size: framer.Uvarint}), "\x00\x02\x80", 5},
 		{prefixRule(framer.Prefix{Size: framer.Uvarint, Keep: true}), "\x00\x02\x81", 5},
 	}
-	for _, test := range tests {
+}
+
+func TestTerminators(t *testing.T) {
+	for _, test := range terminatorTests() {
 		t.Run(test.rule.terminator.String(), func(t *testing.T) {
 			t.Parallel()
 			for input := range inputs(test.alphabet, test.length) {
 				checkEveryCut(t, program{test.rule}, input, -1, 1, 3)
+				if len(input) < 5 {
+					checkEveryCut(t, program{test.rule.limited(2)}, input, -1, 1, 3)
+				}
 			}
 		})
 	}
@@ -505,6 +568,8 @@ func TestDataIsGivenEarly(t *testing.T) {
 		{framer.LengthPrefix(framer.Prefix{Size: 2, Keep: true}), []string{"\x00", "\x01", "b\x00"},
 			[]string{"", "\x00\x01", "\x00\x01b|", "\x00\x01b|\x00"}},
 		{framer.Split(bufio.ScanLines), []string{"a", "b\nc"}, []string{"", "ab|", "ab|c|"}},
+		{framer.DotBlock(), []string{"a\r", "\n", ".", "\r", "\n", ".", "b", "\r\n", ".\r", "x"},
+			[]string{"a\r", "a\r\n", "a\r\n", "a\r\n", "a\r\n|", "a\r\n|", "a\r\n|b", "a\r\n|b\r\n", "a\r\n|b\r\n", "a\r\n|b\r\n\rx", "a\r\n|b\r\n\rx"}},
 	}
 	for _, test := range tests {
 		r := newChunkReader(test.chunks...)
@@ -834,6 +899,13 @@ func TestTerminatorComparable(t *testing.T) {
 		framer.LengthPrefix(framer.Prefix{Size: 2, Adjustment: 1}),
 		lines,
 		framer.Split(bufio.ScanLines),
+		framer.DotBlock(),
+		framer.DotBlock().Limit(1),
+		framer.Delimiter("a").Limit(1),
+		framer.Delimiter("a").Limit(2),
+		framer.Delimiter("a").Limit(-1),
+		framer.Length(1).Limit(1),
+		lines.Limit(1),
 	}
 	for i, a := range distinct {
 		for j, b := range distinct {
@@ -849,6 +921,13 @@ func TestTerminatorComparable(t *testing.T) {
 		framer.Length(1),
 		framer.LengthPrefix(framer.Prefix{Size: 2, Offset: 1}),
 		lines,
+		framer.DotBlock(),
+		framer.None().Limit(1),
+		framer.Delimiter("a").Limit(1).Limit(0),
+		framer.Delimiter("a").Limit(1).Limit(2),
+		framer.Delimiter("a").Limit(math.MinInt64),
+		framer.Length(1).Limit(1),
+		lines.Limit(1),
 	}
 	for _, a := range again {
 		if !slices.Contains(distinct, a) {
@@ -872,6 +951,10 @@ func TestTerminatorString(t *testing.T) {
 			"LengthPrefix({Size:4 LittleEndian:false Offset:2 Adjustment:-6 Keep:true})",
 		},
 		{framer.Split(bufio.ScanLines), "Split(func)"},
+		{framer.DotBlock(), "DotBlock()"},
+		{framer.Delimiter("\r\n").Limit(512), `Delimiter("\r\n").Limit(512)`},
+		{framer.Split(bufio.ScanLines).Limit(-5), "Split(func).Limit(-1)"},
+		{framer.None().Limit(5), "None()"},
 	}
 	for _, test := range tests {
 		if got := test.terminator.String(); got != test.want {
@@ -900,6 +983,10 @@ func TestSenselessTerminators(t *testing.T) {
 		framer.LengthPrefix(framer.Prefix{Size: 1, Offset: -1}),
 		framer.LengthPrefix(framer.Prefix{Size: 1, Offset: 1 << 16}),
 		framer.Split(nil),
+		framer.Delimiter("").Limit(5),
+		framer.Length(11).Limit(10),
+		framer.Length(-1).Limit(-1),
+		framer.FixedLength(limit + 2).Limit(limit + 1),
 	}
 	for _, bad := range refused {
 		f := framer.NewFramer(strings.NewReader("ab,cd"), &framer.Config{MaxMessageSize: limit})
@@ -950,6 +1037,135 @@ func TestLimitOfLength(t *testing.T) {
 	}
 }
 
+// What ends a text for some implementations, and not for others, does not end it here.
+func TestDotBlockIsStrict(t *testing.T) {
+	for _, text := range []string{
+		"\n.\n", "\n.\r\n", "\r\n.\n", "\r\n.\r", "\r.\r\n", "\r.\r", "\r\n.\r\r\n", "\r\n\x00.\r\n",
+		"\r\n. \r\n", "\r\n.\x00\r\n", "\r\r\n.\n", "\n\r.\r\n", "\r\n..\r\n", "\r\n.\n.\r\n", "\r\n.\r.\r\n",
+	} {
+		input := "a" + text + "MAIL FROM:<admin@example.com>\r\n.\r\nQUIT\r\n"
+		want := strings.TrimSuffix(strings.ReplaceAll(input, "\r\n.", "\r\n"), "\r\nQUIT\r\n")
+		for chunks := range cuts(input) {
+			f := framer.NewFramer(newChunkReader(chunks...), nil)
+			if msg, err := f.Next(framer.DotBlock()); string(msg) != want || err != nil {
+				t.Fatalf("%q: %q, %v, want %q", chunks, msg, err, want)
+			}
+			if line, err := f.Next(framer.Delimiter("\r\n")); string(line) != "QUIT" || err != nil {
+				t.Fatalf("%q, and then %q, %v", chunks, line, err)
+			}
+		}
+	}
+}
+
+// dotBlock writes lines as a sender of them does.
+func dotBlock(lines []string) string {
+	var b strings.Builder
+	for _, line := range lines {
+		if strings.HasPrefix(line, ".") {
+			b.WriteByte('.')
+		}
+		b.WriteString(line + "\r\n")
+	}
+	return b.String() + ".\r\n"
+}
+
+// A limit that a terminator has of its own is in place of MaxMessageSize.
+func TestLimitOfItsOwn(t *testing.T) {
+	const limit = 10
+	line := framer.Delimiter("\n")
+	prefix := framer.LengthPrefix(framer.Prefix{Size: 1})
+	split := framer.Split(bufio.ScanLines)
+	x := func(n int) string { return strings.Repeat("x", n) }
+	tests := []struct {
+		terminator framer.Terminator
+		input      string
+		limit      int64 // of which the error speaks, or 0
+		origin     string
+	}{
+		{line, x(11) + "\n", limit, "(Config.MaxMessageSize)"},
+		{line.Limit(5), x(5) + "\n", 0, ""},
+		{line.Limit(5), x(6) + "\n", 5, "(Terminator.Limit)"},
+		{line.Limit(limit), x(11) + "\n", limit, "(Terminator.Limit)"},
+		{line.Limit(5000), x(5000) + "\n", 0, ""},
+		{line.Limit(5000), x(5001) + "\n", 5000, "(Terminator.Limit)"},
+		{line.Limit(-1), x(9000) + "\n", 0, ""},
+		{line.Limit(5).Limit(0), x(11) + "\n", limit, "(Config.MaxMessageSize)"},
+		{framer.AnyDelimiter("\n", "\r\n").Limit(5), x(6) + "\n", 5, "(Terminator.Limit)"},
+		{framer.AnyDelimiter("\n", "\r\n").Limit(20), x(20) + "\n", 0, ""},
+		{prefix.Limit(5), "\x05" + x(5), 0, ""},
+		{prefix.Limit(5), "\x06" + x(6), 5, "(Terminator.Limit)"},
+		{prefix.Limit(200), "\xc8" + x(200), 0, ""},
+		{prefix.Limit(200), "\xc9" + x(201), 200, "(Terminator.Limit)"},
+		{prefix.Limit(-1), "\xc9" + x(201), 0, ""},
+		{framer.Length(11), x(11), limit, "(Config.MaxMessageSize)"},
+		{framer.Length(11).Limit(11), x(11), 0, ""},
+		{framer.Length(11).Limit(-1), x(11), 0, ""},
+		{framer.Length(8).Limit(7), x(8), 7, "(Terminator.Limit)"},
+		{framer.FixedLength(11).Limit(20), x(11), 0, ""},
+		{split.Limit(5), x(6) + "\n", 5, "(Terminator.Limit)"},
+		{split.Limit(8000), x(8000) + "\n", 0, ""},
+		{split.Limit(8000), x(90000) + "\n", 8000, "(Terminator.Limit)"},
+	}
+	for _, test := range tests {
+		next := func(f *framer.Framer) error {
+			_, err := f.Next(test.terminator)
+			return err
+		}
+		run := func(f *framer.Framer) error {
+			if err := f.SetTerminator(test.terminator); err != nil {
+				return err
+			}
+			return f.Run(new(transcript))
+		}
+		for name, read := range map[string]func(*framer.Framer) error{"Next": next, "Run": run} {
+			f := framer.NewFramer(strings.NewReader(test.input), &framer.Config{MaxMessageSize: limit})
+			err := read(f)
+			var long *framer.MessageTooLongError
+			switch {
+			case test.limit == 0:
+				if err != nil {
+					t.Errorf("%s, %v, %d bytes: %v", name, test.terminator, len(test.input), err)
+				}
+			case !errors.As(err, &long) || long.Limit != test.limit || !strings.Contains(err.Error(), test.origin):
+				t.Errorf("%s, %v, %d bytes: error %v, want limit %d %s", name, test.terminator, len(test.input), err, test.limit, test.origin)
+			}
+		}
+	}
+}
+
+// The limit of one terminator is not that of the next, nor of a Collector under None.
+func TestLimitDoesNotStay(t *testing.T) {
+	line := framer.Delimiter("\n")
+	input := "12345\n" + strings.Repeat("x", 50) + "123456\n12345678901\nok\n"
+	f := framer.NewFramer(strings.NewReader(input), &framer.Config{MaxMessageSize: 10})
+	for _, step := range []struct {
+		terminator framer.Terminator
+		want       string
+		limit      int64
+	}{
+		{line.Limit(5), "12345", 0},
+		{framer.Length(50).Limit(50), strings.Repeat("x", 50), 0},
+		{line.Limit(5), "", 5},
+		{line, "", 10},
+		{line.Limit(5), "ok", 0},
+	} {
+		msg, err := f.Next(step.terminator)
+		var long *framer.MessageTooLongError
+		if errors.As(err, &long) != (step.limit > 0) || long != nil && long.Limit != step.limit || string(msg) != step.want {
+			t.Errorf("%v: %q, %v", step.terminator, msg, err)
+		}
+	}
+	for _, length := range []framer.Terminator{framer.Length(20).Limit(20), framer.Length(2).Limit(5)} {
+		f = framer.NewFramer(strings.NewReader(strings.Repeat("x", 100)), &framer.Config{MaxMessageSize: 10, ReadBufferSize: 4})
+		h := &lineCollector{}
+		h.oversize = func() error { return errEnough }
+		err := errors.Join(f.SetTerminator(length), f.SetTerminator(framer.None()), f.Run(h))
+		if !errors.Is(err, errEnough) || h.Len() < 10 || h.Len() > 14 {
+			t.Errorf("None after %v: %d bytes, %v", length, h.Len(), err)
+		}
+	}
+}
+
 func TestSetTerminatorAllocatesNothing(t *testing.T) {
 	f := framer.NewFramer(strings.NewReader(""), nil)
 	kept := []framer.Terminator{
@@ -965,6 +1181,8 @@ func TestSetTerminatorAllocatesNothing(t *testing.T) {
 			f.SetTerminator(framer.Delimiter(delim)),
 			f.SetTerminator(framer.Length(length)),
 			f.SetTerminator(framer.FixedLength(length)),
+			f.SetTerminator(framer.DotBlock()),
+			f.SetTerminator(framer.FixedLength(length).Limit(length)),
 			f.SetTerminator(framer.LengthPrefix(framer.Prefix{Size: 4, Offset: int(length), Adjustment: -length})),
 		)
 		for _, terminator := range kept {
@@ -1034,7 +1252,7 @@ func TestGreatestSizes(t *testing.T) {
 	for _, n := range []int64{1, math.MaxInt32, math.MaxInt32 + 1, math.MaxUint32 + 1, math.MaxInt64} {
 		terminators = append(terminators, framer.Length(n), framer.FixedLength(n))
 	}
-	terminators = append(terminators, framer.None(), framer.Delimiter("xyz"), framer.AnyDelimiter("x", "xyz"), framer.Split(scanCommas))
+	terminators = append(terminators, framer.None(), framer.Delimiter("xyz"), framer.AnyDelimiter("x", "xyz"), framer.Split(scanCommas), framer.DotBlock())
 	inputs := []string{
 		strings.Repeat("\xff", 20), strings.Repeat("\x00", 20), "\x7f" + strings.Repeat("\xff", 20), "\x80" + strings.Repeat("\x00", 20),
 		strings.Repeat("\xff", 7) + "\x7f" + strings.Repeat("\xff", 20), strings.Repeat("\xff", 9) + "\x01xxxxxxxxxxxx",
@@ -1073,5 +1291,60 @@ func TestGreatestSizes(t *testing.T) {
 				t.Errorf("ReadBufferSize %d: %q, %v", size, msg, err)
 			}
 		}
+	}
+}
+
+// LengthPrefix reads what AppendLength has written, and what it refuses can't be written.
+func TestAppendLength(t *testing.T) {
+	lengths := []int64{0, 1, 2, 127, 128, 255, 256, 1<<16 - 1, 1 << 16, 1<<24 - 1, 1 << 24, 1<<32 - 1, 1 << 32, math.MaxInt64 - 1, math.MaxInt64, -1, math.MinInt64}
+	adjustments := []int64{0, 1, -1, 4, -4, 300, -300, math.MaxInt64, math.MinInt64}
+	for _, size := range []int{1, 2, 3, 4, 8, framer.Uvarint} {
+		for _, adjustment := range adjustments {
+			for _, n := range lengths {
+				for flags := range 8 {
+					p := framer.Prefix{Size: size, Adjustment: adjustment, LittleEndian: flags&1 != 0, Keep: flags&2 != 0, Offset: flags >> 2 * 3}
+					checkAppendLength(t, p, n)
+				}
+			}
+		}
+	}
+	for _, p := range []framer.Prefix{{}, {Size: 5}, {Size: 256 + 1}, {Size: -2}, {Size: 1, Offset: -1}, {Size: 1, Offset: 1 << 16}} {
+		if got, err := p.AppendLength([]byte("abc"), 1); string(got) != "abc" || err == nil {
+			t.Errorf("%+v: %q, %v", p, got, err)
+		}
+	}
+}
+
+func checkAppendLength(t *testing.T, p framer.Prefix, n int64) {
+	t.Helper()
+	value := new(big.Int).Sub(big.NewInt(n), big.NewInt(p.Adjustment))
+	bits := 8 * p.Size
+	if p.Size == framer.Uvarint {
+		bits = 64
+	}
+	fits := n >= 0 && value.Sign() >= 0 && value.BitLen() <= bits
+	dst := append(make([]byte, 0, 100), "abc"[:p.Offset]...)
+	got, err := p.AppendLength(dst, n)
+	if (err == nil) != fits || !bytes.HasPrefix(got, dst) || err != nil && len(got) != len(dst) {
+		t.Fatalf("%+v, %d: %q, %v", p, n, got, err)
+	}
+	if err != nil {
+		return
+	}
+	header, length, err := naiveHeader(p, string(got))
+	if sum, ok := naiveSum(length, p.Adjustment); err != nil || header != len(got) || !ok || sum != n {
+		t.Fatalf("%+v, %d: %q is a header of %d bytes with %d, %v", p, n, got, header, length, err)
+	}
+	if n > 1000 {
+		return
+	}
+	message := strings.Repeat("x", int(n))
+	want := message
+	if p.Keep {
+		want = string(got) + message
+	}
+	f := framer.NewFramer(strings.NewReader(string(got)+message), nil)
+	if msg, err := f.Next(framer.LengthPrefix(p)); string(msg) != want || err != nil {
+		t.Fatalf("%+v, %d: LengthPrefix reads %q, %v", p, n, msg, err)
 	}
 }
