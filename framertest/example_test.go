@@ -198,3 +198,21 @@ func ExamplePlay() {
 	// step 2, Expect("HELLO\r\n"): got "hello\r\n"
 	// false
 }
+
+// Most replies are known only in part. A failure shows the whole line that came. In
+// a test, t is the *testing.T.
+func ExampleExpectMatch() {
+	var t printer
+	client, server := framertest.Pipe()
+	defer client.Close()
+	fmt.Fprint(server, "220 mail.example ESMTP\r\n250-SIZE 1000\r\n250 HELP\r\n452 disk full\r\n")
+	server.CloseWrite()
+
+	framertest.Play(t, client,
+		framertest.ExpectMatch(`^220 .* ESMTP$`),
+		framertest.ExpectUntil(`^250 `), // the last line of a reply
+		framertest.ExpectMatch(`^[23]\d\d `),
+	)
+	// Output:
+	// step 3, ExpectMatch("^[23]\\d\\d "): got "452 disk full\r\n"
+}

@@ -164,8 +164,10 @@ func pieces(input []byte, cuts []int) string {
 }
 
 // quote quotes s, of which it shows both ends if it is long.
-func quote(s string) string {
-	const end = 30
+func quote(s string) string { return quoteEnds(s, 30) }
+
+// quoteEnds quotes s, or what is at most end bytes from one of its ends.
+func quoteEnds(s string, end int) string {
 	if len(s) <= 2*end {
 		return strconv.Quote(s)
 	}
