@@ -216,3 +216,24 @@ func ExampleExpectMatch() {
 	// Output:
 	// step 3, ExpectMatch("^[23]\\d\\d "): got "452 disk full\r\n"
 }
+
+// A server that closes without having read all input resets the connection, and
+// what it has sent before may not arrive.
+func ExampleExpectReset() {
+	var t printer
+	client, server := framertest.Pipe()
+	defer client.Close()
+
+	framertest.Play(t, client, framertest.Send("a\nb\n"))
+	framertest.Play(t, server, framertest.ExpectLine("a"), framertest.Send("bye\n"), framertest.Close())
+	framertest.Play(t, client, framertest.ExpectReset())
+
+	// One that has read everything does not.
+	client, server = framertest.Pipe()
+	defer client.Close()
+	framertest.Play(t, client, framertest.Send("a\n"))
+	framertest.Play(t, server, framertest.ExpectLine("a"), framertest.Send("bye\n"), framertest.Close())
+	framertest.Play(t, client, framertest.ExpectReset())
+	// Output:
+	// step 1, ExpectReset(): got "bye\n", then: EOF
+}

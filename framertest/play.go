@@ -10,7 +10,9 @@ import (
 	"io"
 	"net"
 	"regexp"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -189,6 +191,36 @@ func ExpectEnd() Step {
 		}
 		return nil
 	}}
+}
+
+// ExpectReset wants the other side to reset the connection, as [Reset] does, and a
+// program that closes it with unread input. What comes before is read and passed
+// over: how much of it arrives is left to chance.
+func ExpectReset() Step {
+	return Step{"ExpectReset()", func(nc net.Conn) error {
+		var got received
+		for buf := make([]byte, 512); ; {
+			n, err := nc.Read(buf)
+			got.add(string(buf[:n]))
+			switch {
+			case isReset(err):
+				return nil
+			case err != nil:
+				return got.then(err)
+			}
+		}
+	}}
+}
+
+// isReset reports whether err is that of a connection that was reset.
+func isReset(err error) bool {
+	const wsaECONNABORTED, wsaECONNRESET = 10053, 10054
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return false
+	}
+	return errno == syscall.ECONNRESET ||
+		runtime.GOOS == "windows" && (errno == wsaECONNABORTED || errno == wsaECONNRESET)
 }
 
 // Pause waits, without reading or writing.

@@ -230,6 +230,21 @@ func TestPlayFails(t *testing.T) {
 			`step 1, ExpectEnd(): read pipe a->b: ` + syscall.ECONNRESET.Error(),
 		},
 		{
+			"the end instead of a reset", []framertest.Step{framertest.Send("bye"), framertest.Close()},
+			[]framertest.Step{framertest.ExpectReset()},
+			`step 1, ExpectReset(): got "bye", then: EOF`,
+		},
+		{
+			"no reset", nil,
+			[]framertest.Step{framertest.Within(time.Second), framertest.ExpectReset()},
+			`step 2, ExpectReset(): got "", then: read pipe a->b: i/o timeout`,
+		},
+		{
+			"a close of one's own is no reset", nil,
+			[]framertest.Step{framertest.Close(), framertest.ExpectReset()},
+			`step 2, ExpectReset(): got "", then: read pipe a->b: use of closed network connection`,
+		},
+		{
 			"send to a closed peer", []framertest.Step{framertest.Close()},
 			[]framertest.Step{framertest.Send("a")},
 			`step 1, Send("a"): write pipe a->b: ` + syscall.ECONNRESET.Error(),
@@ -302,14 +317,11 @@ func TestPlayReset(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			peer, nc := pair(t)
 			defer nc.Close()
-			if !framertest.Play(t, peer, framertest.Reset()) {
-				return
+			if name != "TLS" { // there is no handshake
+				framertest.Play(t, peer, framertest.Send("lost, or not"))
 			}
-			_, err := nc.Read(make([]byte, 1))
-			var opError *net.OpError
-			if err == io.EOF || !errors.As(err, &opError) || opError.Timeout() {
-				t.Errorf("Read: %v, want a reset", err)
-			}
+			framertest.Play(t, peer, framertest.Reset())
+			framertest.Play(t, nc, framertest.ExpectReset())
 		})
 	}
 }
