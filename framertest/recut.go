@@ -15,7 +15,6 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"net"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -213,7 +212,8 @@ func (r *cutReader) Read(p []byte) (int, error) {
 // order of the input, none or many of
 //
 //	message "..."   a message, without its delimiter, when FoundTerminator is called
-//	too long "..."  what was given of a message that is longer than MaxMessageSize
+//	too long "..."  what was given of a message that is longer than MaxMessageSize,
+//	                up to that size
 //
 // and then, once each,
 //
@@ -247,10 +247,10 @@ func Transcript(newHandler func(*framer.Conn) framer.Handler, cfg *framer.Config
 		var seen recorder
 		c := framer.NewConn(nc, func(c *framer.Conn) framer.Handler {
 			h := newHandler(c)
-			if h == nil || isSession(h) {
+			if h == nil || isReadyMade(h) {
 				return h
 			}
-			seen.Handler, seen.conn = h, c
+			seen.wrapper, seen.conn = wrap(h), c
 			return &seen
 		}, &config)
 		err := c.Serve(context.Background())
@@ -271,15 +271,9 @@ func describe(err error) string {
 	return fmt.Sprint(err)
 }
 
-// isSession reports whether h was made by framer.Session or framer.Messages. It is
-// not fed then, so that it can't be wrapped.
-func isSession(h framer.Handler) bool {
-	return reflect.TypeOf(h).PkgPath() == reflect.TypeFor[framer.Conn]().PkgPath()
-}
-
 // A recorder passes everything on to a Handler, and writes it down.
 type recorder struct {
-	framer.Handler
+	wrapper
 	conn    *framer.Conn
 	message []byte
 	log     bytes.Buffer
@@ -346,26 +340,11 @@ func (r *recorder) FoundTerminator() error {
 	return r.Handler.FoundTerminator()
 }
 
-func (r *recorder) HandleConnect() error {
-	if h, ok := r.Handler.(framer.ConnectHandler); ok {
-		return h.HandleConnect()
-	}
-	return nil
-}
-
 func (r *recorder) HandleOversize(e *framer.MessageTooLongError) error {
-	fmt.Fprintf(&r.log, "too long %q\n", r.message)
+	// What a Collector has above the limit, under None, depends on the cut.
+	fmt.Fprintf(&r.log, "too long %q\n", r.message[:min(int64(len(r.message)), e.Limit)])
 	r.message = nil
-	if h, ok := r.Handler.(framer.OversizeHandler); ok {
-		return h.HandleOversize(e)
-	}
-	return e
-}
-
-func (r *recorder) HandleClose(err error) {
-	if h, ok := r.Handler.(framer.CloseHandler); ok {
-		h.HandleClose(err)
-	}
+	return r.wrapper.HandleOversize(e)
 }
 
 // A scriptedConn is a connection with a given input that keeps its output.
