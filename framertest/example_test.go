@@ -169,6 +169,43 @@ func ExampleTranscript() {
 	// end unexpected EOF
 }
 
+// A forgetful handler keeps slices that were lent to it.
+type forgetful struct {
+	*framer.Conn
+	words [][]byte
+}
+
+func newForgetful(c *framer.Conn) framer.Handler {
+	c.SetTerminator(framer.Delimiter(" "))
+	return &forgetful{Conn: c}
+}
+
+func (h *forgetful) CollectIncomingData(data []byte) error {
+	h.words = append(h.words, data) // a copy is missing
+	return nil
+}
+
+func (h *forgetful) FoundTerminator() error { return h.Push(bytes.Join(h.words, []byte("_"))) }
+
+// A handler that keeps a slice for too long may work in all tests, and send the
+// words of others when there are many connections. With Poison it never works.
+func ExamplePoison() {
+	for _, newHandler := range []func(*framer.Conn) framer.Handler{newForgetful, framertest.Poison(newForgetful)} {
+		client, server := framertest.Pipe()
+		var served sync.WaitGroup
+		served.Go(func() { framer.NewConn(server, newHandler, nil).Serve(context.Background()) })
+		fmt.Fprint(client, "hello ")
+		client.CloseWrite()
+		reply, err := io.ReadAll(client)
+		fmt.Printf("%q, %v\n", reply, err)
+		client.Close()
+		served.Wait()
+	}
+	// Output:
+	// "hello", <nil>
+	// "\xf5\xf5\xf5\xf5\xf5", <nil>
+}
+
 // A script for a peer of a server that answers in upper case, and of one that
 // should but does not. In a test, t is the *testing.T.
 func ExamplePlay() {
