@@ -5,11 +5,13 @@
 package framer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,9 +34,9 @@ type Producer interface {
 	// full; TryPush is safe.
 	//
 	// The connection can't end before More has returned. What it can interrupt, when
-	// it ends or its output is discarded, is a producer of [NewReaderProducer], alone
-	// or within [Concat] and [OnDone]. Any other that may block for long should heed
-	// [Conn.Context].
+	// it ends or its output is discarded, is a producer of [NewReaderProducer] or
+	// [NewDotProducer], alone or within [Concat] and [OnDone]. Any other that may
+	// block for long should heed [Conn.Context].
 	More() ([]byte, error)
 }
 
@@ -274,6 +276,103 @@ func (p *readerProducer) transfer(w io.ReaderFrom) (int64, error) {
 	}
 	return n, err
 }
+
+// NewDotProducer returns a producer of all that r has as a block of lines that ends
+// in a lone dot: the way mail goes out by SMTP (RFC 5321 section 4.5.2), and
+// articles by NNTP and POP3 (RFC 3977 section 3.1.1). Every line is sent with a CRLF
+// behind it, also the last one if r has no line end there. A dot that begins a line
+// is doubled. If r is empty, only the lone dot is sent.
+//
+// CRLF, LF and CR each end a line in r. The peer gets CRLF for all of them, and
+// never a CR or an LF alone: one that takes these for line ends, too, would
+// otherwise find a lone dot in what was only text, and commands behind it.
+//
+// r is closed and interrupted as that of [NewReaderProducer]. After an error of r
+// there is no lone dot: the connection ends, and the peer must not take what it
+// got for the whole. [Conn.DiscardBuffers] may leave the peer in the middle of the
+// block.
+func NewDotProducer(r io.Reader) Producer {
+	return &dotProducer{src: readerProducer{r: r}, lineStart: true}
+}
+
+// A dotProducer sends what src has, line by line. It is no transferrer: a file must
+// not pass it by.
+type dotProducer struct {
+	src       readerProducer
+	block     []byte // the piece that is lent
+	lineStart bool   // the next byte begins a line
+	afterCR   bool   // of a line end that was sent already, with the LF that may follow
+	ended     bool   // the lone dot was sent
+}
+
+func (p *dotProducer) More() ([]byte, error) {
+	p.block = p.block[:0]
+	for len(p.block) == 0 && !p.ended {
+		data, err := p.src.More()
+		if err != nil && err != io.EOF {
+			return nil, err
+		}
+		p.block = slices.Grow(p.block, len(data))
+		p.stuff(data)
+		if p.src.err == io.EOF {
+			p.end()
+		}
+	}
+	return p.block, nil
+}
+
+// stuff appends data to the block. Each byte is looked at twice, however many lines
+// there are, and of whatever kind.
+func (p *dotProducer) stuff(data []byte) {
+	for len(data) > 0 {
+		text, rest, newline := bytes.Cut(data, []byte{'\n'})
+		data = rest
+		for len(text) > 0 {
+			part, more, cr := bytes.Cut(text, []byte{'\r'})
+			text = more
+			p.text(part)
+			if cr {
+				p.endLine()
+				p.afterCR = true
+			}
+		}
+		if newline {
+			if !p.afterCR {
+				p.endLine()
+			}
+			p.afterCR = false
+		}
+	}
+}
+
+// text appends a part of a line.
+func (p *dotProducer) text(part []byte) {
+	if len(part) == 0 {
+		return
+	}
+	if p.lineStart && part[0] == '.' {
+		p.block = append(p.block, '.')
+	}
+	p.block = append(p.block, part...)
+	p.lineStart, p.afterCR = false, false
+}
+
+func (p *dotProducer) endLine() {
+	p.block = append(p.block, "\r\n"...)
+	p.lineStart = true
+}
+
+// end appends the lone dot.
+func (p *dotProducer) end() {
+	if !p.lineStart {
+		p.endLine()
+	}
+	p.block = append(p.block, ".\r\n"...)
+	p.ended = true
+}
+
+func (p *dotProducer) interrupt()   { p.src.interrupt() }
+func (p *dotProducer) Close() error { return p.src.Close() }
 
 // NewSeqProducer returns a producer of the values of seq, which are lent to it
 // until the next one is asked for. Empty ones are passed over. When the producer

@@ -5,7 +5,9 @@
 package framer_test
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -311,6 +313,10 @@ func TestProducers(t *testing.T) {
 		{"ReaderProducer, byte by byte", framer.NewReaderProducer(iotest.OneByteReader(strings.NewReader(short))), short},
 		{"ReaderProducer, io.EOF with data", framer.NewReaderProducer(iotest.DataErrReader(strings.NewReader(short))), short},
 		{"ReaderProducer of nothing", framer.NewReaderProducer(strings.NewReader("")), ""},
+		{"DotProducer", framer.NewDotProducer(bytes.NewReader(text)), string(text) + "\r\n.\r\n"},
+		{"DotProducer, byte by byte", framer.NewDotProducer(iotest.OneByteReader(strings.NewReader(".a\n"))), "..a\r\n.\r\n"},
+		{"DotProducer, io.EOF with data", framer.NewDotProducer(iotest.DataErrReader(strings.NewReader("a\n"))), "a\r\n.\r\n"},
+		{"DotProducer of nothing", framer.NewDotProducer(strings.NewReader("")), ".\r\n"},
 		{"SeqProducer", framer.NewSeqProducer(slices.Chunk(text, 1000)), string(text)},
 		{"SeqProducer with empty pieces", framer.NewSeqProducer(slices.Values([][]byte{nil, []byte("a"), {}, nil, []byte("b"), nil})), "ab"},
 		{"SeqProducer of nothing", framer.NewSeqProducer(slices.Values([][]byte(nil))), ""},
@@ -363,6 +369,9 @@ func TestProducerErrors(t *testing.T) {
 		{"error in Concat", framer.Concat(framer.NewBytesProducer([]byte("a")), &testProducer{ending: endError}, framer.NewBytesProducer([]byte("b"))), "a", errProducer},
 		{"reader without progress", framer.NewReaderProducer(endless), "", io.ErrNoProgress},
 		{"reader with data and an error", framer.NewReaderProducer(partial), "abc", errProducer},
+		{"dot block without progress", framer.NewDotProducer(endless), "", io.ErrNoProgress},
+		{"dot block with data and an error", framer.NewDotProducer(partial), "abc", errProducer},
+		{"dot block with an error alone", framer.NewDotProducer(iotest.ErrReader(errProducer)), "", errProducer},
 		{"reader in Concat", framer.Concat(framer.NewReaderProducer(partial), framer.NewBytesProducer([]byte("d"))), "abc", errProducer},
 	}
 	for _, test := range tests {
@@ -854,6 +863,10 @@ var interruptNestings = []struct {
 	{"LimitedReader", func(r io.Reader) framer.Producer {
 		return framer.NewReaderProducer(&io.LimitedReader{R: r, N: 100})
 	}},
+	{"dot block", framer.NewDotProducer},
+	{"dot block of a LimitedReader", func(r io.Reader) framer.Producer {
+		return framer.NewDotProducer(&io.LimitedReader{R: r, N: 100})
+	}},
 	{"first of Concat", func(r io.Reader) framer.Producer {
 		return framer.Concat(framer.NewReaderProducer(r), framer.NewBytesProducer([]byte("b")))
 	}},
@@ -985,6 +998,7 @@ func TestProducerInterruptOfOthers(t *testing.T) {
 		"reader":          framer.NewReaderProducer(strings.NewReader(text)),
 		"LimitedReader":   framer.NewReaderProducer(io.LimitReader(strings.NewReader(text), 2)),
 		"nothing":         framer.Concat(),
+		"dot block":       framer.NewDotProducer(strings.NewReader(text)),
 		"BytesProducer":   framer.NewBytesProducer([]byte(text)),
 		"SeqProducer":     framer.NewSeqProducer(slices.Values([][]byte{[]byte(text)})),
 		"ProducerFunc":    framer.ProducerFunc(func() ([]byte, error) { return nil, nil }),
@@ -1189,4 +1203,222 @@ func TestReaderProducerLimits(t *testing.T) {
 			}
 		}
 	}
+}
+
+// dotTests are texts and the blocks that are sent for them.
+var dotTests = []struct{ text, want string }{
+	{"", ".\r\n"},
+	{"a", "a\r\n.\r\n"},
+	{"a\n", "a\r\n.\r\n"},
+	{"a\r\n", "a\r\n.\r\n"},
+	{"a\r", "a\r\n.\r\n"},
+	{"\n", "\r\n.\r\n"},
+	{"\r\n\r\n", "\r\n\r\n.\r\n"},
+	{"a\nb\rc\r\nd", "a\r\nb\r\nc\r\nd\r\n.\r\n"},
+	{"\r\r\n\n", "\r\n\r\n\r\n.\r\n"},
+	{"a\rb\nc", "a\r\nb\r\nc\r\n.\r\n"},
+	{"\r.\n", "\r\n..\r\n.\r\n"},
+	{"\n\r", "\r\n\r\n.\r\n"},
+	{".", "..\r\n.\r\n"},
+	{"..", "...\r\n.\r\n"},
+	{"a.b\n.c\n..", "a.b\r\n..c\r\n...\r\n.\r\n"},
+	{"\x00\xff\n", "\x00\xff\r\n.\r\n"},
+	// What a peer may take for the end of the block if it takes more than CRLF for a
+	// line end.
+	{"a\r\n.\r\nQUIT", "a\r\n..\r\nQUIT\r\n.\r\n"},
+	{"a\n.\nQUIT", "a\r\n..\r\nQUIT\r\n.\r\n"},
+	{"a\n.\r\nQUIT", "a\r\n..\r\nQUIT\r\n.\r\n"},
+	{"a\r.\rQUIT", "a\r\n..\r\nQUIT\r\n.\r\n"},
+	{"a\r.\r\nQUIT", "a\r\n..\r\nQUIT\r\n.\r\n"},
+	{"a\r\n.\rQUIT", "a\r\n..\r\nQUIT\r\n.\r\n"},
+	{"a\r\n\x00.\r\n", "a\r\n\x00.\r\n.\r\n"},
+}
+
+// drain returns what p produces, in pieces.
+func drain(p framer.Producer) (pieces []string, err error) {
+	for {
+		piece, err := p.More()
+		if len(piece) > 0 {
+			pieces = append(pieces, string(piece))
+		}
+		if err != nil || len(piece) == 0 {
+			return pieces, err
+		}
+	}
+}
+
+// The text of a mail is sent line by line. A line that is a lone dot can't end it.
+func ExampleNewDotProducer() {
+	mail := strings.NewReader("Hello,\n.\nthis is still the mail")
+	client, server := net.Pipe()
+	var served sync.WaitGroup
+	served.Go(func() {
+		framer.NewConn(server, framer.Session(func(c *framer.Conn) error {
+			return c.PushWithProducer(framer.NewDotProducer(mail))
+		}), nil).Serve(context.Background())
+	})
+
+	lines := bufio.NewScanner(client)
+	for lines.Scan() {
+		fmt.Printf("%q\n", lines.Text())
+	}
+	client.Close()
+	served.Wait()
+	// Output:
+	// "Hello,"
+	// ".."
+	// "this is still the mail"
+	// "."
+}
+
+// A block does not depend on how its text is read.
+func TestDotProducer(t *testing.T) {
+	readers := []func(io.Reader) io.Reader{
+		func(r io.Reader) io.Reader { return r },
+		iotest.OneByteReader, iotest.HalfReader, iotest.DataErrReader,
+		func(r io.Reader) io.Reader { return iotest.DataErrReader(iotest.OneByteReader(r)) },
+	}
+	for _, test := range dotTests {
+		for i, reader := range readers {
+			p := framer.NewDotProducer(reader(strings.NewReader(test.text)))
+			pieces, err := drain(p)
+			if got := strings.Join(pieces, ""); got != test.want || err != nil {
+				t.Errorf("%q, reader %d: %q, %v; want %q", test.text, i, got, err, test.want)
+			}
+			if piece, err := p.More(); len(piece) > 0 || err != nil {
+				t.Errorf("%q, reader %d: after the end: %q, %v", test.text, i, piece, err)
+			}
+		}
+	}
+}
+
+// A block that an error cuts off does not end, before a line end or behind it.
+func TestDotProducerCutOff(t *testing.T) {
+	tests := map[string]string{"": "", "a": "a", "a\r": "a\r\n", "a\r\n": "a\r\n", "\n.": "\r\n.."}
+	for text, want := range tests {
+		r := io.MultiReader(strings.NewReader(text), iotest.ErrReader(errProducer))
+		pieces, err := drain(framer.NewDotProducer(r))
+		if got := strings.Join(pieces, ""); got != want || err != errProducer {
+			t.Errorf("%q: %q, %v; want %q, %v", text, got, err, want, errProducer)
+		}
+	}
+}
+
+// An interrupt between the last line and the lone dot leaves no whole block behind.
+func TestDotProducerInterruptedAtEnd(t *testing.T) {
+	var p framer.Producer
+	p = framer.NewDotProducer(readerFunc(func(b []byte) (int, error) {
+		framer.InterruptProducer(p)
+		return copy(b, "a"), io.EOF
+	}))
+	if pieces, err := drain(p); len(pieces) > 0 || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%q, %v", pieces, err)
+	}
+}
+
+// A file on TCP goes out line by line, not by sendfile.
+func TestDotProducerOfFile(t *testing.T) {
+	f := openFile(t, ".a\nb")
+	received, reason := produceTCP(t, framer.NewDotProducer(f))
+	if received != "..a\r\nb\r\n.\r\n" || reason != nil {
+		t.Errorf("%q, %v", received, reason)
+	}
+	if err := f.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the file was not closed: %v", err)
+	}
+}
+
+// Pieces are neither tiny nor huge, and their memory is used again, whatever the
+// lines are like.
+func TestDotProducerPieces(t *testing.T) {
+	const size = 4 << 20
+	for _, pattern := range []string{"a", "\n", "\r", "\r\n", ".", ".\n", ".\r", "a line of some length\n"} {
+		data := bytes.Repeat([]byte(pattern), size/len(pattern))
+		var total, pieces int
+		allocs := testing.AllocsPerRun(1, func() {
+			total, pieces = 0, 0
+			p := framer.NewDotProducer(bytes.NewReader(data))
+			for {
+				piece, err := p.More()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(piece) == 0 {
+					break
+				}
+				if len(piece) > 80<<10 {
+					t.Fatalf("%q: a piece of %d bytes", pattern, len(piece))
+				}
+				total += len(piece)
+				pieces++
+			}
+		})
+		if pieces > size/(32<<10)+2 || total < len(data) {
+			t.Errorf("%q: %d bytes in %d pieces", pattern, total, pieces)
+		}
+		if allocs > 10 {
+			t.Errorf("%q: %v allocations", pattern, allocs)
+		}
+	}
+}
+
+// unstuff is the receiving side of a dot block, with line ends of CRLF alone. rest
+// is what is behind the block.
+func unstuff(block string) (text, rest string, err error) {
+	for {
+		line, rest, ok := strings.Cut(block, "\r\n")
+		switch {
+		case !ok:
+			return text, "", io.ErrUnexpectedEOF
+		case line == ".":
+			return text, rest, nil
+		}
+		text += strings.TrimPrefix(line, ".") + "\r\n"
+		block = rest
+	}
+}
+
+// FuzzDotProducer reads a text in pieces of any sizes.
+func FuzzDotProducer(f *testing.F) {
+	for _, test := range dotTests {
+		f.Add(test.text, []byte{1, 3, 2})
+	}
+	f.Fuzz(func(t *testing.T, text string, sizes []byte) {
+		whole, err := drain(framer.NewDotProducer(strings.NewReader(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		block := strings.Join(whole, "")
+
+		left := text
+		cut, err := drain(framer.NewDotProducer(readerFunc(func(p []byte) (n int, err error) {
+			if left == "" {
+				return 0, io.EOF
+			}
+			size := 1
+			if len(sizes) > 0 {
+				size = 1 + int(sizes[0])%8
+				sizes = append(sizes[1:], sizes[0])
+			}
+			n = copy(p[:size], left)
+			left = left[n:]
+			return n, nil
+		})))
+		if got := strings.Join(cut, ""); got != block || err != nil {
+			t.Errorf("%q in pieces is %q, %v; whole it is %q", text, got, err, block)
+		}
+
+		// The line ends of the text as they must arrive.
+		want := strings.NewReplacer("\r\n", "\r\n", "\r", "\r\n", "\n", "\r\n").Replace(text)
+		if want != "" && !strings.HasSuffix(want, "\r\n") {
+			want += "\r\n"
+		}
+		// No byte is behind the first lone dot, so that it is the only one.
+		if got, rest, err := unstuff(block); got != want || rest != "" || err != nil {
+			t.Errorf("%q is received as %q, %q, %v; want %q", text, got, rest, err, want)
+		}
+		if alone := strings.ReplaceAll(block, "\r\n", ""); strings.ContainsAny(alone, "\r\n") {
+			t.Errorf("%q is sent as %q, with a line end of one byte", text, block)
+		}
+	})
 }

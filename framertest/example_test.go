@@ -169,6 +169,43 @@ func ExampleTranscript() {
 	// end unexpected EOF
 }
 
+// A forgetful handler keeps slices that were lent to it.
+type forgetful struct {
+	*framer.Conn
+	words [][]byte
+}
+
+func newForgetful(c *framer.Conn) framer.Handler {
+	c.SetTerminator(framer.Delimiter(" "))
+	return &forgetful{Conn: c}
+}
+
+func (h *forgetful) CollectIncomingData(data []byte) error {
+	h.words = append(h.words, data) // a copy is missing
+	return nil
+}
+
+func (h *forgetful) FoundTerminator() error { return h.Push(bytes.Join(h.words, []byte("_"))) }
+
+// A handler that keeps a slice for too long may work in all tests, and send the
+// words of others when there are many connections. With Poison it never works.
+func ExamplePoison() {
+	for _, newHandler := range []func(*framer.Conn) framer.Handler{newForgetful, framertest.Poison(newForgetful)} {
+		client, server := framertest.Pipe()
+		var served sync.WaitGroup
+		served.Go(func() { framer.NewConn(server, newHandler, nil).Serve(context.Background()) })
+		fmt.Fprint(client, "hello ")
+		client.CloseWrite()
+		reply, err := io.ReadAll(client)
+		fmt.Printf("%q, %v\n", reply, err)
+		client.Close()
+		served.Wait()
+	}
+	// Output:
+	// "hello", <nil>
+	// "\xf5\xf5\xf5\xf5\xf5", <nil>
+}
+
 // A script for a peer of a server that answers in upper case, and of one that
 // should but does not. In a test, t is the *testing.T.
 func ExamplePlay() {
@@ -197,4 +234,43 @@ func ExamplePlay() {
 	// true
 	// step 2, Expect("HELLO\r\n"): got "hello\r\n"
 	// false
+}
+
+// Most replies are known only in part. A failure shows the whole line that came. In
+// a test, t is the *testing.T.
+func ExampleExpectMatch() {
+	var t printer
+	client, server := framertest.Pipe()
+	defer client.Close()
+	fmt.Fprint(server, "220 mail.example ESMTP\r\n250-SIZE 1000\r\n250 HELP\r\n452 disk full\r\n")
+	server.CloseWrite()
+
+	framertest.Play(t, client,
+		framertest.ExpectMatch(`^220 .* ESMTP$`),
+		framertest.ExpectUntil(`^250 `), // the last line of a reply
+		framertest.ExpectMatch(`^[23]\d\d `),
+	)
+	// Output:
+	// step 3, ExpectMatch("^[23]\\d\\d "): got "452 disk full\r\n"
+}
+
+// A server that closes without having read all input resets the connection, and
+// what it has sent before may not arrive.
+func ExampleExpectReset() {
+	var t printer
+	client, server := framertest.Pipe()
+	defer client.Close()
+
+	framertest.Play(t, client, framertest.Send("a\nb\n"))
+	framertest.Play(t, server, framertest.ExpectLine("a"), framertest.Send("bye\n"), framertest.Close())
+	framertest.Play(t, client, framertest.ExpectReset())
+
+	// One that has read everything does not.
+	client, server = framertest.Pipe()
+	defer client.Close()
+	framertest.Play(t, client, framertest.Send("a\n"))
+	framertest.Play(t, server, framertest.ExpectLine("a"), framertest.Send("bye\n"), framertest.Close())
+	framertest.Play(t, client, framertest.ExpectReset())
+	// Output:
+	// step 1, ExpectReset(): got "bye\n", then: EOF
 }

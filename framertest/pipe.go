@@ -53,7 +53,11 @@ var _ net.Conn = (*Conn)(nil)
 
 // Read reads what the other end has written. After that it returns [io.EOF] if
 // the other end has ended its output.
+//
+// All of p is overwritten, as an [io.Reader] may do, so that memory that was lent
+// until the next read shows it if it was kept; see [Poison].
 func (c *Conn) Read(p []byte) (int, error) {
+	poison(firstPoison).overwrite(p)
 	n, err := c.in.read(p)
 	return n, c.opError("read", err)
 }

@@ -9,7 +9,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -59,7 +62,8 @@ func SendBytewise(text string) Step {
 }
 
 // Expect reads as many bytes as text has, which must be text. It fails at the
-// first byte that is another.
+// first byte that is another. For text in lines, the failures of [ExpectLine] show
+// more.
 func Expect(text string) Step {
 	return Step{"Expect(" + quote(text) + ")", func(nc net.Conn) error {
 		got := make([]byte, len(text))
@@ -67,15 +71,112 @@ func Expect(text string) Step {
 			k, err := nc.Read(got[n:])
 			n += k
 			if !strings.HasPrefix(text, string(got[:n])) {
-				return fmt.Errorf("got %s", quote(string(got[:n])))
+				return received(got[:n]).wrong()
 			}
 			if err != nil && n < len(text) {
-				return fmt.Errorf("got %s, then: %w", quote(string(got[:n])), err)
+				return received(got[:n]).then(err)
 			}
 		}
 		return nil
 	}}
 }
+
+// ExpectLine reads a line, up to a line feed, and nothing behind it. The line must
+// be text, or, if text has no line feed, text followed by CRLF or LF.
+func ExpectLine(text string) Step {
+	return Step{"ExpectLine(" + quote(text) + ")", func(nc net.Conn) error {
+		line, err := readLine(nc)
+		got := received(line)
+		switch {
+		case err != nil:
+			return got.then(err)
+		case line != text && trimEnd(line) != text:
+			return got.wrong()
+		}
+		return nil
+	}}
+}
+
+// ExpectMatch reads a line, as ExpectLine does. Without its CRLF or LF it must match
+// pattern, a regular expression of package [regexp], which any part of a line can
+// do: "^250 " takes what begins so, and "" takes any line.
+func ExpectMatch(pattern string) Step {
+	return matchStep("ExpectMatch", pattern, false)
+}
+
+// ExpectUntil reads lines up to the first that matches pattern, as for ExpectMatch:
+// a reply of several lines, or one with others before it.
+func ExpectUntil(pattern string) Step {
+	return matchStep("ExpectUntil", pattern, true)
+}
+
+// matchStep returns a step that reads a line that matches, and others before it if
+// skip is true.
+func matchStep(name, pattern string, skip bool) Step {
+	return Step{fmt.Sprintf("%s(%q)", name, pattern), func(nc net.Conn) error {
+		re, err := regexp.Compile(pattern)
+		if err != nil {
+			return err
+		}
+		var got received
+		for {
+			line, err := readLine(nc)
+			got.add(line)
+			switch {
+			case err != nil:
+				return got.then(err)
+			case re.MatchString(trimEnd(line)):
+				return nil
+			case !skip:
+				return got.wrong()
+			}
+		}
+	}}
+}
+
+// maxLine is where readLine gives up, in bytes.
+const maxLine = 1 << 20
+
+// readLine reads a line, with its end. With an error it returns what came of it. It
+// reads byte by byte: what is behind the line is for other steps.
+func readLine(nc net.Conn) (string, error) {
+	var line []byte
+	for b := make([]byte, 1); len(line) < maxLine; {
+		if _, err := io.ReadFull(nc, b); err != nil {
+			return string(line), err
+		}
+		line = append(line, b[0])
+		if b[0] == '\n' {
+			return string(line), nil
+		}
+	}
+	return string(line), fmt.Errorf("no line end in %d bytes", maxLine)
+}
+
+// trimEnd returns line without its CRLF or LF.
+func trimEnd(line string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+}
+
+// received is what a step has read, for its failure.
+type received string
+
+// shownEnd is how much of the beginning, and of the end, a failure shows, in bytes.
+const shownEnd = 300
+
+// add adds text. What will not be shown is dropped: there may be no end of it.
+func (r *received) add(text string) {
+	*r += received(text)
+	if n := len(*r); n > 3*shownEnd {
+		*r = (*r)[:shownEnd] + (*r)[n-2*shownEnd:]
+	}
+}
+
+// wrong says that it is not what was expected.
+func (r received) wrong() error { return fmt.Errorf("got %s", quoteEnds(string(r), shownEnd)) }
+
+// then says that it is not enough.
+func (r received) then(err error) error { return fmt.Errorf("%w, then: %w", r.wrong(), err) }
 
 // ExpectEnd wants the end of the other side's output, with no byte before it.
 func ExpectEnd() Step {
@@ -84,12 +185,42 @@ func ExpectEnd() Step {
 		n, err := io.ReadAtLeast(nc, got, 1)
 		switch {
 		case n > 0:
-			return fmt.Errorf("got %s", quote(string(got[:n])))
+			return received(got[:n]).wrong()
 		case err != io.EOF:
 			return err
 		}
 		return nil
 	}}
+}
+
+// ExpectReset wants the other side to reset the connection, as [Reset] does, and a
+// program that closes it with unread input. What comes before is read and passed
+// over: how much of it arrives is left to chance.
+func ExpectReset() Step {
+	return Step{"ExpectReset()", func(nc net.Conn) error {
+		var got received
+		for buf := make([]byte, 512); ; {
+			n, err := nc.Read(buf)
+			got.add(string(buf[:n]))
+			switch {
+			case isReset(err):
+				return nil
+			case err != nil:
+				return got.then(err)
+			}
+		}
+	}}
+}
+
+// isReset reports whether err is that of a connection that was reset.
+func isReset(err error) bool {
+	const wsaECONNABORTED, wsaECONNRESET = 10053, 10054
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return false
+	}
+	return errno == syscall.ECONNRESET ||
+		runtime.GOOS == "windows" && (errno == wsaECONNABORTED || errno == wsaECONNRESET)
 }
 
 // Pause waits, without reading or writing.

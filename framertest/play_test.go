@@ -64,6 +64,47 @@ func TestPlay(t *testing.T) {
 	})
 }
 
+// Steps that read lines leave what is behind them to the next one.
+func TestPlayLines(t *testing.T) {
+	for _, text := range []string{
+		"220 ready\r\n250-SIZE 9\r\n250-DSN\r\n250 HELP\r\n\r\n\nline \r\nline\nlast",
+		"220 ready\n250 HELP\n\n\r\nline \n" + "line\nlast",
+	} {
+		a, b := framertest.Pipe()
+		framertest.Play(t, b, framertest.Send(text), framertest.HalfClose())
+		framertest.Play(t, a,
+			framertest.ExpectMatch(`^220 \w+$`),
+			framertest.ExpectUntil(`^250 `),
+			framertest.ExpectLine(""),
+			framertest.ExpectMatch("^$"),
+			framertest.ExpectMatch(""),
+			framertest.ExpectLine("line\n"),
+			framertest.Expect("last"),
+			framertest.ExpectEnd(),
+		)
+		a.Close()
+	}
+}
+
+// A line may be long, but not endless.
+func TestPlayEndlessLine(t *testing.T) {
+	var tb fakeTB
+	framertest.Play(&tb, &endlessConn{}, framertest.ExpectLine("a"))
+	tb.wantFailures(t, `", then: no line end in 1048576 bytes`)
+	if n := len(tb.failures[0]); n > 1000 {
+		t.Errorf("the failure has %d bytes", n)
+	}
+}
+
+type endlessConn struct{ net.Conn }
+
+func (endlessConn) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'a'
+	}
+	return len(p), nil
+}
+
 // SendBytewise makes a write of every byte.
 func TestSendBytewise(t *testing.T) {
 	var conn writeCounter
@@ -86,7 +127,7 @@ func (c *writeCounter) Write(p []byte) (int, error) {
 // A step that goes wrong fails the test with its number and what was seen, and
 // ends the script.
 func TestPlayFails(t *testing.T) {
-	long := strings.Repeat("x", 100)
+	long, veryLong := strings.Repeat("x", 100), strings.Repeat("x", 1000)
 	tests := []struct {
 		name  string
 		peer  []framertest.Step // done before
@@ -111,7 +152,62 @@ func TestPlayFails(t *testing.T) {
 		{
 			"long text", []framertest.Step{framertest.Send(long)},
 			[]framertest.Step{framertest.Expect(long[1:] + "y")},
-			`step 1, Expect("` + long[:30] + `"..."` + long[1:30] + `y"): got "` + long[:30] + `"..."` + long[:30] + `"`,
+			`step 1, Expect("` + long[:30] + `"..."` + long[1:30] + `y"): got "` + long + `"`,
+		},
+		{
+			"very long text", []framertest.Step{framertest.Send("a" + veryLong)},
+			[]framertest.Step{framertest.Expect("b" + veryLong)},
+			`step 1, Expect("b` + long[:29] + `"..."` + long[:30] + `"): got "a` + veryLong[:299] + `"..."` + veryLong[:300] + `"`,
+		},
+		{
+			"another line", []framertest.Step{framertest.Send("550 no such user\r\nmore")},
+			[]framertest.Step{framertest.ExpectLine("250 ok")},
+			`step 1, ExpectLine("250 ok"): got "550 no such user\r\n"`,
+		},
+		{
+			"another line end", []framertest.Step{framertest.Send("250 ok\n")},
+			[]framertest.Step{framertest.ExpectLine("250 ok\r\n")},
+			`step 1, ExpectLine("250 ok\r\n"): got "250 ok\n"`,
+		},
+		{
+			"one line end is not two", []framertest.Step{framertest.Send("250 ok\r\r\n")},
+			[]framertest.Step{framertest.ExpectLine("250 ok")},
+			`step 1, ExpectLine("250 ok"): got "250 ok\r\r\n"`,
+		},
+		{
+			"a line without an end", []framertest.Step{framertest.Send("250 ok"), framertest.HalfClose()},
+			[]framertest.Step{framertest.ExpectLine("250 ok")},
+			`step 1, ExpectLine("250 ok"): got "250 ok", then: EOF`,
+		},
+		{
+			"no line", nil,
+			[]framertest.Step{framertest.Within(time.Second), framertest.ExpectLine("250 ok")},
+			`step 2, ExpectLine("250 ok"): got "", then: read pipe a->b: i/o timeout`,
+		},
+		{
+			"no match", []framertest.Step{framertest.Send("550 no\r\n250 ok\r\n")},
+			[]framertest.Step{framertest.ExpectMatch("^250 ")},
+			`step 1, ExpectMatch("^250 "): got "550 no\r\n"`,
+		},
+		{
+			"the end instead of a match", []framertest.Step{framertest.Close()},
+			[]framertest.Step{framertest.ExpectMatch("")},
+			`step 1, ExpectMatch(""): got "", then: EOF`,
+		},
+		{
+			"a pattern that makes no sense", []framertest.Step{framertest.Send("a\n")},
+			[]framertest.Step{framertest.ExpectMatch("(")},
+			"step 1, ExpectMatch(\"(\"): error parsing regexp: missing closing ): `(`",
+		},
+		{
+			"no match until the end", []framertest.Step{framertest.Send("250-a\r\n250-b\r\n250"), framertest.HalfClose()},
+			[]framertest.Step{framertest.ExpectUntil("^250 ")},
+			`step 1, ExpectUntil("^250 "): got "250-a\r\n250-b\r\n250", then: EOF`,
+		},
+		{
+			"no match in very many lines", []framertest.Step{framertest.Send(veryLong + strings.Repeat("\n", 5000)), framertest.HalfClose()},
+			[]framertest.Step{framertest.ExpectUntil("y")},
+			`step 1, ExpectUntil("y"): got "` + veryLong[:300] + `"..."` + strings.Repeat(`\n`, 300) + `", then: EOF`,
 		},
 		{
 			"no answer", nil,
@@ -132,6 +228,21 @@ func TestPlayFails(t *testing.T) {
 			"reset instead of the end", []framertest.Step{framertest.Send("more"), framertest.Reset()},
 			[]framertest.Step{framertest.ExpectEnd()},
 			`step 1, ExpectEnd(): read pipe a->b: ` + syscall.ECONNRESET.Error(),
+		},
+		{
+			"the end instead of a reset", []framertest.Step{framertest.Send("bye"), framertest.Close()},
+			[]framertest.Step{framertest.ExpectReset()},
+			`step 1, ExpectReset(): got "bye", then: EOF`,
+		},
+		{
+			"no reset", nil,
+			[]framertest.Step{framertest.Within(time.Second), framertest.ExpectReset()},
+			`step 2, ExpectReset(): got "", then: read pipe a->b: i/o timeout`,
+		},
+		{
+			"a close of one's own is no reset", nil,
+			[]framertest.Step{framertest.Close(), framertest.ExpectReset()},
+			`step 2, ExpectReset(): got "", then: read pipe a->b: use of closed network connection`,
 		},
 		{
 			"send to a closed peer", []framertest.Step{framertest.Close()},
@@ -206,14 +317,11 @@ func TestPlayReset(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			peer, nc := pair(t)
 			defer nc.Close()
-			if !framertest.Play(t, peer, framertest.Reset()) {
-				return
+			if name != "TLS" { // there is no handshake
+				framertest.Play(t, peer, framertest.Send("lost, or not"))
 			}
-			_, err := nc.Read(make([]byte, 1))
-			var opError *net.OpError
-			if err == io.EOF || !errors.As(err, &opError) || opError.Timeout() {
-				t.Errorf("Read: %v, want a reset", err)
-			}
+			framertest.Play(t, peer, framertest.Reset())
+			framertest.Play(t, nc, framertest.ExpectReset())
 		})
 	}
 }

@@ -15,7 +15,6 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"net"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +31,9 @@ const (
 	minRandom   = 20      // random cuts of an input that is longer than exhaustive
 	maxRandom   = 300     // as many if it is short
 	randomBytes = 8 << 20 // what they may cost together, between the two
+
+	minOverwrite   = 4 << 10  // a Read overwrites so much
+	overwriteBytes = 64 << 20 // or what all of a run may overwrite together, divided by them
 )
 
 // Recut runs f on input whole, and then cut into reads in many other ways: in
@@ -44,23 +46,28 @@ const (
 // f reads what it is given to the end and returns a text of what came of it, which
 // must depend on nothing else. For the handler of a connection, [Transcript] makes
 // one.
+//
+// The reader of f uses all that it is given for a Read, as an [io.Reader] may: where
+// no byte of the input is put there are bytes from \xf5 to \xff, others in every run.
+// So f fails as well if it depends on memory that was lent until the next Read, such
+// as the last message of [framer.Framer.Next].
 func Recut(t testing.TB, input []byte, f func(io.Reader) string) {
 	t.Helper()
-	want := f(&cutReader{input: input})
-	if again := f(&cutReader{input: input}); again != want {
-		t.Errorf("the same input makes a difference\n--- once\n%s\n--- again\n%s", want, again)
+	var poisons poisons
+	run := func(cuts []int) string { return f(newCutReader(input, cuts, poisons.next())) }
+	want := run(nil)
+	if again := run(nil); again != want {
+		t.Errorf("the same input makes a difference\n--- once\n%s\n--- again\n%s%s", want, again, hint(input, want+again))
 		return
 	}
-	differs := func(cuts []int) bool {
-		return f(&cutReader{input: input, cuts: cuts}) != want
-	}
+	differs := func(cuts []int) bool { return run(cuts) != want }
 	for cuts := range ways(len(input)) {
 		if !differs(cuts) {
 			continue
 		}
 		cuts = shrink(cuts, differs)
-		t.Errorf("the cut makes a difference: %s\n--- whole\n%s\n--- cut\n%s",
-			pieces(input, cuts), want, f(&cutReader{input: input, cuts: cuts}))
+		got := run(cuts)
+		t.Errorf("the cut makes a difference: %s\n--- whole\n%s\n--- cut\n%s%s", pieces(input, cuts), want, got, hint(input, want+got))
 		return
 	}
 }
@@ -164,8 +171,10 @@ func pieces(input []byte, cuts []int) string {
 }
 
 // quote quotes s, of which it shows both ends if it is long.
-func quote(s string) string {
-	const end = 30
+func quote(s string) string { return quoteEnds(s, 30) }
+
+// quoteEnds quotes s, or what is at most end bytes from one of its ends.
+func quoteEnds(s string, end int) string {
 	if len(s) <= 2*end {
 		return strconv.Quote(s)
 	}
@@ -174,12 +183,19 @@ func quote(s string) string {
 
 // A cutReader gives its input in one piece a read.
 type cutReader struct {
-	input []byte
-	pos   int
-	cuts  []int
+	input  []byte
+	pos    int
+	cuts   []int
+	poison poison
+	room   int // how much of p is overwritten
+}
+
+func newCutReader(input []byte, cuts []int, poison poison) *cutReader {
+	return &cutReader{input: input, cuts: cuts, poison: poison, room: max(minOverwrite, overwriteBytes/(len(cuts)+1))}
 }
 
 func (r *cutReader) Read(p []byte) (int, error) {
+	r.poison.overwrite(p[:min(len(p), r.room)])
 	if r.pos == len(r.input) {
 		return 0, io.EOF
 	}
@@ -211,7 +227,8 @@ func (r *cutReader) Read(p []byte) (int, error) {
 // order of the input, none or many of
 //
 //	message "..."   a message, without its delimiter, when FoundTerminator is called
-//	too long "..."  what was given of a message that is longer than MaxMessageSize
+//	too long "..."  what was given of a message that is longer than MaxMessageSize,
+//	                up to that size
 //
 // and then, once each,
 //
@@ -229,6 +246,9 @@ func (r *cutReader) Read(p []byte) (int, error) {
 // Of a handler made by [framer.Session] or [framer.Messages] only the output and the
 // reason of the end are told: rest is "".
 //
+// What is lent to the handler is overwritten when the loan has ended, as by [Poison]:
+// a handler that keeps it shows that, at the latest, when Transcript is called again.
+//
 // newHandler is called for every connection anew. Its handler must not depend on
 // the time, nor on when its output is sent, as it does if it calls Close with
 // output that waits. Nothing is logged unless cfg has a Logger; cfg may be nil.
@@ -240,15 +260,17 @@ func Transcript(newHandler func(*framer.Conn) framer.Handler, cfg *framer.Config
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
+	newHandler = Poison(newHandler)
+	var poisons poisons
 	return func(r io.Reader) string {
-		nc := &scriptedConn{r: r}
+		nc := &scriptedConn{r: r, poison: poisons.next()}
 		var seen recorder
 		c := framer.NewConn(nc, func(c *framer.Conn) framer.Handler {
 			h := newHandler(c)
-			if h == nil || isSession(h) {
+			if h == nil || isReadyMade(h) {
 				return h
 			}
-			seen.Handler, seen.conn = h, c
+			seen.wrapper, seen.conn = wrap(h), c
 			return &seen
 		}, &config)
 		err := c.Serve(context.Background())
@@ -269,15 +291,9 @@ func describe(err error) string {
 	return fmt.Sprint(err)
 }
 
-// isSession reports whether h was made by framer.Session or framer.Messages. It is
-// not fed then, so that it can't be wrapped.
-func isSession(h framer.Handler) bool {
-	return reflect.TypeOf(h).PkgPath() == reflect.TypeFor[framer.Conn]().PkgPath()
-}
-
 // A recorder passes everything on to a Handler, and writes it down.
 type recorder struct {
-	framer.Handler
+	wrapper
 	conn    *framer.Conn
 	message []byte
 	log     bytes.Buffer
@@ -344,38 +360,25 @@ func (r *recorder) FoundTerminator() error {
 	return r.Handler.FoundTerminator()
 }
 
-func (r *recorder) HandleConnect() error {
-	if h, ok := r.Handler.(framer.ConnectHandler); ok {
-		return h.HandleConnect()
-	}
-	return nil
-}
-
 func (r *recorder) HandleOversize(e *framer.MessageTooLongError) error {
-	fmt.Fprintf(&r.log, "too long %q\n", r.message)
+	// What a Collector has above the limit, under None, depends on the cut.
+	fmt.Fprintf(&r.log, "too long %q\n", r.message[:min(int64(len(r.message)), e.Limit)])
 	r.message = nil
-	if h, ok := r.Handler.(framer.OversizeHandler); ok {
-		return h.HandleOversize(e)
-	}
-	return e
-}
-
-func (r *recorder) HandleClose(err error) {
-	if h, ok := r.Handler.(framer.CloseHandler); ok {
-		h.HandleClose(err)
-	}
+	return r.wrapper.HandleOversize(e)
 }
 
 // A scriptedConn is a connection with a given input that keeps its output.
 type scriptedConn struct {
-	r   io.Reader
-	err error // of r
+	r      io.Reader
+	err    error // of r
+	poison poison
 
 	mu  sync.Mutex
 	out bytes.Buffer
 }
 
 func (c *scriptedConn) Read(p []byte) (n int, err error) {
+	c.poison.overwrite(p[:min(len(p), minOverwrite)]) // the rest if r does
 	n, err = c.r.Read(p)
 	if err != nil {
 		c.err = err

@@ -408,6 +408,68 @@ func TestTranscript(t *testing.T) {
 	}
 }
 
+// tolerant goes on after a message that is too long.
+type tolerant struct{ echo }
+
+func (*tolerant) HandleOversize(*framer.MessageTooLongError) error { return nil }
+
+// A tolerantPointer embeds its Collector by a pointer, deep down.
+type tolerantPointer struct{ *tolerantBase }
+
+type tolerantBase struct {
+	*framer.Conn
+	*framer.Collector
+}
+
+func (p *tolerantPointer) FoundTerminator() error {
+	_, err := fmt.Fprintf(p, "<%s>", p.Take())
+	return err
+}
+
+func (*tolerantPointer) HandleOversize(*framer.MessageTooLongError) error { return nil }
+
+// An embedded Collector is what it is in a connection: emptied when a message is
+// thrown away, and bounded under None.
+func TestTranscriptOfCollectors(t *testing.T) {
+	handlers := map[string]func(*framer.Conn) framer.Handler{
+		"field":   func(c *framer.Conn) framer.Handler { return &tolerant{echo{Conn: c}} },
+		"pointer": func(c *framer.Conn) framer.Handler { return &tolerantPointer{&tolerantBase{c, new(framer.Collector)}} },
+		"value": func(c *framer.Conn) framer.Handler {
+			return tolerantValue{tolerantPointer{&tolerantBase{c, new(framer.Collector)}}}
+		},
+	}
+	tests := []struct {
+		t     framer.Terminator
+		input string
+		want  string
+	}{
+		{framer.Delimiter("\n"), "a\nabcdefghi\nb\n", "message \"a\"\ntoo long \"abcdefgh\"\nmessage \"b\"\nrest \"\"\nsent \"<a><b>\"\nend <nil>\n"},
+		{framer.None(), "abcdefgh", "rest \"abcdefgh\"\nsent \"\"\nend <nil>\n"},
+		{framer.None(), "abcdefghijkl", "too long \"abcdefgh\"\nrest \"\"\nsent \"\"\nend unexpected EOF\n"},
+	}
+	for name, newHandler := range handlers {
+		for i, test := range tests {
+			t.Run(fmt.Sprint(name, "/", i), func(t *testing.T) {
+				transcript := framertest.Transcript(func(c *framer.Conn) framer.Handler {
+					c.SetTerminator(test.t)
+					return newHandler(c)
+				}, &framer.Config{MaxMessageSize: 8})
+				if got := transcript(strings.NewReader(test.input)); got != test.want {
+					t.Errorf("the transcript is\n%s\nwant\n%s", got, test.want)
+				}
+				framertest.Recut(t, []byte(test.input), transcript)
+			})
+		}
+	}
+}
+
+// A tolerantValue is a Handler without a pointer.
+type tolerantValue struct{ tolerantPointer }
+
+func (v tolerantValue) FoundTerminator() error { return v.tolerantPointer.FoundTerminator() }
+
+func (tolerantValue) HandleOversize(*framer.MessageTooLongError) error { return nil }
+
 // Handlers that are wrong at a cut are found out by their transcripts, whether
 // messages or only output show it.
 func TestTranscriptFindsBugs(t *testing.T) {
