@@ -268,8 +268,8 @@ func (p *readerProducer) transfer(w io.ReaderFrom) (int64, error) {
 	if p.stopped.Load() && (err != nil || n == 0) {
 		return n, errDiscarded
 	}
-	if err != nil && n > 0 {
-		// ReadFrom may have read more than it could send.
+	if err != nil {
+		// ReadFrom may have read more than it could send, also if that was nothing.
 		if _, seekErr := file.Seek(offset+n, io.SeekStart); seekErr != nil {
 			return n, seekErr
 		}

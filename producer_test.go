@@ -1158,22 +1158,31 @@ func TestFileProducerImpossibleCounts(t *testing.T) {
 
 // A transfer that fails goes on behind what was sent, and counts it.
 func TestFileProducerPartialTransfer(t *testing.T) {
-	f := openFile(t, "0123456789")
-	limited := &io.LimitedReader{R: f, N: 9}
-	p, done := onDone(framer.NewReaderProducer(limited))
-	w := readerFromFunc(func(r io.Reader) (int64, error) {
-		_, err := io.CopyN(io.Discard, r, 7) // more than is sent
-		return 4, errors.Join(err, errProducer)
-	})
-	if n, err := framer.TransferProducer(p, w); n != 4 || !errors.Is(err, errProducer) || limited.N != 5 {
-		t.Errorf("%d, %v; %d are left", n, err, limited.N)
-	}
-	if rest, err := io.ReadAll(limited); string(rest) != "45678" || err != nil {
-		t.Errorf("%q, %v", rest, err)
-	}
-	p.(io.Closer).Close()
-	if got := <-done; got.n != 4 || got.err == nil {
-		t.Errorf("done with %d, %v", got.n, got.err)
+	for _, test := range []struct {
+		sent int64
+		rest string
+	}{
+		{4, "45678"},
+		{0, "012345678"}, // the deadline had expired before
+	} {
+		f := openFile(t, "0123456789")
+		limited := &io.LimitedReader{R: f, N: 9}
+		p, done := onDone(framer.NewReaderProducer(limited))
+		w := readerFromFunc(func(r io.Reader) (int64, error) {
+			_, err := io.CopyN(io.Discard, r, 7) // more than is sent
+			return test.sent, errors.Join(err, errProducer)
+		})
+		n, err := framer.TransferProducer(p, w)
+		if n != test.sent || !errors.Is(err, errProducer) || limited.N != 9-test.sent {
+			t.Errorf("%d, %v; %d are left", n, err, limited.N)
+		}
+		if rest, err := io.ReadAll(limited); string(rest) != test.rest || err != nil {
+			t.Errorf("%q, %v, want %q", rest, err, test.rest)
+		}
+		p.(io.Closer).Close()
+		if got := <-done; got.n != test.sent || got.err == nil {
+			t.Errorf("done with %d, %v", got.n, got.err)
+		}
 	}
 }
 

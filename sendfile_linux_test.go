@@ -190,7 +190,7 @@ func TestFileAfterExpiredWrites(t *testing.T) {
 	var got bytes.Buffer
 	// Each time some, but not all, of the write that goes on was taken: the buffers
 	// hold much less than one write.
-	for _, n := range []int64{64 << 10, 536 << 10} {
+	for _, n := range []int64{64 << 10, 536 << 10, 1, 100 << 10, 1, 1} {
 		if _, err := io.CopyN(&got, peer, n); err != nil {
 			t.Fatal(err)
 		}
