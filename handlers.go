@@ -9,6 +9,93 @@ import (
 	"io"
 )
 
+// A Collector keeps the pieces of a message together. Embedded in a [Handler] it
+// provides CollectIncomingData. The zero value is empty and ready.
+//
+// When a message is thrown away, because it is too long and an [OversizeHandler]
+// wants to go on, an embedded Collector is emptied: nothing of it becomes part of
+// the next message.
+//
+// Its size is bounded by MaxMessageSize, or the Limit of the Terminator. Under [None], where that does not apply to
+// the message, it applies to an embedded Collector: if it has more, after a piece,
+// the rest of the input is a message that is too long.
+type Collector struct {
+	message gathering
+}
+
+// collectorStep is how much a Collector collects in one piece of memory, in bytes.
+const collectorStep = 64 << 10
+
+// CollectIncomingData appends a copy of data.
+func (c *Collector) CollectIncomingData(data []byte) error {
+	m := &c.message
+	if n := len(m.last); n > 0 && len(data) > cap(m.last)-n && m.before+n+len(data) > collectorStep {
+		m.add(nil, data)
+		return nil
+	}
+	m.last = append(m.last, data...)
+	return nil
+}
+
+// Grow makes room for n more bytes, which are then collected without another
+// allocation or copy, as Grow of [bytes.Buffer]. It is for a message whose length is
+// known. Grow takes memory for what was collected and for n bytes, and no more; but a
+// fifth more if it has to move the same message again.
+//
+// The memory is taken at once, whether the bytes come or not. A length that a peer has
+// announced should be within limits before it is passed to Grow, as one is that
+// SetTerminator has accepted in a [Length].
+//
+// If n is negative, Grow panics.
+func (c *Collector) Grow(n int) {
+	if n < 0 {
+		panic("framer: Collector.Grow: negative count")
+	}
+	m := &c.message
+	switch {
+	case m.len() > 0:
+		m.join(nil, n)
+	case cap(m.last) < n:
+		m.last = make([]byte, 0, n)
+	}
+}
+
+// Bytes returns what was collected. It is lent: valid until the next call of a
+// method other than Bytes and Len.
+func (c *Collector) Bytes() []byte { return c.message.join(nil, 0) }
+
+// Len returns the number of bytes collected.
+func (c *Collector) Len() int { return c.message.len() }
+
+// Take returns what was collected, which belongs to the caller, and leaves the
+// Collector empty.
+func (c *Collector) Take() []byte {
+	if len(c.message.full) > 0 {
+		c.message.join(nil, takeRoom)
+	}
+	taken := c.message.last
+	c.message = gathering{}
+	return taken
+}
+
+// collector is found in a Handler that embeds a Collector.
+func (c *Collector) collector() *Collector { return c }
+
+// collectorOf returns the Collector that h embeds, or nil.
+func collectorOf(h Handler) *Collector {
+	if e, ok := h.(interface{ collector() *Collector }); ok {
+		return e.collector()
+	}
+	return nil
+}
+
+// takeRoom is the room behind a large message that was taken, in bytes. Whoever
+// appends a delimiter shall not copy all of it for that.
+const takeRoom = 64
+
+// Reset forgets what was collected. The memory is used again.
+func (c *Collector) Reset() { c.message.reset(nil) }
+
 // A session is a Handler that reads for itself. Its methods are never called.
 type session func(c *Conn) error
 
