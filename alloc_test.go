@@ -269,6 +269,9 @@ func connStyles(answer []byte) map[string]func(*framer.Conn) framer.Handler {
 			return pushingHandler{c, answer}
 		},
 		"Messages": framer.Messages(crlf, func(c *framer.Conn, msg []byte) error { return c.Push(answer) }),
+		"Replies": framer.Replies(crlf, func(c *framer.Conn, msg, reply []byte) ([]byte, error) {
+			return append(reply, answer...), nil
+		}),
 		"Session": framer.Session(func(c *framer.Conn) error {
 			for {
 				if _, err := c.Next(crlf); err != nil {

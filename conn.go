@@ -38,9 +38,40 @@ type CloseHandler interface {
 // A ShutdownHandler is a [Handler] that wants to say goodbye.
 type ShutdownHandler interface {
 	// HandleShutdown is called once after [Server.Shutdown] was called, when all
-	// that has been read was handled. Then the connection closes as by
-	// CloseWhenDone.
+	// that has been read was handled, and a message that had begun has come to its
+	// end. Then the connection closes as by CloseWhenDone.
+	//
+	// If it returns [ErrStayOpen], the connection goes on as before, for a
+	// transaction to come to its end, until the handler calls CloseWhenDone, or the
+	// context of Shutdown ends.
 	HandleShutdown() error
+}
+
+// ErrStayOpen is returned by HandleShutdown of a [ShutdownHandler] that will call
+// CloseWhenDone itself.
+var ErrStayOpen = errors.New("framer: the connection stays open")
+
+// A TimeoutHandler is a [Handler] that has a say in timeouts: it can send a ping, or say
+// why the connection ends.
+type TimeoutHandler interface {
+	// HandleTimeout is called when MessageTimeout, IdleTimeout or ReadIdleTimeout
+	// has run out in a wait for input; err says which, and is
+	// [os.ErrDeadlineExceeded]. If it returns nil, the connection goes on, and the
+	// wait has the whole time again. Otherwise the connection ends with the error,
+	// which may be err, when what was pushed has been sent.
+	//
+	// It is not called when IdleTimeout runs out while a write is stuck: nothing
+	// that it could push would be sent.
+	HandleTimeout(err error) error
+}
+
+// An EndHandler is a [Handler] that wants to know that the peer has ended its side.
+type EndHandler interface {
+	// HandleEnd is called once, after all that the peer has sent was given to the
+	// other methods. err is nil, or io.ErrUnexpectedEOF if that ends in the middle of
+	// a message. It is the last chance to push: then the connection closes as by
+	// CloseWhenDone. The reason is err, or another error that HandleEnd returns.
+	HandleEnd(err error) error
 }
 
 // A PanicError is the reason why a connection ended in which a Handler or a
@@ -144,19 +175,23 @@ type Conn struct {
 	// Owned by the goroutine of Serve.
 	handler     Handler
 	framer      Framer
-	goOn        func() error  // goOnWithNext, or nil
-	message     []byte        // what came of it
-	nextErr     error         // what Next has failed with last
-	broken      error         // what the network said to the last read
-	inWait      bool          // input is waited for
-	cutShort    bool          // the wait was interrupted before its time
-	inMessage   bool          // and that counts for MessageTimeout
-	waiting     time.Time     // when the last wait began, if it is timed
-	timed       int64         // the message that spent is about, counted by framer.ends
-	spent       time.Duration // how long the peer has taken over it
-	departure   departure     // for a shutdown
-	lateReads   int           // since that was asked for
-	lastMessage int64         // before it, counted by framer.ends
+	goOn        func() error   // goOnWithNext, or nil
+	message     []byte         // what came of it
+	nextErr     error          // what Next has failed with last
+	replies     []byte         // answers of Replies that were not pushed yet
+	hijack      func(net.Conn) // of Hijack, or nil
+	released    bool           // it has the connection now
+	timedOut    error          // the last timeout of the input
+	broken      error          // what the network said to the last read
+	inWait      bool           // input is waited for
+	cutShort    bool           // the wait was interrupted before its time
+	inMessage   bool           // and that counts for MessageTimeout
+	waiting     time.Time      // when the last wait began, if it is timed
+	timed       int64          // the message that spent is about, counted by framer.ends
+	spent       time.Duration  // how long the peer has taken over it
+	departure   departure      // for a shutdown
+	lateReads   int            // since that was asked for
+	lastMessage int64          // before it, counted by framer.ends
 
 	// Owned by the writer.
 	writeSize int    // how much is written at once
@@ -209,6 +244,10 @@ func NewConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config) *Conn {
 
 // newConn is NewConn with a Config and memory that other connections may share.
 func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *buffers) *Conn {
+	u, ok := nc.(*unreadConn)
+	if ok {
+		nc = u.Conn
+	}
 	c := &Conn{
 		nc:         nc,
 		cfg:        cfg,
@@ -225,6 +264,10 @@ func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *b
 	c.severed.Add(1)
 	c.ended.Add(1)
 	c.framer.init(connReader{c}, cfg, memory)
+	if ok {
+		c.framer.unread(u.data)
+		c.bytesRead.Store(int64(len(u.data)))
+	}
 	c.queue.init(cfg.maxQueuedBytes(), memory)
 	return c
 }
@@ -313,10 +356,14 @@ func (c *Conn) makeHandler() ending {
 	if err := checkStream(c.nc); err != nil {
 		return ending{err: err, by: byHandler}
 	}
+	var h Handler
 	if c.newHandler != nil {
-		c.handler = c.newHandler(c)
+		h = c.newHandler(c)
 	}
-	if c.handler == nil {
+	c.mu.Lock()
+	c.handler = h // for Handler
+	c.mu.Unlock()
+	if h == nil {
 		return ending{err: errors.New("framer: a connection without a Handler"), by: byHandler}
 	}
 	return c.endOfHandler(nil)
@@ -383,19 +430,61 @@ func (c *Conn) converse() ending {
 	}
 	c.enter(StateActive)
 	c.openQueue()
-	end := c.receive()
-	switch {
-	case errors.Is(end.err, errClosed) && c.framer.stop.Load():
-		return ending{what: endByClose} // or Close, which has its own reason
-	case end.err != ErrServerClosed || end.by == byHandler || c.departure != left:
-		return end
-	}
-	if h, ok := c.handler.(ShutdownHandler); ok {
-		if end := c.endOfHandler(h.HandleShutdown()); end.err != nil {
+	if h, ok := c.handler.(ConnectHandler); ok && !c.framer.stop.Load() {
+		if end := c.endOfHandler(h.HandleConnect()); end.err != nil {
 			return end
 		}
 	}
-	return ending{what: endByShutdown}
+	for {
+		end, ends := c.lastWord(c.receive())
+		if ends {
+			return end
+		}
+	}
+}
+
+// lastWord lets the handler say something about an end of the input, and whether it
+// ends the conversation.
+func (c *Conn) lastWord(end ending) (ending, bool) {
+	if c.framer.stop.Load() && (end.err == nil || errors.Is(end.err, errClosed)) {
+		return ending{what: endByClose}, true // or Close, which has its own reason
+	}
+	switch {
+	case end.by == byHandler:
+	case end.err == ErrServerClosed && c.departure == left:
+		return c.goodbye()
+	case end.err != nil && end.err == c.timedOut:
+		if h, ok := c.handler.(TimeoutHandler); ok {
+			err := h.HandleTimeout(end.err)
+			if err != end.err {
+				end = c.endOfHandler(err)
+			}
+			return end, end.err != nil
+		}
+	case c.peerDone() && (end.err == nil || end.err == io.ErrUnexpectedEOF):
+		if h, ok := c.handler.(EndHandler); ok {
+			if err := h.HandleEnd(end.err); err != nil && err != end.err {
+				return c.endOfHandler(err), true
+			}
+		}
+	}
+	return end, true
+}
+
+// goodbye lets the handler say goodbye in a shutdown, or stay.
+func (c *Conn) goodbye() (ending, bool) {
+	h, ok := c.handler.(ShutdownHandler)
+	if !ok {
+		return ending{what: endByShutdown}, true
+	}
+	err := h.HandleShutdown()
+	if err == ErrStayOpen {
+		return ending{}, false
+	}
+	if end := c.endOfHandler(err); end.err != nil {
+		return end, true
+	}
+	return ending{what: endByShutdown}, true
 }
 
 // openQueue lets output be written.
@@ -411,11 +500,6 @@ func (c *Conn) receive() ending {
 	if c.framer.stop.Load() {
 		return ending{what: endByClose}
 	}
-	if h, ok := c.handler.(ConnectHandler); ok {
-		if end := c.endOfHandler(h.HandleConnect()); end.err != nil {
-			return end
-		}
-	}
 	switch h := c.handler.(type) {
 	case session:
 		return c.endOfSession(h(c))
@@ -423,11 +507,8 @@ func (c *Conn) receive() ending {
 		return h.run(c)
 	}
 	err := c.stream.await(func() error { return c.framer.Run(c.handler) })
-	switch {
-	case c.framer.failed:
+	if c.framer.failed {
 		return c.endOfHandler(err)
-	case err == nil && c.framer.stop.Load():
-		return ending{what: endByClose}
 	}
 	return c.endOfInput(err)
 }
@@ -529,16 +610,56 @@ func (c *Conn) windDown(end ending) {
 	}
 	c.messagesRead.Store(c.framer.found)
 	c.enter(StateClosing)
+	handOver := c.hijack != nil && end.err == nil
+	if handOver {
+		end.what = endByHijack
+	}
 	c.mu.Lock()
 	c.endWith(end)
-	c.linger.restart()
+	if c.linger != nil { // it begins anew
+		c.linger = newLinger(c.lingerTimeout(!c.linger.blind), c.linger.unsent, !c.linger.blind)
+	}
 	c.mu.Unlock()
 	if c.queue.hasProducers() {
 		c.progress.beginEnd() // they must not be silent for ever
 	}
 	c.queue.close()
+	if handOver {
+		c.awaitWriter()
+		c.handOver()
+		return
+	}
 	c.discardInput()
 	c.awaitWriter()
+}
+
+// handOver gives the connection to the function of Hijack.
+func (c *Conn) handOver() {
+	if c.isClosed() {
+		return
+	}
+	c.nc.SetDeadline(time.Time{})
+	nc := Unread(c.nc, c.framer.rest())
+	end := c.protected("the function of Hijack", func() ending {
+		c.hijack(nc)
+		return ending{}
+	})
+	if end.err != nil {
+		c.abort(end.err, end.by)
+		return
+	}
+	c.mu.Lock()
+	c.released = c.state != StateClosed
+	c.state = StateClosed
+	released, cancel := c.released, c.cancel
+	c.mu.Unlock()
+	if released { // otherwise it was closed meanwhile
+		c.queue.shut()
+		if cancel != nil {
+			cancel(errClosed)
+		}
+		c.severed.Done()
+	}
 }
 
 // endWith makes e the reason of the end, if there is none yet, or if the end was in
@@ -639,7 +760,9 @@ func (c *Conn) finish(end ending) error {
 	c.severed.Wait() // it may be another goroutine that closes the connection
 	c.writers.Wait()
 	c.progress.stop()
-	c.stream.release()
+	if !c.released {
+		c.stream.release()
+	}
 	c.framer.release()
 	defer c.ended.Done()
 	if c.observe != nil {
@@ -790,7 +913,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 // harmless twice, and always returns nil.
 func (c *Conn) CloseWhenDone() error {
 	c.framer.stop.Store(true)
-	c.queue.close()
+	c.queue.seal()
 	c.interrupt()
 	return nil
 }
@@ -802,6 +925,46 @@ func (c *Conn) CloseWhenDone() error {
 func (c *Conn) Close() error {
 	c.abort(errClosed, inOrder)
 	return nil
+}
+
+// CloseWithError is Close with err as the reason, which Serve, Wait and HandleClose are
+// told and the log at level Info, so that it is known why: because the peer was too slow
+// for a broadcast, for instance. A nil err is that of Close.
+func (c *Conn) CloseWithError(err error) error {
+	if err == nil {
+		return c.Close()
+	}
+	c.abort(err, byPeer)
+	return nil
+}
+
+// CloseWrite ends our side of the connection when all that was pushed before has been
+// sent. Nothing can be pushed any more, but input goes on, until the peer ends its side,
+// too: then the connection closes. It does not wait, and is harmless twice. If the
+// connection can't do that, as that of net.Pipe, nothing happens and the error is
+// [errors.ErrUnsupported].
+func (c *Conn) CloseWrite() error {
+	if !canCloseWrite(c.nc) {
+		return errNoCloseWrite
+	}
+	c.queue.seal()
+	return nil
+}
+
+// Hijack takes the connection away from c, for a protocol that is not framed: CONNECT,
+// SOCKS, an upgrade. It must be called by a method of the Handler, or the function of a
+// ready-made one. No method of the Handler is called after that but HandleClose. When
+// the one that runs has returned without an error, and what was pushed has been sent,
+// Serve calls f and returns nil when f has, and a panic of f as a [*PanicError].
+//
+// nc gives the input first that was read already and not given to the handler; see
+// [Unread]. It has no deadlines, and belongs to f, which closes it, or hands it on. Until
+// f returns, the connection is open for the [Server]: Close, the end of Serve's context,
+// and that of Shutdown's close nc. If it has ended before f could be called, f is not
+// called and Serve returns the reason.
+func (c *Conn) Hijack(f func(nc net.Conn)) {
+	c.hijack = f
+	c.framer.stop.Store(true)
 }
 
 // DiscardBuffers drops the output that is queued, ending its producers, and the
@@ -860,6 +1023,15 @@ func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 
 // RemoteAddr returns the address of the peer.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
+// Handler returns the handler of c, for those who find c in [Server.Conns] and know its
+// type; nil while newHandler has not returned. Its methods are called by the goroutine
+// of Serve.
+func (c *Conn) Handler() Handler {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.handler
+}
 
 // NetConn returns the connection that c runs on, for its options and its state.
 // To read, write or close it, or to set its deadlines, is the business of c. To

@@ -61,6 +61,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 )
 
@@ -230,6 +231,18 @@ func (f *Framer) init(r io.Reader, cfg *Config, memory *buffers) {
 	f.smallSize, f.pieceSize = cfg.readBufferSizes()
 	f.maxSize = cfg.maxMessageSize()
 	f.limit = f.maxSize
+}
+
+// unread makes data the beginning of the input, before anything is read.
+func (f *Framer) unread(data []byte) {
+	f.buf = f.memory.get(len(data))
+	f.buf = f.buf[:cap(f.buf)]
+	f.start, f.end = 0, copy(f.buf, data)
+}
+
+// rest returns a copy of what was read and not given to anyone.
+func (f *Framer) rest() []byte {
+	return slices.Concat(f.unfinishedMessage(), f.buf[f.start:f.end])
 }
 
 // SetTerminator makes t the terminator from the next byte on, also for bytes that

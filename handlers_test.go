@@ -5,8 +5,11 @@
 package framer_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"log/slog"
 	"net"
@@ -17,6 +20,7 @@ import (
 	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -344,4 +348,226 @@ func TestSessionAfterReadError(t *testing.T) {
 			})
 		})
 	}
+}
+
+// upper answers a line in capitals; some lines ask for more.
+func upper(c *framer.Conn, line, reply []byte) ([]byte, error) {
+	if len(reply) > 0 {
+		return nil, fmt.Errorf("reply is %q", reply)
+	}
+	switch string(line) {
+	case "silent":
+		return nil, nil
+	case "own": // not in place
+		return []byte("OWN\n"), nil
+	case "large":
+		return append(reply, strings.Repeat("L", 100<<10)+"\n"...), nil
+	case "quit":
+		c.CloseWhenDone()
+		return append(reply, "BYE\n"...), nil
+	case "half":
+		return append(reply, "HALF\n"...), c.CloseWrite()
+	case "fail":
+		return append(reply, "FAIL\n"...), errors.New("failed")
+	case "close":
+		c.Close()
+		return append(reply, "never\n"...), nil
+	}
+	return append(bytes.ToUpper(append(reply, line...)), '\n'), nil
+}
+
+// The answers arrive in order and whole, however the input is cut, and all that were
+// returned before an end of our own making.
+func TestReplies(t *testing.T) {
+	long := strings.Repeat("x", 40)
+	tests := []struct {
+		name, input, want string
+		ended             string // the reason
+	}{
+		{"some", "one\ntwo\n\nthree\n", "ONE\nTWO\n\nTHREE\n", ""},
+		{"none", "silent\nsilent\n", "", ""},
+		{"own memory", "one\nown\ntwo\n", "ONE\nOWN\nTWO\n", ""},
+		{"large", "one\nlarge\nlarge\ntwo\n", "ONE\n" + strings.Repeat(strings.Repeat("L", 100<<10)+"\n", 2) + "TWO\n", ""},
+		{"CloseWhenDone", "one\nquit\nnever\n", "ONE\nBYE\n", ""},
+		{"error", "one\nfail\nnever\n", "ONE\nFAIL\n", "failed"},
+		{"too long", "one\n" + long + "\nnever\n", "ONE\n", "framer: message too long: 40 bytes, limit 32"},
+		{"unfinished", "one\ntwo", "ONE\n", "unexpected EOF"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				if _, ok := peer.(interface{ CloseWrite() error }); !ok {
+					return
+				}
+				c := serve(t, nc, framer.Replies(framer.Delimiter("\n"), upper), framer.Config{MaxMessageSize: 32})
+				go func() {
+					io.WriteString(peer, test.input)
+					peer.(interface{ CloseWrite() error }).CloseWrite()
+				}()
+				if got := readAll(t, peer); got != test.want {
+					t.Errorf("the peer got %.100q, want %.100q", got, test.want)
+				}
+				peer.Close()
+				if err := c.Wait(); !strings.HasPrefix(fmt.Sprint(err), reasonText(test.ended)) {
+					t.Errorf("ended with %v, want %q", err, test.ended)
+				}
+			})
+		})
+	}
+}
+
+// reasonText is how the reason of an end begins, if it is not in order.
+func reasonText(text string) string {
+	if text == "" {
+		return "<nil>"
+	}
+	return text
+}
+
+func TestRepliesUnderEveryCut(t *testing.T) {
+	for _, input := range []string{"one\nsilent\ntwo\nquit\nnever\n", "a\nown\nfail\nno\n", "a\nb\nc"} {
+		framertest.Recut(t, []byte(input), framertest.Transcript(framer.Replies(framer.Delimiter("\n"), upper), nil))
+	}
+}
+
+// What one read has given is answered by one write, and before more is read.
+func TestRepliesLeaveTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := framertest.Pipe()
+		counted := &writeCounter{Conn: nc}
+		c := serve(t, counted, framer.Replies(framer.Delimiter("\n"), upper), framer.Config{})
+		for i := range 10 {
+			writeString(t, peer, strings.Repeat("line\n", 100))
+			readString(t, peer, strings.Repeat("LINE\n", 100))
+			synctest.Wait()
+			if counted.writes != i+1 {
+				t.Fatalf("%d writes for %d reads", counted.writes, i+1)
+			}
+		}
+		peer.Close()
+		c.Wait()
+	})
+}
+
+type writeCounter struct {
+	net.Conn
+	writes int
+}
+
+func (c *writeCounter) Write(p []byte) (int, error) {
+	c.writes++
+	return c.Conn.Write(p)
+}
+
+// After CloseWhenDone by another goroutine nothing is accepted from outside, and what
+// f returns is sent.
+func TestRepliesClosedFromOutside(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		entered, closed := make(chan struct{}), make(chan struct{})
+		c := serve(t, nc, framer.Replies(framer.Delimiter("\n"), func(c *framer.Conn, line, reply []byte) ([]byte, error) {
+			close(entered)
+			<-closed
+			return append(reply, "answer\n"...), nil
+		}), framer.Config{})
+		writeString(t, peer, "line\nnever\n")
+		<-entered
+		c.CloseWhenDone()
+		if err := c.Push([]byte("too late")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Push after CloseWhenDone: %v", err)
+		}
+		close(closed)
+		if got := readAll(t, peer); got != "answer\n" {
+			t.Errorf("the peer got %q", got)
+		}
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// OnTooLong answers a message that is too long, in order, and the next one follows.
+func TestOnTooLong(t *testing.T) {
+	lines := framer.Delimiter("\n")
+	tooLong := func(c *framer.Conn, e *framer.MessageTooLongError) error {
+		if strings.HasPrefix(string(e.Head), "stop") {
+			return e
+		}
+		return c.Push([]byte("too long\n"))
+	}
+	styles := map[string]func(*framer.Conn) framer.Handler{
+		"Messages": framer.Messages(lines, func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) }),
+		"Replies": framer.Replies(lines, func(_ *framer.Conn, line, reply []byte) ([]byte, error) {
+			return append(append(reply, line...), '\n'), nil
+		}),
+	}
+	for style, newHandler := range styles {
+		t.Run(style, func(t *testing.T) {
+			newHandler := framer.OnTooLong(newHandler, tooLong)
+			cfg := &framer.Config{MaxMessageSize: 4}
+			input := "one\nvery, very long\ntwo\nfour.\n\nstop it\nnever\n"
+			framertest.Recut(t, []byte(input), framertest.Transcript(newHandler, cfg))
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				c := serve(t, nc, newHandler, *cfg)
+				go io.WriteString(peer, input)
+				if got, want := readAll(t, peer), "one\ntoo long\ntwo\ntoo long\n\n"; got != want {
+					t.Errorf("the peer got %q, want %q", got, want)
+				}
+				peer.Close()
+				var long *framer.MessageTooLongError
+				if err := c.Wait(); !errors.As(err, &long) {
+					t.Errorf("ended with %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A Session reads messages as streams, on every transport and in constant memory.
+func TestNextReaderInSession(t *testing.T) {
+	const size = 3 << 20
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		if _, ok := peer.(interface{ CloseWrite() error }); !ok {
+			return
+		}
+		c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+			for {
+				line, err := c.Next(framer.AnyDelimiter("\r\n", "\n"))
+				if err != nil {
+					return err
+				}
+				name := string(line)
+				matched := c.Matched()
+				r, err := c.NextReader(framer.LengthPrefix(framer.Prefix{Size: 4}))
+				if err != nil {
+					return err
+				}
+				sum := crc32.NewIEEE()
+				if name == "part" {
+					r = io.LimitReader(r, 10) // the rest is skipped
+				}
+				n, err := io.Copy(sum, r)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(c, "%s %q %d %08x\n", name, matched, n, sum.Sum32())
+			}
+		}), framer.Config{MaxMessageSize: 100})
+		body := bytes.Repeat([]byte("0123456789abcdef"), size/16)
+		send := func(line string, body []byte) string {
+			return line + string(binary.BigEndian.AppendUint32(nil, uint32(len(body)))) + string(body)
+		}
+		go func() {
+			io.WriteString(peer, send("all\r\n", body)+send("part\n", body)+send("none\r\n", nil))
+			peer.(interface{ CloseWrite() error }).CloseWrite()
+		}()
+		want := fmt.Sprintf("all %q %d %08x\npart %q 10 %08x\nnone %q 0 00000000\n", "\r\n", size, crc32.ChecksumIEEE(body), "\n", crc32.ChecksumIEEE(body[:10]), "\r\n")
+		if got := readAll(t, peer); got != want {
+			t.Errorf("the peer got %q, want %q", got, want)
+		}
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -28,13 +28,22 @@ func (r connReader) Read(p []byte) (int, error) {
 	if found := c.framer.found; found != c.messagesRead.Load() {
 		c.messagesRead.Store(found)
 	}
+	if len(c.replies) > 0 {
+		if err := c.sendReplies(); err != nil {
+			return 0, err
+		}
+	}
 	switch {
 	case c.framer.stop.Load():
 		return 0, errClosed
 	case c.shutting.Load() && c.isLate():
 		return 0, ErrServerClosed
 	}
-	return c.stream.Read(p)
+	n, err := c.stream.Read(p)
+	if err == errWouldBlock && c.replies != nil {
+		c.giveBackReplies()
+	}
+	return n, err
 }
 
 // A departure is how far a connection has got in leaving for a shutdown.
@@ -143,6 +152,9 @@ func (c *Conn) beginWait(drained bool) error {
 	if err != nil {
 		// If the handler goes on nevertheless, it has the whole time again.
 		c.inWait, c.timed = false, -1
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			c.timedOut = err
+		}
 	}
 	return err
 }
@@ -278,18 +290,11 @@ func newLinger(timeout time.Duration, unsent int, half bool) *linger {
 	return l
 }
 
-// restart begins the wait anew, if it has begun.
-func (l *linger) restart() {
-	if l != nil {
-		l.end = time.Now().Add(l.timeout)
-	}
-}
-
 // lingered returns an error if there must be no further wait for the peer's end.
 // c.mu must be held.
 func (c *Conn) lingered() error {
 	l := c.linger
-	if l == nil {
+	if l == nil || c.state == StateActive { // after CloseWrite, for instance
 		return nil
 	}
 	now := time.Now()

@@ -262,7 +262,14 @@ func (c *Conn) wrote(n int64) {
 // endOutput tells the peer that nothing more will come, and begins the wait for its
 // end.
 func (c *Conn) endOutput() {
-	half, err := c.closeWrite()
+	if c.hijack != nil { // somebody goes on
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.outputEnded = true
+		c.tellDrained()
+		return
+	}
+	half, err := c.writeEnd()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.abort(err, byPeer) // the peer might take what it got for the whole
 	}
@@ -270,11 +277,7 @@ func (c *Conn) endOutput() {
 	left, _ := unsent(c.nc)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	timeout := c.cfg.lingerTimeout()
-	if !half && !losesUnsent(c.nc) {
-		timeout = 0
-	}
-	c.linger = newLinger(timeout, left, half)
+	c.linger = newLinger(c.lingerTimeout(half), left, half)
 	if c.state == StateClosing {
 		c.deadline = c.linger.end
 		c.nc.SetReadDeadline(c.deadline)
@@ -283,8 +286,17 @@ func (c *Conn) endOutput() {
 	c.tellDrained()
 }
 
-// closeWrite ends the output, if the connection can.
-func (c *Conn) closeWrite() (bool, error) {
+// lingerTimeout returns how long to wait for the peer's end. half says that the peer can
+// see ours.
+func (c *Conn) lingerTimeout(half bool) time.Duration {
+	if !half && !losesUnsent(c.nc) {
+		return 0
+	}
+	return c.cfg.lingerTimeout()
+}
+
+// writeEnd ends the output, if the connection can.
+func (c *Conn) writeEnd() (bool, error) {
 	if _, ok := c.nc.(*net.TCPConn); ok {
 		return closeWrite(c.nc) // which does not wait
 	}

@@ -44,6 +44,7 @@ type queue struct {
 
 	mu        sync.Mutex
 	closed    bool         // nothing more is accepted
+	kept      bool         // the handler has output to push even so
 	ending    bool         // the writer ends the output when it has come to the end
 	over      bool         // nothing is written any more
 	finished  bool         // all that was accepted has been written
@@ -152,17 +153,20 @@ func (q *queue) admit(data []byte) error {
 	return nil
 }
 
-// pushLast appends a copy of data, also to a queue that is closed, if it can still be
-// written. It does not wait.
+// pushLast is push for a handler that has said keepOpen. If the queue was closed since,
+// data is the last that it accepts.
 func (q *queue) pushLast(data []byte) error {
+	err := q.push(data)
+	if err != errClosed {
+		return err
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.over || q.ending {
 		return errClosed
 	}
-	if len(data) > 0 {
-		q.append(data)
-	}
+	q.append(data)
+	q.end()
 	return nil
 }
 
@@ -342,12 +346,24 @@ func (q *queue) hasWork() bool {
 	return len(q.begun) > 0 || len(q.entries) > 0 || len(q.tail) > 0 || q.ending
 }
 
-// seal ends the queue for all but pushLast. close must follow.
+// keepOpen says that the handler has output until close or pushLast, although nothing
+// else is accepted after seal.
+func (q *queue) keepOpen() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.kept = true
+}
+
+// seal is close, but if keepOpen was called, the end of the output has to wait for a
+// pushLast, or for close.
 func (q *queue) seal() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed, q.room = true, 0
 	q.line.next()
+	if !q.kept {
+		q.end()
+	}
 }
 
 // close ends the queue: what is in it will be written, and nothing more is
@@ -355,9 +371,15 @@ func (q *queue) seal() {
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.closed, q.room = true, 0
+	q.line.next()
+	q.end()
+}
+
+// end lets the writer end the output. q.mu must be held.
+func (q *queue) end() {
 	if !q.ending {
-		q.closed, q.ending, q.room = true, true, 0
-		q.line.next()
+		q.ending = true
 		q.wake()
 	}
 }

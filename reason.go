@@ -48,6 +48,7 @@ const (
 	endByClose
 	endByShutdown
 	endBySession
+	endByHijack
 )
 
 func (o orderly) String() string {
@@ -60,6 +61,8 @@ func (o orderly) String() string {
 		return "Shutdown"
 	case endBySession:
 		return "the Session has returned"
+	case endByHijack:
+		return "Hijack"
 	}
 	return ""
 }

@@ -180,6 +180,56 @@ func closeWrite(nc net.Conn) (ended bool, err error) {
 	return ended, nil
 }
 
+// Unread returns a connection that gives data first and then what nc does: for those who
+// have read, or peeked into, what belongs to somebody else. data is kept and must not be
+// changed any more. The connection has NetConn, which returns nc, and CloseWrite; a
+// [Conn] on it works on nc itself, with data as the beginning of its input.
+func Unread(nc net.Conn, data []byte) net.Conn {
+	if len(data) == 0 {
+		return nc
+	}
+	return &unreadConn{Conn: nc, data: data}
+}
+
+type unreadConn struct {
+	net.Conn
+	data []byte
+}
+
+func (c *unreadConn) Read(p []byte) (int, error) {
+	if len(c.data) > 0 {
+		n := copy(p, c.data)
+		c.data = c.data[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// ReadFrom lets io.Copy find the ReadFrom of a net.TCPConn.
+func (c *unreadConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
+
+func (c *unreadConn) NetConn() net.Conn { return c.Conn }
+
+func (c *unreadConn) CloseWrite() error {
+	ended, err := closeWrite(c.Conn)
+	if err == nil && !ended {
+		err = errNoCloseWrite
+	}
+	return err
+}
+
+var errNoCloseWrite = fmt.Errorf("framer: the connection has no CloseWrite: %w", errors.ErrUnsupported)
+
+// canCloseWrite reports whether closeWrite can end the output of nc.
+func canCloseWrite(nc net.Conn) bool {
+	for layer := range layers(nc) {
+		if _, ok := layer.(interface{ CloseWrite() error }); ok {
+			return true
+		}
+	}
+	return false
+}
+
 // losesUnsent reports whether nc may lose what it has sent if it is closed with unread
 // input, as a reset of TCP does.
 func losesUnsent(nc net.Conn) bool {

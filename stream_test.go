@@ -33,7 +33,7 @@ func (h *lineHandler) FoundTerminator() error {
 	return h.f(h.Conn, slices.Clip(h.Bytes()))
 }
 
-// lineStyles are the three ways to have f called for every line.
+// lineStyles are the ways to have f called for every line.
 func lineStyles(f func(c *framer.Conn, line []byte) error) map[string]func(*framer.Conn) framer.Handler {
 	lines := framer.Delimiter("\n")
 	return map[string]func(*framer.Conn) framer.Handler{
@@ -42,6 +42,9 @@ func lineStyles(f func(c *framer.Conn, line []byte) error) map[string]func(*fram
 			return &lineHandler{Conn: c, f: f}
 		},
 		"Messages": framer.Messages(lines, f),
+		"Replies": framer.Replies(lines, func(c *framer.Conn, line, reply []byte) ([]byte, error) {
+			return nil, f(c, line)
+		}),
 		"Session": framer.Session(func(c *framer.Conn) error {
 			for {
 				line, err := c.Next(lines)
