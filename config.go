@@ -54,6 +54,13 @@ type Config struct {
 	// connection is closing. If zero or negative, there is no limit.
 	IdleTimeout time.Duration
 
+	// ReadIdleTimeout is how long the connection may wait for input without a byte of
+	// it, whatever goes out: broadcasts to a peer that is gone keep no connection
+	// alive. With a [TimeoutHandler] that sends a ping, as many protocols want, a
+	// peer has as long again to answer. The time that the handler takes does not
+	// count. If zero or negative, there is no limit.
+	ReadIdleTimeout time.Duration
+
 	// WriteTimeout is how long the peer may accept no byte while output waits for
 	// it; then the connection ends at once. What counts is what the peer's system
 	// has acknowledged, where that can be known: on Linux, for TCP and Unix

@@ -144,7 +144,7 @@ func (c *Conn) beginWait(drained bool) error {
 		if c.timed != c.framer.ends {
 			c.timed, c.spent = c.framer.ends, 0
 		}
-		if c.inMessage || c.cfg.IdleTimeout > 0 {
+		if c.inMessage || c.cfg.IdleTimeout > 0 || c.cfg.ReadIdleTimeout > 0 {
 			c.waiting = time.Now()
 		}
 	}
@@ -175,6 +175,7 @@ const (
 	handshakeTimeout
 	messageTimeout
 	idleTimeout
+	readIdleTimeout
 	writeTimeout
 	lingerTimeout
 )
@@ -188,6 +189,8 @@ func (c *Conn) timeoutError(t timeout) error {
 		what = fmt.Sprintf("message not complete after %v (Config.MessageTimeout)", c.cfg.MessageTimeout)
 	case idleTimeout:
 		what = fmt.Sprintf("no byte moved for %v (Config.IdleTimeout)", c.cfg.IdleTimeout)
+	case readIdleTimeout:
+		what = fmt.Sprintf("no byte came for %v (Config.ReadIdleTimeout)", c.cfg.ReadIdleTimeout)
 	case writeTimeout:
 		what = fmt.Sprintf("the peer accepted nothing for %v (Config.WriteTimeout)", c.cfg.writeTimeout())
 	}
@@ -250,6 +253,9 @@ func (c *Conn) readDeadline() (deadline time.Time, which timeout) {
 			last = moved
 		}
 		until(last.Add(d), idleTimeout)
+	}
+	if d := c.cfg.ReadIdleTimeout; d > 0 {
+		until(c.waiting.Add(d), readIdleTimeout)
 	}
 	return deadline, which
 }
