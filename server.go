@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"maps"
@@ -66,9 +67,16 @@ type Server struct {
 	Protocol string
 
 	// MaxConns is how many connections may be open at once; at the limit,
-	// accepting waits. Further ones stay in the system's backlog. If zero or
-	// negative, there is no limit.
+	// accepting waits, unless there is Refuse. Further ones stay in the system's
+	// backlog. If zero or negative, there is no limit.
 	MaxConns int
+
+	// Refuse optionally is called for a new connection at MaxConns, to say no, as in
+	// "421 too many connections": it must write that to nc and return, within 5
+	// seconds, which its deadline ensures. Then nc is closed, without destroying what
+	// was written. Refuse is called on a goroutine of its own, 64 of which may run at
+	// once; then accepting waits.
+	Refuse func(nc net.Conn)
 
 	// VerifyConn optionally decides whether to serve a new connection, like
 	// verify_request of Python's servers. It is called on the goroutine of the
@@ -96,7 +104,8 @@ type Server struct {
 	closed     bool            // Shutdown or Close was called
 	life       context.Context // ends with closed
 	cancel     context.CancelFunc
-	slots      *semaphore.Weighted
+	slots      *semaphore.Weighted // for MaxConns
+	refusals   *semaphore.Weighted // for Refuse
 	listeners  map[*net.Listener]struct{}
 	stopped    chan struct{} // closed when Shutdown or Close has closed listeners
 	conns      map[*Conn]struct{}
@@ -110,7 +119,7 @@ type Server struct {
 type ServerStats struct {
 	Conns        int   // open now
 	Accepted     int64 // connections that came, with those refused
-	Refused      int64 // connections that VerifyConn refused
+	Refused      int64 // connections that VerifyConn refused, or Refuse
 	BytesRead    int64 // these as in ConnStats, of all connections
 	BytesWritten int64
 	MessagesRead int64
@@ -129,6 +138,7 @@ func (s *Server) init() {
 	s.memory = &buffers{shared: true}
 	if s.MaxConns > 0 {
 		s.slots = semaphore.NewWeighted(int64(s.MaxConns))
+		s.refusals = semaphore.NewWeighted(maxRefusals)
 	}
 }
 
@@ -250,12 +260,11 @@ func (s *Server) accept(l net.Listener, conns *errgroup.Group) error {
 	}
 	var delay time.Duration
 	for {
-		if err := s.acquire(s.life); err != nil {
+		if err := s.awaitPlace(); err != nil {
 			return s.acceptError(err)
 		}
 		nc, err := l.Accept()
 		if err != nil {
-			s.release()
 			if !passes(err) || s.isClosed() {
 				return s.acceptError(err)
 			}
@@ -268,13 +277,84 @@ func (s *Server) accept(l net.Listener, conns *errgroup.Group) error {
 			continue
 		}
 		delay = 0
-		conns.Go(func() error {
-			defer s.release()
-			s.serve(ctx, nc)
-			return nil
-		})
+		if err := s.admit(ctx, nc, conns); err != nil {
+			nc.Close()
+			return s.acceptError(err)
+		}
 	}
 }
+
+// awaitPlace returns when a connection can be accepted. The place is not kept while
+// Accept waits: other listeners may have use for it.
+func (s *Server) awaitPlace() error {
+	if s.Refuse != nil {
+		return s.life.Err()
+	}
+	if err := s.acquire(s.life); err != nil {
+		return err
+	}
+	s.release()
+	return nil
+}
+
+// admit has nc served, or refused.
+func (s *Server) admit(ctx context.Context, nc net.Conn, conns *errgroup.Group) error {
+	if s.Refuse != nil && s.slots != nil && !s.slots.TryAcquire(1) {
+		if err := s.refusals.Acquire(s.life, 1); err != nil {
+			return err
+		}
+		conns.Go(func() error {
+			defer s.refusals.Release(1)
+			s.refuse(nc)
+			return nil
+		})
+		return nil
+	}
+	if s.Refuse == nil {
+		if err := s.acquire(s.life); err != nil {
+			return err
+		}
+	}
+	conns.Go(func() error {
+		defer s.release()
+		s.serve(ctx, nc, s.NewHandler)
+		return nil
+	})
+	return nil
+}
+
+const (
+	maxRefusals   = 64
+	refuseTimeout = 5 * time.Second
+)
+
+// refuse lets Refuse say no to nc, and sees to it that the peer hears it.
+func (s *Server) refuse(nc net.Conn) {
+	defer nc.Close()
+	s.mu.Lock()
+	s.stats.Accepted++
+	s.stats.Refused++
+	s.mu.Unlock()
+	logger := s.Config.logger()
+	logger.Info("framer: connection refused", "remote", nc.RemoteAddr(), "error", "at the limit (Server.MaxConns)")
+
+	nc.SetDeadline(time.Now().Add(refuseTimeout))
+	defer context.AfterFunc(s.life, func() { nc.SetDeadline(longAgo) })()
+	err := protect(func() error {
+		s.Refuse(nc)
+		return nil
+	})
+	if p, ok := err.(*PanicError); ok {
+		logger.Error("framer: panic in Refuse", "remote", nc.RemoteAddr(), "error", err, "stack", string(p.Stack))
+		return
+	}
+	if ended, err := closeWrite(nc); ended && err == nil {
+		io.CopyN(io.Discard, nc, maxRefused) // or a reset would destroy what was said
+	}
+}
+
+// maxRefused is how much is read from a peer that was refused, in bytes.
+const maxRefused = 256 << 10
 
 // Between two attempts to accept that failed.
 const (
@@ -326,7 +406,13 @@ func (s *Server) release() {
 // with what [Conn.Serve] returns. It waits for a place under MaxConns. nc is shut
 // down with the other connections. When ctx ends, it is closed.
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
-	if s.NewHandler == nil {
+	return s.ServeHandler(ctx, nc, s.NewHandler)
+}
+
+// ServeHandler is ServeConn with a handler of its own in place of NewHandler: for the
+// data connections of an FTP server, for instance.
+func (s *Server) ServeHandler(ctx context.Context, nc net.Conn, newHandler func(*Conn) Handler) error {
+	if newHandler == nil {
 		nc.Close()
 		return errNoHandler
 	}
@@ -343,12 +429,12 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 		return s.acceptError(err)
 	}
 	defer s.release()
-	return s.serve(ctx, nc)
+	return s.serve(ctx, nc, newHandler)
 }
 
 // serve serves one connection.
-func (s *Server) serve(ctx context.Context, nc net.Conn) error {
-	c := newConn(nc, s.NewHandler, &s.Config, s.memory)
+func (s *Server) serve(ctx context.Context, nc net.Conn, newHandler func(*Conn) Handler) error {
+	c := newConn(nc, newHandler, &s.Config, s.memory)
 	c.claim() // others find it from track on, and may close it
 	if !s.track(c) {
 		c.finish(ending{err: errClosed, by: inOrder})

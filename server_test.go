@@ -502,16 +502,198 @@ func TestMaxConns(t *testing.T) {
 		nc, fourth := framertest.Pipe()
 		given := call(func() error { return s.ServeConn(t.Context(), nc) })
 		waits(t, "ServeConn", given)
-		peers[0].Close()
-		if err := <-third; err != nil {
-			t.Error(err)
+		peers[0].Close() // one after the other, in either order
+		echoed := call(func() error {
+			checkEcho(t, fourth)
+			return fourth.Close()
+		})
+		for _, result := range []<-chan error{third, echoed, given} {
+			if err := <-result; err != nil {
+				t.Error(err)
+			}
 		}
-		checkEcho(t, fourth)
-		fourth.Close()
+		peers[1].Close()
+	})
+}
+
+// A listener that nobody dials takes no place from others.
+func TestMaxConnsWithIdleListener(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		idle, l := framertest.Listen(), framertest.Listen()
+		s := framer.Server{NewHandler: newEchoLine, MaxConns: 1}
+		startServer(t, &s, idle)
+		startServer(t, &s, l)
+		synctest.Wait()
+		for range 3 {
+			peer, err := l.Dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkEcho(t, peer)
+			peer.Close()
+		}
+		nc, peer := framertest.Pipe()
+		given := call(func() error { return s.ServeConn(t.Context(), nc) })
+		checkEcho(t, peer)
+		peer.Close()
 		if err := <-given; err != nil {
 			t.Error(err)
 		}
-		peers[1].Close()
+	})
+}
+
+// At the limit, Refuse says no, which arrives although the peer was talking, and those
+// who were there before don't notice.
+func TestRefuse(t *testing.T) {
+	var logs logBook
+	s := framer.Server{
+		NewHandler: newEchoLine,
+		MaxConns:   2,
+		Refuse:     func(nc net.Conn) { io.WriteString(nc, "421 too many connections\n") },
+		Config:     framer.Config{Logger: slog.New(&logs)},
+	}
+	l := listen(t, "tcp", "127.0.0.1:0")
+	startServer(t, &s, l)
+	var peers []net.Conn
+	for range 2 {
+		peer := dial(t, l)
+		checkEcho(t, peer)
+		peers = append(peers, peer)
+	}
+	for range 100 {
+		peer := dial(t, l)
+		writeString(t, peer, "EHLO\n")
+		if got := readAll(t, peer); got != "421 too many connections\n" {
+			t.Fatalf("got %q", got)
+		}
+		peer.Close()
+	}
+	for _, peer := range peers {
+		checkEcho(t, peer)
+		peer.Close()
+	}
+	if stats := s.Stats(); stats.Refused != 100 || stats.Accepted != 102 {
+		t.Errorf("%d of %d were refused, want 100 of 102", stats.Refused, stats.Accepted)
+	}
+	records := logs.find("framer: connection refused")
+	if len(records) != 100 || records[0].Level != slog.LevelInfo {
+		t.Errorf("%d records, want 100 at level Info", len(records))
+	}
+}
+
+// What Refuse does wrong has an end: that of its deadline, or of the server.
+func TestRefuseHasLimits(t *testing.T) {
+	tests := map[string]struct {
+		refuse func(nc net.Conn)
+		end    func(s *framer.Server)
+		after  time.Duration
+	}{
+		"a peer that does not read": {func(nc net.Conn) { nc.Write(make([]byte, 1<<20)) }, nil, 5 * time.Second},
+		"a peer that does not end":  {func(nc net.Conn) {}, nil, 5 * time.Second},
+		"a panic":                   {func(nc net.Conn) { panic("no") }, nil, 0},
+		"Close":                     {func(nc net.Conn) { nc.Write(make([]byte, 1<<20)) }, func(s *framer.Server) { s.Close() }, time.Second},
+		"Shutdown": {func(nc net.Conn) {}, func(s *framer.Server) {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			s.Shutdown(ctx)
+		}, time.Second},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ended := make(chan time.Time, 1)
+				l := framertest.Listen()
+				s := framer.Server{NewHandler: newEchoLine, MaxConns: 1, Refuse: test.refuse, Config: framer.Config{Logger: slog.New(slog.DiscardHandler)}}
+				served := call(func() error { return s.Serve(endNotes{l, ended}) })
+				first, err := l.Dial()
+				if err != nil {
+					t.Fatal(err)
+				}
+				checkEcho(t, first)
+				second, err := l.Dial()
+				if err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				if test.end != nil {
+					time.Sleep(time.Second)
+					go test.end(&s)
+				}
+				if after := (<-ended).Sub(start); after != test.after {
+					t.Errorf("closed after %v, want %v", after, test.after)
+				}
+				second.Close()
+				first.Close()
+				s.Close()
+				<-served
+			})
+		})
+	}
+}
+
+// endNotes tells when the second of its connections is closed.
+type endNotes struct {
+	net.Listener
+	ended chan time.Time
+}
+
+func (l endNotes) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &noteClose{nc.(*framertest.Conn), l.ended}, nil
+}
+
+type noteClose struct {
+	*framertest.Conn
+	ended chan time.Time
+}
+
+func (c *noteClose) Close() error {
+	select {
+	case c.ended <- time.Now():
+	default:
+	}
+	return c.Conn.Close()
+}
+
+// ServeHandler serves with another handler, under the same limits and shutdown.
+func TestServeHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := framer.Server{MaxConns: 1}
+		nc, peer := framertest.Pipe()
+		served := call(func() error {
+			return s.ServeHandler(t.Context(), nc, framer.Session(func(c *framer.Conn) error {
+				_, err := c.Next(framer.Delimiter("\n"))
+				if err == framer.ErrServerClosed {
+					return c.Push([]byte("goodbye"))
+				}
+				return err
+			}))
+		})
+		synctest.Wait()
+		if got := s.Stats().Conns; got != 1 {
+			t.Errorf("%d connections are open, want 1", got)
+		}
+		other, _ := framertest.Pipe()
+		late := call(func() error { return s.ServeHandler(t.Context(), other, newEchoLine) })
+		waits(t, "a second ServeHandler", late)
+		go s.Shutdown(t.Context())
+		if got := readAll(t, peer); got != "goodbye" {
+			t.Errorf("the peer got %q", got)
+		}
+		peer.Close()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		if err := <-late; err != framer.ErrServerClosed {
+			t.Errorf("the second: %v", err)
+		}
+		third, _ := framertest.Pipe()
+		if err := s.ServeHandler(t.Context(), third, nil); err == nil {
+			t.Error("ServeHandler without a handler")
+		}
 	})
 }
 
