@@ -501,10 +501,10 @@ func (c *Conn) windDown(end ending) {
 	c.endWith(end)
 	c.linger.restart()
 	c.mu.Unlock()
+	c.queue.close()
 	if c.queue.hasProducers() {
 		c.progress.beginEnd() // they must not be silent for ever
 	}
-	c.queue.close()
 	if c.broken == nil {
 		c.discardInput()
 	}
@@ -721,16 +721,17 @@ func (c *Conn) Close() error {
 func (c *Conn) DiscardBuffers() {
 	c.framer.discard.Store(true)
 	c.discardOutput(errDiscarded)
-	interruptProducer(c.queue.active())
 	c.interrupt() // the stream may have relied on the output
 }
 
 // discardOutput drops what is queued, for the given reason.
 func (c *Conn) discardOutput(cause error) {
-	for _, p := range c.queue.discard() {
+	producers, asked := c.queue.discard()
+	for _, p := range producers {
 		c.endProducer(p, cause)
 		c.queue.droppedProducer()
 	}
+	interruptProducer(asked)
 }
 
 // SetTerminator is [Framer.SetTerminator] for the input of c.
