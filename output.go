@@ -239,7 +239,7 @@ func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
 		}
 		c.wrote(n)
 		var file *fs.PathError
-		if failed && err != nil && !errors.As(err, &file) {
+		if failed && err != nil && err != errDiscarded && !errors.As(err, &file) {
 			err = &writeError{err}
 		}
 		return n, err

@@ -172,15 +172,16 @@ func (q *queue) hasPlace() bool { return q.producers < maxProducers }
 func (q *queue) pushMark(ctx context.Context, mark flushMark) (done bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	over := q.over
 	fits := func() bool { return q.over || q.finished || q.hasPlace() }
 	if q.waiting > 0 || !fits() {
 		err = q.awaitTurn(ctx, fits)
 	}
 	switch {
+	case q.finished && !over: // all was written, even if the connection has ended since
+		return true, nil
 	case q.over:
 		return false, errClosed
-	case q.finished:
-		return true, nil
 	case err != nil:
 		return false, err
 	}
@@ -458,16 +459,15 @@ func (q *queue) droppedProducer() {
 	q.makeRoom()
 }
 
-// discard removes everything and returns the producers, which must be ended. A close
-// that waits behind them stays.
-func (q *queue) discard() []Producer {
+// discard removes everything and returns the producers, which must be ended, and the one
+// that the writer is at, if there is one. A close that waits behind them stays.
+func (q *queue) discard() (producers []Producer, asked Producer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.discards.Add(1)
 	q.marked = q.pushed // what is not written does not count for pushedSince
 	q.gone += int64(len(q.tail))
 	q.memory.put(q.takeTail())
-	var producers []Producer
 	for len(q.entries) > 0 {
 		switch p := (<-q.entries).(type) {
 		case *batch:
@@ -478,7 +478,7 @@ func (q *queue) discard() []Producer {
 		}
 	}
 	q.makeRoom()
-	return producers
+	return producers, q.asked
 }
 
 // mark says that the reader begins to work through what it has read.
