@@ -535,7 +535,7 @@ func (c *Conn) discardInput() {
 	c.mu.Lock()
 	sent := c.outputEnded
 	c.mu.Unlock()
-	if left, _ := unsent(c.nc); !sent || left > 1 {
+	if left, known := unsent(c.nc); !sent || !known || left > 1 {
 		c.abort(err, originOf(err))
 	}
 }

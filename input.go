@@ -178,7 +178,7 @@ func (c *Conn) arm(drained bool) error {
 	deadline, which := c.readDeadline()
 	now := time.Now()
 	switch {
-	case which != noTimeout && !deadline.After(now):
+	case which != noTimeout && which != lingerTimeout && !deadline.After(now): // lingered decides for itself
 		return c.timeoutError(which)
 	case drained || c.state != StateActive || !c.shutting.Load() || c.departure == left:
 	case which == noTimeout || deadline.After(now.Add(pause)):

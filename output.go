@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -260,8 +261,11 @@ func (c *Conn) wrote(n int64) {
 // end.
 func (c *Conn) endOutput() {
 	half, err := c.closeWrite()
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.abort(err, byPeer) // the peer might take what it got for the whole
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		c.abort(err, byNetwork) // a read would not find it any more, but an end
 	}
 	c.progress.endEnd()
 	left, _ := unsent(c.nc)
