@@ -164,11 +164,18 @@ func TestSlowPeer(t *testing.T) {
 					defer tick.Stop()
 					var err error
 					got, buf := 0, make([]byte, step)
+					last, pause := time.Now(), time.Duration(0)
 					for range slow {
 						<-tick.C
 						var n int
 						n, err = io.ReadFull(x.peer, buf)
 						got += n
+						pause = max(pause, time.Since(last))
+						last = time.Now()
+					}
+					if pause > timeout/4 {
+						x.c.Close()
+						return // this machine has had no time for it
 					}
 					if err == nil {
 						var n int64
@@ -191,6 +198,9 @@ func TestStuckPeer(t *testing.T) {
 	t.Parallel() // it does little but wait
 	block := func(x *trial) {
 		f, err := x.socket.(interface{ File() (*os.File, error) }).File()
+		if errors.Is(err, net.ErrClosed) {
+			return // the time is over
+		}
 		if err != nil {
 			t.Error(err)
 			return
@@ -226,7 +236,7 @@ func TestStuckPeer(t *testing.T) {
 	defer wg.Wait()
 	for _, test := range tests {
 		for how, output := range outputs(t, 5<<20) { // more than the buffers hold
-			if how == "producer" {
+			if how == "producer" || how == "file" && test.during == nil && test.before == nil {
 				continue
 			}
 			wg.Go(func() {

@@ -30,6 +30,18 @@ func prepareSocket(nc net.Conn) {
 	})
 }
 
+// unblock ends the system calls that wait on the socket of nc, if it is one that has
+// them wait: they don't heed deadlines, and a Close would wait for them.
+func unblock(nc net.Conn) {
+	controlSocket(nc, func(fd int) {
+		flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFL, 0)
+		if errno == 0 && flags&syscall.O_NONBLOCK == 0 {
+			syscall.SetNonblock(fd, true)
+			syscall.Shutdown(fd, syscall.SHUT_RDWR)
+		}
+	})
+}
+
 // unsent returns how many bytes written to nc the peer's system has not acknowledged,
 // if that is known: tcp(7) tells with SIOCOUTQ. What was written to a Unix socket has
 // arrived: there, it is what the peer has not read.

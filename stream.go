@@ -100,7 +100,7 @@ func (s plainStream) sever(reset bool) {
 	if reset {
 		resetOnClose(nc)
 	}
-	unblock(nc, reset)
+	unblock(nc)
 	if isTLS(nc) {
 		innermost(nc).Close() // or the close of nc might wait for the peer
 	}

@@ -304,18 +304,6 @@ func (s *socket) opError(op string, err error) error {
 	}
 }
 
-// unblock ends the system calls that wait on the socket of nc, if it is one that has
-// them wait: they don't heed deadlines, and a Close would wait for them.
-func unblock(nc net.Conn, reset bool) {
-	controlSocket(nc, func(fd int) {
-		flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFL, 0)
-		if errno == 0 && flags&syscall.O_NONBLOCK == 0 {
-			syscall.SetNonblock(fd, true)
-			cut(fd, reset)
-		}
-	})
-}
-
 // cut cuts the connection of a socket as close(2) would.
 func cut(fd int, reset bool) {
 	if !reset || disconnect(fd) != nil {

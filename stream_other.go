@@ -16,5 +16,3 @@ func acked(nc net.Conn) (n uint64, ok bool) {
 	left, ok := outQueue(nc)
 	return uint64(left), ok
 }
-
-func unblock(net.Conn, bool) {}

@@ -102,8 +102,10 @@ func TestSilentReader(t *testing.T) {
 		},
 	}
 	wraps := map[string]func(p framer.Producer) framer.Producer{
-		"alone":  func(p framer.Producer) framer.Producer { return p },
-		"Concat": func(p framer.Producer) framer.Producer { return framer.Concat(p, framer.NewBytesProducer([]byte("never"))) },
+		"alone": func(p framer.Producer) framer.Producer { return p },
+		"Concat": func(p framer.Producer) framer.Producer {
+			return framer.Concat(p, framer.NewBytesProducer([]byte("never")))
+		},
 	}
 	for _, end := range ends {
 		for from, reader := range readers {
@@ -111,7 +113,7 @@ func TestSilentReader(t *testing.T) {
 				t.Run(end.name+"/"+from+"/"+in, func(t *testing.T) {
 					nc, peer := tcpPair(t)
 					defer peer.Close()
-					peer.SetDeadline(time.Now().Add(watchdog))
+					peer.SetDeadline(time.Now().Add(time.Minute))
 					var closed, told atomic.Int32
 					p := framer.OnDone(wrap(framer.NewReaderProducer(reader(t, &closed))), func(n int64, err error) {
 						told.Add(1)
