@@ -620,10 +620,10 @@ func (c *Conn) windDown(end ending) {
 		c.linger = newLinger(c.lingerTimeout(!c.linger.blind), c.linger.unsent, !c.linger.blind)
 	}
 	c.mu.Unlock()
+	c.queue.close()
 	if c.queue.hasProducers() {
 		c.progress.beginEnd() // they must not be silent for ever
 	}
-	c.queue.close()
 	if handOver {
 		c.awaitWriter()
 		c.handOver()
@@ -701,7 +701,7 @@ func (c *Conn) discardInput() {
 	c.mu.Lock()
 	sent := c.outputEnded
 	c.mu.Unlock()
-	if left, _ := unsent(c.nc); !sent || left > 1 {
+	if left, known := unsent(c.nc); !sent || !known || left > 1 {
 		c.abort(err, originOf(err))
 	}
 }
@@ -974,16 +974,17 @@ func (c *Conn) Hijack(f func(nc net.Conn)) {
 func (c *Conn) DiscardBuffers() {
 	c.framer.discard.Store(true)
 	c.discardOutput(errDiscarded)
-	interruptProducer(c.queue.active())
 	c.interrupt() // the stream may have relied on the output
 }
 
 // discardOutput drops what is queued, for the given reason.
 func (c *Conn) discardOutput(cause error) {
-	for _, p := range c.queue.discard() {
+	producers, asked := c.queue.discard()
+	for _, p := range producers {
 		c.endProducer(p, cause)
 		c.queue.droppedProducer()
 	}
+	interruptProducer(asked)
 }
 
 // SetTerminator is [Framer.SetTerminator] for the input of c.

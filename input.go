@@ -214,7 +214,7 @@ func (c *Conn) arm(drained bool) error {
 		return err
 	}
 	deadline, which := c.readDeadline()
-	if which != noTimeout && !deadline.After(time.Now()) {
+	if which != noTimeout && which != lingerTimeout && !deadline.After(time.Now()) { // lingered decides for itself
 		return c.timeoutError(which)
 	}
 	if shutting && c.departure == noticed {

@@ -5,9 +5,12 @@
 package framer_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -62,5 +65,105 @@ func TestLingerWhilePeerReads(t *testing.T) {
 	}
 	if err != io.EOF || got != size {
 		t.Errorf("the peer got %d of %d bytes and %v, want all and EOF", got, size, err)
+	}
+}
+
+// However much comes, the wait for the peer's end has an end, and what was sent before
+// has arrived.
+func TestLingerInVain(t *testing.T) {
+	t.Parallel() // it does little but wait
+	peers := map[string]func(peer net.Conn){
+		"silent": func(net.Conn) {},
+		"endless": func(peer net.Conn) {
+			flood := make([]byte, 64<<10)
+			for {
+				if _, err := peer.Write(flood); err != nil {
+					return
+				}
+			}
+		},
+		"trickling": func(peer net.Conn) {
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
+			for {
+				<-tick.C
+				if _, err := peer.Write([]byte("x")); err != nil {
+					return
+				}
+			}
+		},
+	}
+	for name, play := range peers {
+		for _, timeout := range []time.Duration{100 * time.Millisecond, -1} {
+			handler := framer.Session(func(c *framer.Conn) error { return c.Push([]byte("goodbye")) })
+			trials(t, nil, handler, framer.Config{LingerTimeout: timeout}, func(x *trial) {
+				got := make([]byte, 7)
+				_, err := io.ReadFull(x.peer, got)
+				played := call(func() error { play(x.peer); return nil })
+				served := x.c.Wait()
+				socketOf(x.peer).Close()
+				<-played
+				if served != nil || timeout > 0 && (err != nil || string(got) != "goodbye") {
+					t.Errorf("%s, %s, %v: the peer got %q and %v, Serve returned %v", name, x.name, timeout, got, err, served)
+				}
+			})
+		}
+	}
+}
+
+// A peer that goes when it has acknowledged all that was sent, and one that does with
+// output on its way. The latter is an error, where it can be known.
+func TestLingerPeerGoes(t *testing.T) {
+	t.Parallel()
+	for _, resets := range []bool{false, true} {
+		flushed := make(chan error, 6)
+		handler := framer.Session(func(c *framer.Conn) error {
+			err := c.Push(make([]byte, 100<<10)) // more than the peer's system takes, and less than ours
+			flushed <- errors.Join(err, c.Flush(c.Context()))
+			return nil
+		})
+		trials(t, func(x *trial) bool {
+			return !resets || x.name != "wrapped" // which has been closed before
+		}, handler, framer.Config{}, func(x *trial) {
+			readString(t, x.peer, "\x00")
+			if err := <-flushed; err != nil {
+				t.Error(err)
+			}
+			var err error
+			if resets {
+				if l, ok := socketOf(x.peer).(*net.TCPConn); ok {
+					l.SetLinger(0)
+				}
+				socketOf(x.peer).Close()
+			} else if _, err = io.Copy(io.Discard, x.peer); err == nil {
+				x.peer.Close()
+			}
+			served := x.c.Wait()
+			if err != nil || resets != (served != nil) || resets && !errors.Is(served, syscall.ECONNRESET) && !errors.Is(served, syscall.EPIPE) {
+				t.Errorf("%s, reset %v: the peer saw %v, Serve returned %v", x.name, resets, err, served)
+			}
+		})
+	}
+}
+
+// A connection that can't end its output, nor be looked through, reads what has come
+// before it is closed: the peer gets all.
+func TestLingerBlind(t *testing.T) {
+	nc, peer := tcpPair(t)
+	defer peer.Close()
+	writeString(t, peer, "line\n")
+	if _, err := peer.Write(make([]byte, 200<<10)); err != nil {
+		t.Fatal(err)
+	}
+	handler := framer.Session(func(c *framer.Conn) error {
+		_, err := c.Next(framer.Delimiter("\n"))
+		return errors.Join(err, c.Push(bytes.Repeat([]byte("x"), 100<<10)))
+	})
+	c := serve(t, struct{ net.Conn }{nc}, handler, framer.Config{})
+	if got := readAll(t, peer); len(got) != 100<<10 {
+		t.Errorf("the peer got %d bytes", len(got))
+	}
+	if err := c.Wait(); err != nil {
+		t.Error(err)
 	}
 }

@@ -391,3 +391,6 @@ func exchange(t *testing.T, peer net.Conn) {
 	writeString(t, peer, "line\n")
 	readString(t, peer, "line\n")
 }
+
+// discardLogger returns a Logger for tests that want no records.
+func discardLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }

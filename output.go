@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -242,7 +243,7 @@ func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
 		}
 		c.wrote(n)
 		var file *fs.PathError
-		if failed && err != nil && !errors.As(err, &file) {
+		if failed && err != nil && err != errDiscarded && !errors.As(err, &file) {
 			err = &writeError{err}
 		}
 		return n, err
@@ -270,8 +271,11 @@ func (c *Conn) endOutput() {
 		return
 	}
 	half, err := c.writeEnd()
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.abort(err, byPeer) // the peer might take what it got for the whole
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		c.abort(err, byNetwork) // a read would not find it any more, but an end
 	}
 	c.progress.endEnd()
 	left, _ := unsent(c.nc)

@@ -20,7 +20,7 @@ import (
 // acknowledges, and that has to be asked for: four times in a WriteTimeout, and only
 // while a write waits. So a peer is dropped when it has taken nothing for a
 // WriteTimeout and at most a quarter more. Where the system does not tell, it is what
-// the write has got rid of when the WriteTimeout is over.
+// the write has got rid of when the WriteTimeout is over, or a new one does then.
 //
 // There is no deadline on the connection meanwhile: after one that has expired, TLS
 // would not write any more, however much the peer has taken.
@@ -32,42 +32,66 @@ type progress struct {
 	armed   bool      // it will ring
 	waiting bool      // a write waits for the peer
 	ending  bool      // no input is given to the handler any more, and output goes on
+	over    bool      // the output has ended
 	expired timeout   // for which the write that waits was told to return, if it was
 	since   time.Time // when waiting or ending began
 	taken   time.Time // when the peer has last taken output
 	moved   time.Time // when a byte has last moved either way, if there is an IdleTimeout
-	unsent  int       // what the peer's system had not acknowledged at the last look
+	acked   uint64    // what the peer's system had acknowledged at the last look; see acked
 	looked  bool      // there was a look since the write began to wait
+	last    bool      // the write that waits has a last chance
 }
 
 // beginWait notes that a write waits from now on.
 func (p *progress) beginWait() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.last {
+		p.waiting = true
+		p.c.nc.SetWriteDeadline(time.Now().Add(lastChance))
+		p.ring(lastChance + lastChance/looks)
+		return
+	}
 	p.waiting, p.looked = true, false
 	p.since = time.Now()
 	p.watch()
 }
+
+// lastChance is how long a write may take that shall only see whether there is room.
+const lastChance = 10 * time.Millisecond
 
 // endWait notes that the write that has waited has got rid of n bytes, and says what
 // its error means: nil, with n zero, that it should try again.
 func (p *progress) endWait(n int64, err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	expired := p.expired
-	p.waiting, p.expired = false, noTimeout
+	expired, last := p.expired, p.last
+	p.waiting, p.expired, p.last = false, noTimeout, false
 	if n > 0 && (p.ending || p.c.cfg.idleTimeout() > 0) { // otherwise nobody asks
 		p.taken = time.Now()
 		p.moved = p.taken
 	}
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
+	timedOut := errors.Is(err, os.ErrDeadlineExceeded)
+	if timedOut || expired != noTimeout {
+		p.c.nc.SetWriteDeadline(time.Time{}) // or the next write would not even begin
+	}
+	switch {
+	case !timedOut:
 		return err
+	case expired == noTimeout || n > 0:
+		return nil // it was somebody else's deadline, or some was taken after all
+	case !last && p.hidesRoom():
+		p.last, p.expired = true, expired
+		return nil
 	}
-	p.c.nc.SetWriteDeadline(time.Time{}) // or the next write would not even begin
-	if expired != noTimeout && n == 0 {
-		return p.c.timeoutError(expired)
-	}
-	return nil // some was taken after all, or it was somebody else's deadline
+	return p.c.timeoutError(expired)
+}
+
+// hidesRoom reports whether the system may have room for more although the write that
+// waited was not told. A new write sees. p.mu must be held.
+func (p *progress) hidesRoom() bool {
+	_, tells := acked(p.c.nc)
+	return !tells && !isTLS(p.c.nc) && losesUnsent(p.c.nc)
 }
 
 // wrote notes that the peer has taken output without a wait.
@@ -101,9 +125,12 @@ func (p *progress) lastMoved() time.Time {
 func (p *progress) beginEnd() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.over {
+		return
+	}
 	p.ending = true
 	p.since = time.Now()
-	p.unsent, p.looked = unsent(p.c.nc)
+	p.acked, p.looked = acked(p.c.nc)
 	p.watch()
 }
 
@@ -111,7 +138,7 @@ func (p *progress) beginEnd() {
 func (p *progress) endEnd() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ending = false
+	p.ending, p.over = false, true
 }
 
 // stop ends the watch for good.
@@ -191,7 +218,7 @@ func (p *progress) left() (left time.Duration, which timeout) {
 		}
 	}
 	until(p.c.cfg.writeTimeout(), p.taken, writeTimeout)
-	if !p.ending { // and while nothing waits, it is for the reader to see
+	if !p.c.framer.stop.Load() { // and while nothing waits, it is for the reader to see
 		until(p.c.cfg.idleTimeout(), p.moved, idleTimeout)
 	}
 	return left, which
@@ -212,6 +239,9 @@ func (p *progress) stalled() error {
 	p.armed = false
 	if !p.waiting && !p.ending {
 		return nil
+	}
+	if p.last {
+		return p.c.timeoutError(p.expired) // deadlines are not heeded
 	}
 	tells := p.look()
 	left, which := p.left()
@@ -245,11 +275,11 @@ func (p *progress) limit(which timeout) time.Duration {
 // look asks what the peer has taken since the last look, and reports whether that can
 // be known. p.mu must be held.
 func (p *progress) look() bool {
-	n, ok := unsent(p.c.nc)
-	if ok && (!p.looked || n != p.unsent) {
+	n, ok := acked(p.c.nc)
+	if ok && (!p.looked || n != p.acked) {
 		p.taken = time.Now()
 		p.moved = p.taken
 	}
-	p.unsent, p.looked = n, ok
+	p.acked, p.looked = n, ok
 	return ok
 }

@@ -208,15 +208,16 @@ func (q *queue) tryPushProducer(p Producer) error {
 func (q *queue) pushMark(ctx context.Context, mark flushMark) (done bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	over := q.over
 	fits := func() bool { return q.over || q.finished || q.hasPlace() }
 	if q.line.waiting > 0 || !fits() {
 		err = q.line.await(ctx, q, fits)
 	}
 	switch {
+	case q.finished && !over: // all was written, even if the connection has ended since
+		return true, nil
 	case q.over:
 		return false, errClosed
-	case q.finished:
-		return true, nil
 	case err != nil:
 		return false, err
 	}
@@ -503,16 +504,15 @@ func (q *queue) droppedProducer() {
 	q.line.next()
 }
 
-// discard removes everything and returns the producers, which must be ended. A close
-// that waits behind them stays.
-func (q *queue) discard() []Producer {
+// discard removes everything and returns the producers, which must be ended, and the one
+// that the writer is at, if there is one. A close that waits behind them stays.
+func (q *queue) discard() (producers []Producer, asked Producer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.discards.Add(1)
 	q.solo.begin(q.pushed) // what is not written does not count
 	q.gone += int64(len(q.tail))
 	q.memory.put(q.takeTail())
-	var producers []Producer
 	for _, p := range q.entries {
 		switch p := p.(type) {
 		case *batch:
@@ -526,7 +526,7 @@ func (q *queue) discard() []Producer {
 	}
 	q.entries = nil
 	q.line.next()
-	return producers
+	return producers, q.asked
 }
 
 // beginTurn says that the handler begins to work through what was read.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net"
 	"runtime"
@@ -904,5 +905,43 @@ func TestUnlimitedQueueDoesNotWait(t *testing.T) {
 			}
 			peer.Close()
 		})
+	}
+}
+
+// Limits that are as large or as small as can be.
+func TestExtremeSizes(t *testing.T) {
+	t.Parallel()
+	for _, queued := range []int{math.MaxInt, 1, -1, math.MinInt} {
+		for _, write := range []int{math.MaxInt, 1, -1, math.MinInt} {
+			for name, wrap := range map[string]func(net.Conn) net.Conn{
+				"bare":    func(nc net.Conn) net.Conn { return nc },
+				"wrapped": func(nc net.Conn) net.Conn { return struct{ net.Conn }{nc} },
+			} {
+				t.Run(fmt.Sprintf("queue=%d/write=%d/%s", queued, write, name), func(t *testing.T) {
+					nc, peer := tcpPair(t)
+					defer peer.Close()
+					size := 3 << 20
+					if write == 1 {
+						size = 3 << 10
+					}
+					var s script
+					c := s.serve(t, wrap(nc), framer.Config{MaxQueuedBytes: queued, WriteBufferSize: write})
+					pushed := call(func() error {
+						var errs []error
+						for range 3 { // together more than the buffers of the system
+							errs = append(errs, c.Push(make([]byte, size/3)), c.Flush(context.Background()))
+						}
+						return errors.Join(append(errs, c.Push([]byte("x")), c.CloseWhenDone())...)
+					})
+					if got := readAll(t, peer); len(got) != size+1 {
+						t.Errorf("the peer got %d bytes, want %d", len(got), size+1)
+					}
+					peer.Close()
+					if err := errors.Join(<-pushed, c.Wait()); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
 	}
 }

@@ -6,6 +6,7 @@ package framer
 
 import (
 	"net"
+	"strings"
 	"syscall"
 	"unsafe"
 )
@@ -29,9 +30,30 @@ func prepareSocket(nc net.Conn) {
 	})
 }
 
+// unblock ends the system calls that wait on the socket of nc, if it is one that has
+// them wait: they don't heed deadlines, and a Close would wait for them.
+func unblock(nc net.Conn) {
+	controlSocket(nc, func(fd int) {
+		flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFL, 0)
+		if errno == 0 && flags&syscall.O_NONBLOCK == 0 {
+			syscall.SetNonblock(fd, true)
+			syscall.Shutdown(fd, syscall.SHUT_RDWR)
+		}
+	})
+}
+
 // unsent returns how many bytes written to nc the peer's system has not acknowledged,
-// if that is known: tcp(7) and unix(7) tell with SIOCOUTQ.
+// if that is known: tcp(7) tells with SIOCOUTQ. What was written to a Unix socket has
+// arrived: there, it is what the peer has not read.
 func unsent(nc net.Conn) (n int, ok bool) {
+	if addr := nc.LocalAddr(); addr == nil || strings.HasPrefix(addr.Network(), "unix") {
+		return 0, false
+	}
+	return outQueue(nc)
+}
+
+// outQueue returns what SIOCOUTQ tells of nc.
+func outQueue(nc net.Conn) (n int, ok bool) {
 	controlSocket(nc, func(fd int) {
 		var left int32
 		_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.TIOCOUTQ, uintptr(unsafe.Pointer(&left)))

@@ -10,6 +10,10 @@ import "net"
 
 func prepareSocket(net.Conn) {}
 
+func unblock(net.Conn) {}
+
 // unsent returns how many bytes written to nc the peer's system has not acknowledged,
 // if that is known. Here it is not.
 func unsent(net.Conn) (n int, ok bool) { return 0, false }
+
+func outQueue(net.Conn) (n int, ok bool) { return 0, false }

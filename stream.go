@@ -82,7 +82,8 @@ func (s plainStream) write(p []byte, wait bool) (int, error) {
 	if !wait {
 		return 0, nil
 	}
-	n, err := s.c.nc.Write(p[:min(len(p), s.c.waitSize)])
+	p = p[:min(len(p), s.c.waitSize)]
+	n, err := s.c.nc.Write(p)
 	if n < 0 || n > len(p) {
 		return 0, impossibleCount("Write", n)
 	}
@@ -99,6 +100,7 @@ func (s plainStream) sever(reset bool) {
 	if reset {
 		resetOnClose(nc)
 	}
+	unblock(nc)
 	if isTLS(nc) {
 		innermost(nc).Close() // or the close of nc might wait for the peer
 	}
@@ -290,10 +292,10 @@ func checkStream(nc net.Conn) error {
 	return fmt.Errorf("framer: a connection of the network %q keeps datagrams, and is no stream of bytes: use it by itself", nc.LocalAddr().Network())
 }
 
-// isPackets reports whether nc is a unixpacket connection.
+// isPackets reports whether nc is a unixpacket connection, or a wrapped one.
 func isPackets(nc net.Conn) bool {
-	u, ok := nc.(*net.UnixConn)
-	return ok && u.LocalAddr().Network() == "unixpacket"
+	addr := nc.LocalAddr()
+	return addr != nil && addr.Network() == "unixpacket"
 }
 
 // newPlainStream returns a stream for c, whatever its connection is.

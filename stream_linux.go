@@ -286,23 +286,8 @@ func (s *socket) writable(fd uintptr) bool {
 
 // sever cuts the connection as close(2) would.
 func (s *socket) sever(reset bool) {
-	s.raw.Control(func(fd uintptr) {
-		if !reset || disconnect(fd) != nil {
-			syscall.Shutdown(int(fd), syscall.SHUT_RDWR)
-		}
-	})
+	s.raw.Control(func(fd uintptr) { cut(int(fd), reset) })
 	s.c.nc.SetDeadline(longAgo) // wakes who waits
-}
-
-// disconnect resets a TCP connection: connect(2) with AF_UNSPEC ends it, without a
-// FIN.
-func disconnect(fd uintptr) error {
-	nowhere := syscall.RawSockaddr{Family: syscall.AF_UNSPEC}
-	_, _, errno := syscall.Syscall(syscall.SYS_CONNECT, fd, uintptr(unsafe.Pointer(&nowhere)), unsafe.Sizeof(nowhere))
-	if errno != 0 {
-		return errno
-	}
-	return nil
 }
 
 func (s *socket) release() { s.c.nc.Close() }
@@ -317,4 +302,40 @@ func (s *socket) opError(op string, err error) error {
 		Addr:   nc.RemoteAddr(),
 		Err:    os.NewSyscallError(op, err),
 	}
+}
+
+// cut cuts the connection of a socket as close(2) would.
+func cut(fd int, reset bool) {
+	if !reset || disconnect(fd) != nil {
+		syscall.Shutdown(fd, syscall.SHUT_RDWR)
+	}
+}
+
+// disconnect resets a TCP connection: connect(2) with AF_UNSPEC ends it, without a
+// FIN.
+func disconnect(fd int) error {
+	nowhere := syscall.RawSockaddr{Family: syscall.AF_UNSPEC}
+	_, _, errno := syscall.Syscall(syscall.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&nowhere)), unsafe.Sizeof(nowhere))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// acked returns a number that changes when the peer's system acknowledges output of nc,
+// if that is known. For TCP it is how many bytes were: what is unsent may be as much as
+// before if more was written meanwhile.
+func acked(nc net.Conn) (n uint64, ok bool) {
+	controlSocket(nc, func(fd int) {
+		var info [16]uint64 // tcp_info, up to tcpi_bytes_acked, which is the last
+		size := uint32(unsafe.Sizeof(info))
+		_, _, errno := syscall.Syscall6(syscall.SYS_GETSOCKOPT, uintptr(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO,
+			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+		n, ok = info[len(info)-1], errno == 0 && size == uint32(unsafe.Sizeof(info))
+	})
+	if !ok {
+		left, known := outQueue(nc) // a Unix socket, perhaps
+		return uint64(left), known
+	}
+	return n, ok
 }

@@ -7,6 +7,7 @@
 package framer_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -450,5 +452,104 @@ func TestPiecesGrowUnderLoad(t *testing.T) {
 				t.Errorf("the largest piece has %d bytes, want %d to %d", largest, test.least, test.most)
 			}
 		})
+	}
+}
+
+// A unixpacket connection is a stream of bytes, both ways, whatever the packets, up to
+// a limit that is told.
+func TestPackets(t *testing.T) {
+	t.Parallel()
+	pair := func(t *testing.T, wrapped bool) (nc, peer net.Conn) {
+		nc, peer = socketPair(t, "unixpacket", filepath.Join(t.TempDir(), "socket"))
+		t.Cleanup(func() { peer.Close() })
+		peer.SetDeadline(time.Now().Add(watchdog))
+		if wrapped {
+			nc = struct{ net.Conn }{nc}
+		}
+		return nc, peer
+	}
+	for _, wrapped := range []bool{false, true} {
+		for _, size := range []int{1, 4096, 65535, 65536, 100_000} {
+			t.Run(fmt.Sprintf("size=%d/wrapped=%v", size, wrapped), func(t *testing.T) {
+				nc, peer := pair(t, wrapped)
+				var got int
+				c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+					msg, err := c.Next(framer.Delimiter("\n"))
+					got = len(msg)
+					return err
+				}), framer.Config{})
+				if _, err := peer.Write(append(bytes.Repeat([]byte("x"), size-1), '\n')); err != nil {
+					t.Fatal(err)
+				}
+				peer.Close()
+				err := c.Wait()
+				if size > 65535 {
+					if err == nil || !strings.Contains(err.Error(), "65535 bytes, which is the limit for unixpacket") {
+						t.Errorf("ended with %v, want the limit", err)
+					}
+				} else if err != nil || got != size-1 {
+					t.Errorf("got %d bytes and %v, want %d", got, err, size-1)
+				}
+			})
+		}
+		t.Run(fmt.Sprintf("push/wrapped=%v", wrapped), func(t *testing.T) {
+			nc, peer := pair(t, wrapped)
+			const size = 3 << 20
+			c := serve(t, nc, framer.Session(func(c *framer.Conn) error { return c.Push(make([]byte, size)) }), framer.Config{})
+			buf := make([]byte, 4096)
+			got := 0
+			for {
+				n, err := peer.Read(buf)
+				got += n
+				if err != nil {
+					break
+				}
+			}
+			peer.Close()
+			if err := c.Wait(); err != nil || got != size {
+				t.Errorf("the peer got %d bytes, want %d; ended with %v", got, size, err)
+			}
+		})
+	}
+}
+
+// Datagrams are no stream of bytes. Whoever serves them is told so, before a handler is
+// made.
+func TestDatagramsAreRefused(t *testing.T) {
+	never := func(*framer.Conn) framer.Handler {
+		t.Error("a handler was made")
+		return nil
+	}
+	name := filepath.Join(t.TempDir(), "socket")
+	unixgram, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unixgram.Close()
+	udp, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	for network, address := range map[string]string{"unixgram": name, "udp": udp.LocalAddr().String()} {
+		check := func(what string, err error) {
+			t.Helper()
+			if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("the network %q keeps datagrams", network)) {
+				t.Errorf("%s of %s: %v", what, network, err)
+			}
+		}
+		dial := func() net.Conn {
+			nc, err := net.Dial(network, address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return nc
+		}
+		cfg := framer.Config{Logger: discardLogger()}
+		check("Serve", framer.NewConn(dial(), never, &cfg).Serve(t.Context()))
+		s := framer.Server{NewHandler: never, Config: cfg}
+		check("ServeConn", s.ServeConn(t.Context(), dial()))
+		_, err := framer.Dial(t.Context(), network, address, never, &cfg)
+		check("Dial", err)
 	}
 }

@@ -6,4 +6,13 @@
 
 package framer
 
+import "net"
+
 func newStream(c *Conn) stream { return newPlainStream(c) }
+
+// acked returns a number that changes when the peer's system acknowledges output of nc,
+// if that is known.
+func acked(nc net.Conn) (n uint64, ok bool) {
+	left, ok := outQueue(nc)
+	return uint64(left), ok
+}

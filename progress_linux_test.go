@@ -1,0 +1,276 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/goframer/framer"
+)
+
+// A throughConn wraps a connection and tells which.
+type throughConn struct{ net.Conn }
+
+func (c throughConn) NetConn() net.Conn { return c.Conn }
+
+// sockets are the transports that end in a socket, bare, wrapped, and below TLS.
+func sockets(t *testing.T) []transport {
+	tcp := func(wrap func(nc, peer net.Conn) (net.Conn, net.Conn)) func(t *testing.T) (nc, peer net.Conn) {
+		return func(t *testing.T) (nc, peer net.Conn) { return wrap(narrowPair(t, "tcp", "127.0.0.1:0")) }
+	}
+	server, client := tlsConfigs(t)
+	return []transport{
+		{"tcp", tcp(func(nc, peer net.Conn) (net.Conn, net.Conn) { return nc, peer })},
+		{"tls-server", tcp(func(nc, peer net.Conn) (net.Conn, net.Conn) { return tls.Server(nc, server), tls.Client(peer, client) })},
+		{"tls-client", tcp(func(nc, peer net.Conn) (net.Conn, net.Conn) { return tls.Client(nc, client), tls.Server(peer, server) })},
+		{"wrapped", tcp(func(nc, peer net.Conn) (net.Conn, net.Conn) { return struct{ net.Conn }{nc}, peer })},
+		{"through", tcp(func(nc, peer net.Conn) (net.Conn, net.Conn) { return throughConn{nc}, peer })},
+		{"unix", func(t *testing.T) (nc, peer net.Conn) {
+			return narrowPair(t, "unix", filepath.Join(t.TempDir(), "socket"))
+		}},
+	}
+}
+
+// narrowPair is socketPair with a peer whose buffer is small, so that its system
+// acknowledges in small steps.
+func narrowPair(t *testing.T, network, address string) (nc, peer net.Conn) {
+	t.Helper()
+	l, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	d := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
+		return raw.Control(func(fd uintptr) {
+			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 8<<10)
+		})
+	}}
+	peer, err = d.Dial(network, l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err = l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nc, peer
+}
+
+// A trial is a conversation in which the peer has begun to take its time.
+type trial struct {
+	name     string
+	nc, peer net.Conn
+	socket   net.Conn // below nc
+	c        *framer.Conn
+}
+
+// trials runs f for every one of sockets, at the same time, after begin.
+func trials(t *testing.T, begin func(*trial) bool, newHandler func(*framer.Conn) framer.Handler, cfg framer.Config, f func(*trial)) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for _, tr := range sockets(t) {
+		nc, peer := tr.pair(t)
+		t.Cleanup(func() { peer.Close() })
+		peer.SetDeadline(time.Now().Add(watchdog))
+		x := &trial{name: tr.name, nc: nc, peer: peer, socket: socketOf(nc)}
+		if begin != nil && !begin(x) {
+			nc.Close()
+			continue
+		}
+		x.c = serve(t, nc, newHandler, cfg)
+		wg.Go(func() { f(x) })
+	}
+}
+
+// socketOf returns what nc runs on.
+func socketOf(nc net.Conn) net.Conn {
+	switch nc := nc.(type) {
+	case struct{ net.Conn }:
+		return nc.Conn
+	case interface{ NetConn() net.Conn }:
+		return nc.NetConn()
+	}
+	return nc
+}
+
+// outputs are ways to send size bytes.
+func outputs(t *testing.T, size int) map[string]func(c *framer.Conn) error {
+	data := make([]byte, size)
+	file := writeFile(t, data).Name()
+	return map[string]func(c *framer.Conn) error{
+		"push": func(c *framer.Conn) error { return c.Push(data) },
+		"producer": func(c *framer.Conn) error {
+			return c.PushWithProducer(framer.NewReaderProducer(struct{ io.Reader }{bytes.NewReader(data)}))
+		},
+		"file": func(c *framer.Conn) error {
+			f, err := os.Open(file)
+			if err != nil {
+				return err
+			}
+			return c.PushWithProducer(framer.NewReaderProducer(f))
+		},
+	}
+}
+
+// A peer that never stops reading is not dropped, even if it takes so little that the
+// system does not let a writer write within a WriteTimeout.
+func TestSlowPeer(t *testing.T) {
+	t.Parallel() // it does little but wait
+	const (
+		timeout = 500 * time.Millisecond
+		pace    = 10 * time.Millisecond
+		slow    = 150 // so many times, in three timeouts
+	)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for _, buffer := range []int{0, 4 << 20} {
+		size := 1 << 20
+		for how, output := range outputs(t, size) {
+			wg.Go(func() {
+				cfg := framer.Config{WriteTimeout: timeout, LingerTimeout: timeout / 10}
+				trials(t, func(x *trial) bool {
+					if buffer == 0 {
+						return true
+					}
+					return x.socket.(interface{ SetWriteBuffer(int) error }).SetWriteBuffer(buffer) == nil
+				}, framer.Session(func(c *framer.Conn) error {
+					if _, ok := c.NetConn().(struct{ net.Conn }); ok {
+						c.Push(make([]byte, 12<<20)) // the system takes more
+					}
+					return output(c)
+				}), cfg, func(x *trial) {
+					step, want := 800, size
+					switch x.name {
+					case "unix":
+						step *= 2 // the steps are larger
+					case "wrapped":
+						want += 12 << 20
+					}
+					tick := time.NewTicker(pace)
+					defer tick.Stop()
+					var err error
+					got, buf := 0, make([]byte, step)
+					last, pause := time.Now(), time.Duration(0)
+					for range slow {
+						<-tick.C
+						var n int
+						n, err = io.ReadFull(x.peer, buf)
+						got += n
+						pause = max(pause, time.Since(last))
+						last = time.Now()
+					}
+					if pause > timeout/4 {
+						x.c.Close()
+						return // this machine has had no time for it
+					}
+					if err == nil {
+						var n int64
+						n, err = io.Copy(io.Discard, x.peer)
+						got += int(n)
+					}
+					x.peer.Close()
+					if served := x.c.Wait(); err != nil || got != want || served != nil {
+						t.Errorf("%s, %s, buffer %d: the peer got %d of %d bytes and %v, Serve returned %v", x.name, how, buffer, got, want, err, served)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A peer that takes nothing any more is dropped, whatever it has taken before, and
+// whatever the connection does about deadlines.
+func TestStuckPeer(t *testing.T) {
+	t.Parallel() // it does little but wait
+	block := func(x *trial) {
+		f, err := x.socket.(interface{ File() (*os.File, error) }).File()
+		if errors.Is(err, net.ErrClosed) {
+			return // the time is over
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		f.Fd() // the descriptors are two, but the mode is one
+		f.Close()
+	}
+	tests := []struct {
+		name   string
+		cfg    framer.Config
+		limit  string
+		waits  bool         // the descriptor has system calls wait
+		before func(*trial) // Serve
+		during func(*trial) // a write
+	}{
+		{name: "from the beginning", cfg: framer.Config{WriteTimeout: 100 * time.Millisecond}},
+		{name: "after much", cfg: framer.Config{WriteTimeout: 100 * time.Millisecond}, during: func(x *trial) {
+			io.CopyN(io.Discard, x.peer, 1<<20)
+		}},
+		{waits: true, name: "descriptor that waits before", cfg: framer.Config{WriteTimeout: 100 * time.Millisecond}, before: block},
+		{waits: true, name: "descriptor that waits", cfg: framer.Config{WriteTimeout: 100 * time.Millisecond}, during: block},
+		{waits: true, name: "descriptor that waits after much", cfg: framer.Config{WriteTimeout: 100 * time.Millisecond}, during: func(x *trial) {
+			io.CopyN(io.Discard, x.peer, 1<<10)
+			block(x)
+			io.CopyN(io.Discard, x.peer, 1<<20)
+		}},
+		{name: "no time at all", cfg: framer.Config{WriteTimeout: 1}},
+		{name: "idle", cfg: framer.Config{WriteTimeout: -1, IdleTimeout: 100 * time.Millisecond}, limit: "IdleTimeout"},
+		{name: "idle earlier", cfg: framer.Config{WriteTimeout: math.MaxInt64, IdleTimeout: 100 * time.Millisecond}, limit: "IdleTimeout"},
+		{name: "idle never", cfg: framer.Config{WriteTimeout: 100 * time.Millisecond, IdleTimeout: math.MaxInt64}},
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for _, test := range tests {
+		for how, output := range outputs(t, 5<<20) { // more than the buffers hold
+			if how == "producer" || how == "file" && test.during == nil && test.before == nil {
+				continue
+			}
+			wg.Go(func() {
+				cfg := test.cfg
+				cfg.MaxQueuedBytes = -1
+				trials(t, func(x *trial) bool {
+					if test.waits && x.name == "wrapped" {
+						return false // out of reach
+					}
+					if test.before != nil {
+						test.before(x)
+					}
+					return true
+				}, framer.Session(func(c *framer.Conn) error {
+					err := output(c)
+					c.Next(framer.None())
+					return err
+				}), cfg, func(x *trial) {
+					if tc, ok := x.peer.(*tls.Conn); ok {
+						tc.Handshake()
+					}
+					if test.during != nil {
+						test.during(x)
+					}
+					err := x.c.Wait()
+					limit := max(test.limit, "IdleTimeout")
+					if test.limit == "" {
+						limit = "WriteTimeout"
+					}
+					if !errors.Is(err, os.ErrDeadlineExceeded) || !bytes.Contains([]byte(fmt.Sprint(err)), []byte("Config."+limit)) {
+						t.Errorf("%s, %s, %s: Serve returned %v, want a timeout of %s", test.name, x.name, how, err, limit)
+					}
+				})
+			})
+		}
+	}
+}

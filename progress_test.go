@@ -1,0 +1,240 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer_test
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
+)
+
+// inMemory runs test in a bubble, on a pipe without a buffer and on one with.
+func inMemory(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
+	for name, pair := range map[string]func(*testing.T) (nc, peer net.Conn){
+		"net.Pipe": func(*testing.T) (nc, peer net.Conn) { return net.Pipe() },
+		"Pipe":     memoryPair,
+		"wrapped": func(t *testing.T) (nc, peer net.Conn) {
+			nc, peer = memoryPair(t)
+			return struct{ net.Conn }{nc}, peer
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := pair(t)
+				defer peer.Close()
+				test(t, nc, peer)
+			})
+		})
+	}
+}
+
+// While a write is stuck the earlier of the two limits rules, to the nanosecond, and
+// input prolongs only IdleTimeout.
+func TestStuckWriteIsIdle(t *testing.T) {
+	tests := []struct {
+		name        string
+		write, idle time.Duration
+		input       bool
+		want        time.Duration
+		limit       string
+	}{
+		{"no WriteTimeout", -1, 10 * time.Second, false, 10 * time.Second, "IdleTimeout"},
+		{"shorter", time.Minute, 10 * time.Second, false, 10 * time.Second, "IdleTimeout"},
+		{"longer", 10 * time.Second, time.Minute, false, 10 * time.Second, "WriteTimeout"},
+		{"shorter, with input", time.Minute, 10 * time.Second, true, time.Minute, "WriteTimeout"},
+		{"longer, with input", 10 * time.Second, time.Minute, true, 10 * time.Second, "WriteTimeout"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			inMemory(t, func(t *testing.T, nc, peer net.Conn) {
+				var s script
+				c := s.serve(t, nc, framer.Config{WriteTimeout: test.write, IdleTimeout: test.idle})
+				if test.input {
+					go func() {
+						for {
+							select {
+							case <-time.After(7 * time.Second):
+							case <-c.Context().Done():
+								return
+							}
+							if _, err := io.WriteString(peer, "line\n"); err != nil {
+								return
+							}
+						}
+					}()
+				}
+				c.Push(make([]byte, 1<<20))
+				wantTimeout(t, wantEndAfter(t, c, test.want), test.limit)
+			})
+		})
+	}
+}
+
+// IdleTimeout does not hold while the connection is closing, whatever that waits for.
+func TestClosingIsNotIdle(t *testing.T) {
+	const size = 3 << 20
+	tests := map[string]func(c *framer.Conn) error{
+		"pushes": func(c *framer.Conn) error { return c.Push(make([]byte, size)) },
+		"producer": func(c *framer.Conn) error {
+			return c.PushWithProducer(framer.NewBytesProducer(make([]byte, size)))
+		},
+		"silent producer": func(c *framer.Conn) error {
+			asked := false
+			return c.PushWithProducer(framer.ProducerFunc(func() ([]byte, error) {
+				if asked {
+					return nil, nil
+				}
+				asked = true
+				time.Sleep(50 * time.Second)
+				return make([]byte, size), nil
+			}))
+		},
+	}
+	for name, push := range tests {
+		t.Run(name, func(t *testing.T) {
+			inMemory(t, func(t *testing.T, nc, peer net.Conn) {
+				var s script
+				c := s.serve(t, nc, framer.Config{IdleTimeout: time.Second, MaxQueuedBytes: -1})
+				if err := errors.Join(push(c), c.CloseWhenDone()); err != nil {
+					t.Fatal(err)
+				}
+				wantOpenFor(t, c, 50*time.Second)
+				if n, err := io.CopyN(io.Discard, peer, size/2); err != nil {
+					t.Fatal(n, err)
+				}
+				wantOpenFor(t, c, 50*time.Second)
+				if got := readAll(t, peer); len(got) != size/2 {
+					t.Errorf("the peer got %d bytes more, want %d", len(got), size/2)
+				}
+				peer.Close()
+				if err := c.Wait(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// A peer that is slow to take the end of the output finds a close_notify in it, however
+// long that takes within WriteTimeout. One that does not take it is dropped.
+func TestSlowCloseNotify(t *testing.T) {
+	for _, pause := range []time.Duration{time.Second, 6 * time.Second, 50 * time.Second, time.Hour} {
+		for _, isClient := range []bool{false, true} {
+			t.Run(pause.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					nc, peer := framertest.Pipe()
+					server, client := tlsConfigs(t)
+					tc, tp := tls.Server(nc, server), tls.Client(peer, client)
+					if isClient {
+						tc, tp = tls.Client(nc, client), tls.Server(peer, server)
+					}
+					defer peer.Close()
+					var s script
+					s.onConnect = func() error { return s.Push([]byte("the end")) }
+					c := s.serve(t, tc, framer.Config{})
+					readString(t, tp, "the end")
+					synctest.Wait()
+					nc.HoldWrites(true)
+					c.CloseWhenDone()
+					if pause > time.Minute {
+						wantTimeout(t, wantEndAfter(t, c, time.Minute), "WriteTimeout")
+						return
+					}
+					wantOpenFor(t, c, pause)
+					nc.HoldWrites(false)
+					if rest := readAll(t, tp); rest != "" {
+						t.Errorf("the peer got %q", rest)
+					}
+					tp.Close()
+					if err := c.Wait(); err != nil {
+						t.Error(err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TLS may have to write in a Read, when the peer has changed its key. It finds no
+// deadline, even if the last write was long ago, and what follows arrives.
+func TestKeyUpdate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := framertest.Pipe()
+		defer peer.Close()
+		server, client := tlsConfigs(t)
+		var keys bytes.Buffer
+		client.KeyLogWriter = &keys
+		tc := tls.Client(peer, client)
+		silence := make(chan struct{})
+		var s script
+		s.onConnect = func() error {
+			return s.PushWithProducer(framer.NewSeqProducer(func(yield func([]byte) bool) {
+				if yield([]byte("one")) {
+					<-silence
+					yield([]byte("two"))
+				}
+			}))
+		}
+		c := s.serve(t, tls.Server(nc, server), framer.Config{WriteTimeout: 10 * time.Second})
+		readString(t, tc, "one")
+		wantOpenFor(t, c, time.Hour)
+		if tc.ConnectionState().CipherSuite != tls.TLS_AES_128_GCM_SHA256 {
+			t.Log("the record of this suite is not known here")
+		} else if _, err := peer.Write(keyUpdate(t, keys.String())); err != nil {
+			t.Error(err)
+		}
+		wantOpenFor(t, c, time.Hour)
+		close(silence)
+		readString(t, tc, "two")
+		c.Close()
+	})
+}
+
+// keyUpdate returns the record of a KeyUpdate that wants an answer, RFC 8446 section
+// 4.6.3, as the first one of a client with the keys.
+func keyUpdate(t *testing.T, keys string) []byte {
+	t.Helper()
+	_, line, _ := strings.Cut(keys, "CLIENT_TRAFFIC_SECRET_0 ")
+	line, _, _ = strings.Cut(line, "\n")
+	_, text, _ := strings.Cut(line, " ")
+	secret, err := hex.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expand := func(label string, n int) []byte { // section 7.1
+		label = "tls13 " + label
+		info := "\x00" + string(rune(n)) + string(rune(len(label))) + label + "\x00"
+		key, err := hkdf.Expand(sha256.New, secret, info, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	block, err := aes.NewCipher(expand("key", 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := []byte{24, 0, 0, 1, 1, 22} // key_update, update_requested; handshake
+	header := []byte{23, 3, 3, 0, byte(len(message) + aead.Overhead())}
+	return aead.Seal(header, expand("iv", aead.NonceSize()), message, header)
+}
