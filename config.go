@@ -75,6 +75,15 @@ type Config struct {
 	// have nothing to say. If zero, it is one minute. If negative, there is no limit.
 	WriteTimeout time.Duration
 
+	// MinReadRate is how many bytes a second a peer must send within a message, and
+	// MinWriteRate how many it must take while output waits for it, on average over
+	// the time that it was waited for, and after five seconds of grace: a peer that is
+	// slow on purpose, and sends or takes a byte now and then, passes every timeout.
+	// For TCP on Linux what counts is what its system has acknowledged. A connection
+	// that falls short ends with an error that is [os.ErrDeadlineExceeded]. If zero or
+	// negative, there is no limit. (Kestrel, the server of ASP.NET, has 240 for both.)
+	MinReadRate, MinWriteRate int
+
 	// LingerTimeout is how long a connection that has sent all its output, and the
 	// end of it, waits for the peer's end. Until then input is read and thrown
 	// away: to close a TCP connection with unread input would destroy output that
@@ -103,6 +112,15 @@ type Config struct {
 	//
 	// If nil, it is slog.Default().
 	Logger *slog.Logger
+}
+
+// rateGrace is how long a peer may fall short of MinReadRate or MinWriteRate at first.
+const rateGrace = 5 * time.Second
+
+// timeFor returns how long n bytes may take at a rate in bytes a second, with the grace.
+func timeFor(n int64, rate int) time.Duration {
+	d := float64(n) / float64(rate) * float64(time.Second)
+	return max(rateGrace, time.Duration(min(d, float64(math.MaxInt64/2))))
 }
 
 // Defaults of Config.

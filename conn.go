@@ -162,7 +162,7 @@ type ConnStats struct {
 type Conn struct {
 	nc         net.Conn
 	stream     stream
-	cfg        *Config
+	cfg        atomic.Pointer[Config] // see config
 	newHandler func(*Conn) Handler
 	observe    func(*Conn, ConnState) // of a Server, or nil
 	queue      queue
@@ -189,6 +189,7 @@ type Conn struct {
 	waiting     time.Time      // when the last wait began, if it is timed
 	timed       int64          // the message that spent is about, counted by framer.ends
 	spent       time.Duration  // how long the peer has taken over it
+	before      int64          // bytesRead when that message began
 	departure   departure      // for a shutdown
 	lateReads   int            // since that was asked for
 	lastMessage int64          // before it, counted by framer.ends
@@ -250,11 +251,11 @@ func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *b
 	}
 	c := &Conn{
 		nc:         nc,
-		cfg:        cfg,
 		newHandler: newHandler,
 		timed:      -1,
 		deadline:   longAgo, // whatever it is
 	}
+	c.cfg.Store(cfg)
 	c.progress.c = c
 	c.writeSize, c.waitSize = cfg.writeBufferSizes()
 	if isTLS(nc) {
@@ -270,6 +271,25 @@ func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *b
 	}
 	c.queue.init(cfg.maxQueuedBytes(), memory)
 	return c
+}
+
+// config returns the Config in force, which must not be changed.
+func (c *Conn) config() *Config { return c.cfg.Load() }
+
+// Config returns the limits of c as they are now.
+func (c *Conn) Config() Config { return *c.config() }
+
+// SetConfig gives c other limits, for the state that its protocol is in, or for a peer
+// that has proved who it is: a command line may take minutes, and the mail after it
+// hours. It may be called before Serve, by a method of the Handler and by the function
+// of a ready-made one. ReadBufferSize and WriteBufferSize stay as they are. The others
+// rule from the next message, wait and write on.
+func (c *Conn) SetConfig(cfg Config) {
+	old := c.config()
+	cfg.ReadBufferSize, cfg.WriteBufferSize = old.ReadBufferSize, old.WriteBufferSize
+	c.cfg.Store(&cfg)
+	c.framer.setMaxSize(cfg.maxMessageSize())
+	c.queue.setMaxBytes(cfg.maxQueuedBytes())
 }
 
 // Dial connects to the address and starts a Conn, which serves on a goroutine of
@@ -335,7 +355,7 @@ func (c *Conn) begin(ctx context.Context) (err error) {
 	prepareSocket(c.nc)
 	if c.unshaken() == nil {
 		c.openQueue() // newHandler may push more than the queue holds
-	} else if timeout := c.cfg.handshakeTimeout(); timeout > 0 {
+	} else if timeout := c.config().handshakeTimeout(); timeout > 0 {
 		// Nothing is sent before the handshake, so that it may wait in vain.
 		limit := newAlarm(timeout, func() { c.abort(c.timeoutError(handshakeTimeout), byPeer) })
 		defer limit.stop()
@@ -564,7 +584,7 @@ func (c *Conn) handshake() error {
 		return ErrServerClosed
 	}
 	ctx := c.Context()
-	if timeout := c.cfg.handshakeTimeout(); timeout > 0 {
+	if timeout := c.config().handshakeTimeout(); timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()

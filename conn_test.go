@@ -1228,8 +1228,8 @@ func newHooked(t *testing.T, hook string, f func(c *framer.Conn) error) func(*fr
 
 // runHooked serves a connection whose handler calls f in the hook, and returns why it
 // has ended, and the log.
-func runHooked(t *testing.T, hook string, f func(c *framer.Conn) error) (error, *logBook) {
-	logs := new(logBook)
+func runHooked(t *testing.T, hook string, f func(c *framer.Conn) error) (logs *logBook, reason error) {
+	logs = new(logBook)
 	nc, peer := memoryPair(t)
 	defer peer.Close()
 	input := "line\n"
@@ -1250,7 +1250,7 @@ func runHooked(t *testing.T, hook string, f func(c *framer.Conn) error) (error, 
 		}
 	}
 	endInput(t, peer)
-	return <-served, logs
+	return logs, <-served
 }
 
 // above returns the records at a level above Info.
@@ -1275,7 +1275,7 @@ func TestUserErrors(t *testing.T) {
 			if hook == "Session" && errors.Is(test.err, framer.ErrServerClosed) {
 				continue // says that it was told
 			}
-			err, logs := runHooked(t, hook, func(*framer.Conn) error { return test.err })
+			logs, err := runHooked(t, hook, func(*framer.Conn) error { return test.err })
 			if err != test.err {
 				t.Errorf("%s, %s: ended with %v", hook, test.name, err)
 			}
@@ -1288,7 +1288,7 @@ func TestUserErrors(t *testing.T) {
 }
 
 // An uncomparable is an error that can't be compared, and panics if it is asked.
-type uncomparable struct{ f []func() }
+type uncomparable []func()
 
 func (uncomparable) Error() string { panic("Error") }
 
@@ -1296,7 +1296,7 @@ func (uncomparable) Error() string { panic("Error") }
 func panicValues() map[string]any {
 	values := map[string]any{
 		"error": errors.New("bad"), "string": "bad", "nil": nil, "slice": []int{1}, "func": func() {},
-		"PanicError": &framer.PanicError{Value: "other"}, "uncomparable": uncomparable{},
+		"PanicError": &framer.PanicError{Value: "other"}, "uncomparable": uncomparable{nil},
 	}
 	for _, test := range userErrors() {
 		values[test.name] = test.err
@@ -1318,7 +1318,7 @@ func checkPanicLog(t *testing.T, name string, logs *logBook) {
 func TestPanicsAreLogged(t *testing.T) {
 	for _, hook := range hooks {
 		for name, value := range panicValues() {
-			err, logs := runHooked(t, hook, func(*framer.Conn) error { panic(value) })
+			logs, err := runHooked(t, hook, func(*framer.Conn) error { panic(value) })
 			checkPanicLog(t, hook+", "+name, logs)
 			var p *framer.PanicError
 			if !errors.As(err, &p) && hook != "HandleClose" {
@@ -1326,7 +1326,7 @@ func TestPanicsAreLogged(t *testing.T) {
 			}
 		}
 		for _, name := range []string{"Close", "CloseWhenDone", "broken", "DiscardBuffers"} {
-			_, logs := runHooked(t, hook, func(c *framer.Conn) error {
+			logs, _ := runHooked(t, hook, func(c *framer.Conn) error {
 				switch name {
 				case "Close":
 					c.Close()
@@ -1346,11 +1346,11 @@ func TestPanicsAreLogged(t *testing.T) {
 	}
 	fail := func() error { panic("bad") }
 	for _, p := range producersThatFail(fail) {
-		_, logs := runHooked(t, "FoundTerminator", func(c *framer.Conn) error { return c.PushWithProducer(p.Producer) })
+		logs, _ := runHooked(t, "FoundTerminator", func(c *framer.Conn) error { return c.PushWithProducer(p.Producer) })
 		checkPanicLog(t, p.name, logs)
 	}
 	for _, p := range producersThatFail(fail)[2:] { // the others are never asked
-		_, logs := runHooked(t, "FoundTerminator", func(c *framer.Conn) error {
+		logs, _ := runHooked(t, "FoundTerminator", func(c *framer.Conn) error {
 			c.CloseWhenDone()
 			c.PushWithProducer(p.Producer)
 			return nil
@@ -1394,7 +1394,7 @@ func TestProducerErrorsAreLogged(t *testing.T) {
 			if p.name == "OnDone" {
 				continue
 			}
-			_, logs := runHooked(t, "FoundTerminator", func(c *framer.Conn) error { return c.PushWithProducer(p.Producer) })
+			logs, _ := runHooked(t, "FoundTerminator", func(c *framer.Conn) error { return c.PushWithProducer(p.Producer) })
 			if records := logs.above(); len(records) != 1 || records[0].Level != slog.LevelWarn {
 				t.Errorf("%s, %s: logged %v, want one record at Warn", p.name, test.name, records)
 			}
@@ -1517,7 +1517,7 @@ func TestRefusedTerminators(t *testing.T) {
 		for _, mend := range []string{"", "SetTerminator", "CloseWhenDone"} {
 			var refusal error
 			calls := 0
-			err, logs := runHooked(t, hook, func(c *framer.Conn) error {
+			logs, err := runHooked(t, hook, func(c *framer.Conn) error {
 				if calls++; calls > 1 {
 					return nil
 				}
@@ -1542,7 +1542,7 @@ func TestRefusedTerminators(t *testing.T) {
 		}
 	}
 	// Next mends it.
-	err, _ := runHooked(t, "Session", func(c *framer.Conn) error {
+	_, err := runHooked(t, "Session", func(c *framer.Conn) error {
 		c.SetTerminator(framer.Delimiter(""))
 		line, err := c.Next(framer.Delimiter("\n"))
 		if err != nil || string(line) != "line" {

@@ -233,6 +233,15 @@ func (f *Framer) init(r io.Reader, cfg *Config, memory *buffers) {
 	f.limit = f.maxSize
 }
 
+// setMaxSize changes MaxMessageSize.
+func (f *Framer) setMaxSize(n int64) {
+	f.maxSize = n
+	f.limit = limitOr(f.term.limit, n)
+}
+
+// received returns how many bytes of the current message have come, about.
+func (f *Framer) received() int64 { return f.size + int64(f.end-f.start) }
+
 // unread makes data the beginning of the input, before anything is read.
 func (f *Framer) unread(data []byte) {
 	f.buf = f.memory.get(len(data))

@@ -124,7 +124,7 @@ func (c *Conn) discardAll(s stream) error {
 func (c *Conn) gotInput(n int, err error) error {
 	c.endWait()
 	c.bytesRead.Add(int64(n))
-	if n > 0 && c.cfg.IdleTimeout > 0 {
+	if n > 0 && c.config().IdleTimeout > 0 {
 		c.progress.read()
 	}
 	if err != nil && c.isClosed() {
@@ -140,11 +140,12 @@ func (c *Conn) gotInput(n int, err error) error {
 func (c *Conn) beginWait(drained bool) error {
 	if !c.inWait {
 		c.inWait = true
-		c.inMessage = c.cfg.MessageTimeout > 0 && c.framer.inMessage()
+		c.inMessage = (c.config().MessageTimeout > 0 || c.config().MinReadRate > 0) && c.framer.inMessage()
 		if c.timed != c.framer.ends {
 			c.timed, c.spent = c.framer.ends, 0
+			c.before = c.bytesRead.Load() - c.framer.received()
 		}
-		if c.inMessage || c.cfg.IdleTimeout > 0 || c.cfg.ReadIdleTimeout > 0 {
+		if c.inMessage || c.config().IdleTimeout > 0 || c.config().ReadIdleTimeout > 0 {
 			c.waiting = time.Now()
 		}
 	}
@@ -152,9 +153,6 @@ func (c *Conn) beginWait(drained bool) error {
 	if err != nil {
 		// If the handler goes on nevertheless, it has the whole time again.
 		c.inWait, c.timed = false, -1
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			c.timedOut = err
-		}
 	}
 	return err
 }
@@ -178,21 +176,27 @@ const (
 	readIdleTimeout
 	writeTimeout
 	lingerTimeout
+	readRate
+	writeRate
 )
 
 func (c *Conn) timeoutError(t timeout) error {
 	var what string
 	switch t {
 	case handshakeTimeout:
-		what = fmt.Sprintf("TLS handshake not complete after %v (Config.HandshakeTimeout)", c.cfg.handshakeTimeout())
+		what = fmt.Sprintf("TLS handshake not complete after %v (Config.HandshakeTimeout)", c.config().handshakeTimeout())
 	case messageTimeout:
-		what = fmt.Sprintf("message not complete after %v (Config.MessageTimeout)", c.cfg.MessageTimeout)
+		what = fmt.Sprintf("message not complete after %v (Config.MessageTimeout)", c.config().MessageTimeout)
 	case idleTimeout:
-		what = fmt.Sprintf("no byte moved for %v (Config.IdleTimeout)", c.cfg.IdleTimeout)
+		what = fmt.Sprintf("no byte moved for %v (Config.IdleTimeout)", c.config().IdleTimeout)
 	case readIdleTimeout:
-		what = fmt.Sprintf("no byte came for %v (Config.ReadIdleTimeout)", c.cfg.ReadIdleTimeout)
+		what = fmt.Sprintf("no byte came for %v (Config.ReadIdleTimeout)", c.config().ReadIdleTimeout)
+	case readRate:
+		what = fmt.Sprintf("the peer sends less than %d bytes a second (Config.MinReadRate)", c.config().MinReadRate)
+	case writeRate:
+		what = fmt.Sprintf("the peer takes less than %d bytes a second (Config.MinWriteRate)", c.config().MinWriteRate)
 	case writeTimeout:
-		what = fmt.Sprintf("the peer accepted nothing for %v (Config.WriteTimeout)", c.cfg.writeTimeout())
+		what = fmt.Sprintf("the peer accepted nothing for %v (Config.WriteTimeout)", c.config().writeTimeout())
 	}
 	return fmt.Errorf("framer: %s: %w", what, os.ErrDeadlineExceeded)
 }
@@ -215,7 +219,11 @@ func (c *Conn) arm(drained bool) error {
 	}
 	deadline, which := c.readDeadline()
 	if which != noTimeout && which != lingerTimeout && !deadline.After(time.Now()) { // lingered decides for itself
-		return c.timeoutError(which)
+		err := c.timeoutError(which)
+		if which != readRate {
+			c.timedOut = err
+		}
+		return err
 	}
 	if shutting && c.departure == noticed {
 		if soon := time.Now().Add(pause); which == noTimeout || deadline.After(soon) {
@@ -245,16 +253,21 @@ func (c *Conn) readDeadline() (deadline time.Time, which timeout) {
 		return deadline, which
 	}
 	if c.inMessage {
-		until(c.waiting.Add(c.cfg.MessageTimeout-c.spent), messageTimeout)
+		if d := c.config().MessageTimeout; d > 0 {
+			until(c.waiting.Add(d-c.spent), messageTimeout)
+		}
+		if rate := c.config().MinReadRate; rate > 0 {
+			until(c.waiting.Add(timeFor(c.bytesRead.Load()-c.before, rate)-c.spent), readRate)
+		}
 	}
-	if d := c.cfg.idleTimeout(); d > 0 {
+	if d := c.config().idleTimeout(); d > 0 {
 		last := c.waiting
 		if moved := c.progress.lastMoved(); moved.After(last) {
 			last = moved
 		}
 		until(last.Add(d), idleTimeout)
 	}
-	if d := c.cfg.ReadIdleTimeout; d > 0 {
+	if d := c.config().ReadIdleTimeout; d > 0 {
 		until(c.waiting.Add(d), readIdleTimeout)
 	}
 	return deadline, which
@@ -323,7 +336,7 @@ func (c *Conn) lingered() error {
 		}
 		// What is left to be acknowledged, other than the FIN itself, is output
 		// that waits.
-		switch timeout := c.cfg.writeTimeout(); {
+		switch timeout := c.config().writeTimeout(); {
 		case l.unsent <= 1 && l.unsent == before:
 			return errLingered
 		case l.unsent <= 1:

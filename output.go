@@ -41,6 +41,9 @@ func (c *Conn) writeQueue() {
 		p, last := c.queue.take()
 		switch p := p.(type) {
 		case nil:
+			if c.config().MinWriteRate > 0 {
+				c.progress.rest()
+			}
 			if last {
 				c.endOutput()
 			}
@@ -253,7 +256,7 @@ func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
 
 // wrote notes that n bytes were written.
 func (c *Conn) wrote(n int64) {
-	if n > 0 && (c.cfg.IdleTimeout > 0 || c.framer.stop.Load()) {
+	if n > 0 && (c.config().IdleTimeout > 0 || c.framer.stop.Load()) {
 		c.progress.wrote()
 	}
 	c.writing.Store(false)
@@ -296,7 +299,7 @@ func (c *Conn) lingerTimeout(half bool) time.Duration {
 	if !half && !losesUnsent(c.nc) {
 		return 0
 	}
-	return c.cfg.lingerTimeout()
+	return c.config().lingerTimeout()
 }
 
 // writeEnd ends the output, if the connection can.

@@ -6,6 +6,7 @@ package framer
 
 import (
 	"errors"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -40,6 +41,12 @@ type progress struct {
 	acked   uint64    // what the peer's system had acknowledged at the last look; see acked
 	looked  bool      // there was a look since the write began to wait
 	last    bool      // the write that waits has a last chance
+
+	// For MinWriteRate: since there was nothing to write, how long the peer was
+	// waited for, and what it had taken before that.
+	busy   bool
+	waited time.Duration
+	before int64
 }
 
 // beginWait notes that a write waits from now on.
@@ -52,9 +59,34 @@ func (p *progress) beginWait() {
 		p.ring(lastChance + lastChance/looks)
 		return
 	}
+	if !p.busy && p.c.config().MinWriteRate > 0 {
+		p.busy, p.waited, p.before = true, 0, p.takenBytes()
+	}
 	p.waiting, p.looked = true, false
 	p.since = time.Now()
 	p.watch()
+}
+
+// rest notes that there is nothing more to write at the moment.
+func (p *progress) rest() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy = false
+}
+
+// takenBytes returns how many bytes the peer has taken. Where that is not known, it is
+// given credit for the write that waits.
+func (p *progress) takenBytes() int64 {
+	if _, ok := innermost(p.c.nc).(*net.TCPConn); ok {
+		if n, ok := acked(p.c.nc); ok {
+			return int64(n)
+		}
+	}
+	n := p.c.bytesWritten.Load()
+	if p.waiting {
+		n += int64(p.c.waitSize)
+	}
+	return n
 }
 
 // lastChance is how long a write may take that shall only see whether there is room.
@@ -67,7 +99,10 @@ func (p *progress) endWait(n int64, err error) error {
 	defer p.mu.Unlock()
 	expired, last := p.expired, p.last
 	p.waiting, p.expired, p.last = false, noTimeout, false
-	if n > 0 && (p.ending || p.c.cfg.idleTimeout() > 0) { // otherwise nobody asks
+	if p.busy {
+		p.waited += time.Since(p.since)
+	}
+	if n > 0 && (p.ending || p.c.config().idleTimeout() > 0) { // otherwise nobody asks
 		p.taken = time.Now()
 		p.moved = p.taken
 	}
@@ -217,9 +252,15 @@ func (p *progress) left() (left time.Duration, which timeout) {
 			left, which = l, w
 		}
 	}
-	until(p.c.cfg.writeTimeout(), p.taken, writeTimeout)
+	until(p.c.config().writeTimeout(), p.taken, writeTimeout)
 	if !p.c.framer.stop.Load() { // and while nothing waits, it is for the reader to see
-		until(p.c.cfg.idleTimeout(), p.moved, idleTimeout)
+		until(p.c.config().idleTimeout(), p.moved, idleTimeout)
+	}
+	if rate := p.c.config().MinWriteRate; rate > 0 && p.busy && p.waiting {
+		l := timeFor(p.takenBytes()-p.before, rate) - p.waited - time.Since(p.since)
+		if which == noTimeout || l < left {
+			left, which = l, writeRate
+		}
 	}
 	return left, which
 }
@@ -254,7 +295,7 @@ func (p *progress) stalled() error {
 	case left > 0:
 		p.ring(left)
 		return nil
-	case p.waiting && p.expired == noTimeout:
+	case which != writeRate && p.waiting && p.expired == noTimeout:
 		// The write knows best how far it has got. If it does not return, it does
 		// not heed deadlines.
 		p.expired = which
@@ -266,10 +307,13 @@ func (p *progress) stalled() error {
 }
 
 func (p *progress) limit(which timeout) time.Duration {
-	if which == idleTimeout {
-		return p.c.cfg.idleTimeout()
+	switch which {
+	case idleTimeout:
+		return p.c.config().idleTimeout()
+	case writeRate:
+		return rateGrace
 	}
-	return p.c.cfg.writeTimeout()
+	return p.c.config().writeTimeout()
 }
 
 // look asks what the peer has taken since the last look, and reports whether that can

@@ -93,6 +93,17 @@ func (q *queue) init(maxBytes int64, memory *buffers) {
 	q.memory = memory
 }
 
+// setMaxBytes changes the limit, also for those who wait.
+func (q *queue) setMaxBytes(n int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.maxBytes, q.room = n, 0
+	if q.line.waiting > 0 {
+		q.line.limit, _ = addLength(uint64(q.pushed), n)
+	}
+	q.line.next()
+}
+
 // push appends a copy of data. If the queue is full it waits, until it is closed.
 func (q *queue) push(data []byte) error {
 	q.mu.Lock()

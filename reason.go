@@ -113,7 +113,7 @@ func (c *Conn) logError(err error, msg string) {
 
 func (c *Conn) log(level slog.Level, msg string, attrs ...slog.Attr) {
 	ctx := c.Context()
-	logger := c.cfg.logger()
+	logger := c.config().logger()
 	protect(func() error { // who could be told?
 		if logger.Enabled(ctx, level) {
 			attrs = append([]slog.Attr{slog.Any("remote", c.RemoteAddr())}, attrs...)

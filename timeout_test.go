@@ -5,6 +5,8 @@
 package framer_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -605,4 +607,114 @@ func TestFramerNextAtTimeout(t *testing.T) {
 			t.Errorf("%s: messages (-want +got):\n%s", name, diff)
 		}
 	}
+}
+
+// A peer that sends or takes a byte now and then passes every timeout, but not a
+// minimum rate; one that is as fast as that may take as long as it likes.
+func TestMinRates(t *testing.T) {
+	tests := []struct {
+		name  string
+		cfg   framer.Config
+		rate  int // of the peer, in bytes a second
+		after time.Duration
+		limit string
+	}{
+		{"read, too slow", framer.Config{MinReadRate: 100}, 99, 5 * time.Second, "MinReadRate"},
+		{"read, fast enough", framer.Config{MinReadRate: 100}, 101, 0, ""},
+		{"write, too slow", framer.Config{MinWriteRate: 240}, 100, 0, "MinWriteRate"},
+		{"write, fast enough", framer.Config{MinWriteRate: 240}, 400, 0, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				test.cfg.MaxMessageSize, test.cfg.WriteBufferSize = -1, 512
+				nc, peer := net.Pipe()
+				var s script
+				c := s.serve(t, nc, test.cfg)
+				defer c.Close()
+				defer peer.Close()
+				time.Sleep(time.Hour) // between messages and without output there is no rate
+				synctest.Wait()
+				if test.cfg.MinWriteRate > 0 {
+					c.Push(make([]byte, 1<<20))
+				}
+				start := time.Now()
+				for time.Since(start) < 10*time.Minute && c.Context().Err() == nil {
+					time.Sleep(time.Second)
+					if test.cfg.MinWriteRate > 0 {
+						io.ReadFull(peer, make([]byte, test.rate))
+					} else {
+						peer.Write(bytes.Repeat([]byte("x"), test.rate))
+					}
+					synctest.Wait()
+				}
+				if test.limit == "" {
+					if err := context.Cause(c.Context()); err != nil {
+						t.Errorf("ended after %v: %v", time.Since(start), err)
+					}
+					return
+				}
+				wantTimeout(t, c.Wait(), test.limit)
+				if took := time.Since(start); test.after > 0 && took > test.after+2*time.Second || took < 5*time.Second {
+					t.Errorf("ended after %v", took)
+				}
+			})
+		})
+	}
+}
+
+// SetConfig rules from the next message, wait and push on.
+func TestSetConfig(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := framertest.Pipe()
+		lines := framer.Delimiter("\n")
+		c := serve(t, nc, framer.Messages(lines, func(c *framer.Conn, line []byte) error {
+			cfg := c.Config()
+			if cfg.ReadBufferSize != 16 {
+				t.Errorf("ReadBufferSize is %d", cfg.ReadBufferSize)
+			}
+			switch string(line) {
+			case "long":
+				cfg.MaxMessageSize, cfg.ReadBufferSize = 1000, 1
+			case "quick":
+				cfg.MessageTimeout = time.Second
+			case "idle":
+				cfg.IdleTimeout, cfg.MessageTimeout = time.Minute, 0
+			case "full":
+				cfg.MaxQueuedBytes = 2
+			}
+			c.SetConfig(cfg)
+			if string(line) == "full" {
+				nc.HoldWrites(true)
+				c.Push([]byte("12"))
+				synctest.Wait() // the writer has it
+				if err := c.TryPush([]byte("345")); err != framer.ErrQueueFull {
+					t.Errorf("TryPush: %v, want ErrQueueFull", err)
+				}
+				nc.HoldWrites(false)
+				return nil
+			}
+			return c.Push(append(line, '\n'))
+		}), framer.Config{MaxMessageSize: 5, ReadBufferSize: 16, LingerTimeout: -1})
+		exchangeLine := func(line string) {
+			writeString(t, peer, line+"\n")
+			readString(t, peer, line+"\n")
+		}
+		exchangeLine("long")
+		exchangeLine(strings.Repeat("x", 1000))
+		exchangeLine("quick")
+		writeString(t, peer, "hal")
+		time.Sleep(time.Second - 1)
+		writeString(t, peer, "f\n")
+		readString(t, peer, "half\n")
+		exchangeLine("idle")
+		writeString(t, peer, "hal")
+		time.Sleep(59 * time.Second)
+		writeString(t, peer, "f\n")
+		readString(t, peer, "half\n")
+		writeString(t, peer, "full\n")
+		readString(t, peer, "12")
+		wantTimeout(t, wantEndAfter(t, c, time.Minute), "IdleTimeout")
+		peer.Close()
+	})
 }
