@@ -65,11 +65,11 @@ type Config struct {
 	// it; then the connection ends at once. What counts is what the peer's system
 	// has acknowledged, where that can be known: on Linux, for TCP and Unix
 	// sockets, also below TLS. It is looked at four times in a WriteTimeout, so that
-	// a connection may last up to a quarter longer. A system acknowledges in steps,
-	// of up to a sixteenth of its receive buffer on Linux, and on a local network of
-	// a segment of 64 KiB: one that reads more slowly than a step in a WriteTimeout
-	// seems to take nothing. Elsewhere it is a whole record over TLS, and a byte
-	// otherwise, that must be accepted.
+	// a connection may last up to a quarter longer. A system whose receive buffer is
+	// full acknowledges in steps, which on Linux may be as large as most of that
+	// buffer, and of a segment of 64 KiB on a local network: one that reads more
+	// slowly than a step in a WriteTimeout seems to take nothing. Elsewhere it is a
+	// whole record over TLS, and a byte otherwise, that must be accepted.
 	//
 	// While the connection is closing, WriteTimeout is also how long a producer may
 	// have nothing to say. If zero, it is one minute. If negative, there is no limit.

@@ -281,7 +281,11 @@ func (p *progress) stalled() error {
 	if !p.waiting && !p.ending {
 		return nil
 	}
-	if p.last {
+	switch {
+	case p.last && !p.waiting: // it is about to begin
+		p.alarm.timer.Reset(lastChance)
+		return nil
+	case p.last:
 		return p.c.timeoutError(p.expired) // deadlines are not heeded
 	}
 	tells := p.look()

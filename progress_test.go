@@ -14,6 +14,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"strings"
 	"testing"
@@ -237,4 +238,52 @@ func keyUpdate(t *testing.T, keys string) []byte {
 	message := []byte{24, 0, 0, 1, 1, 22} // key_update, update_requested; handshake
 	header := []byte{23, 3, 3, 0, byte(len(message) + aead.Overhead())}
 	return aead.Seal(header, expand("iv", aead.NonceSize()), message, header)
+}
+
+// A deafConn does not heed deadlines.
+type deafConn struct{ net.Conn }
+
+func (deafConn) SetDeadline(time.Time) error      { return nil }
+func (deafConn) SetReadDeadline(time.Time) error  { return nil }
+func (deafConn) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
+
+// A connection that does not heed deadlines is closed, a quarter of the time later.
+func TestWriteTimeoutWithoutDeadlines(t *testing.T) {
+	for _, closing := range []bool{false, true} {
+		inMemory(t, func(t *testing.T, nc, peer net.Conn) {
+			var s script
+			c := s.serve(t, deafConn{nc}, framer.Config{WriteTimeout: 20 * time.Second})
+			c.Push(make([]byte, 1<<20))
+			if closing {
+				c.CloseWhenDone()
+			}
+			wantOpenFor(t, c, 20*time.Second)
+			wantTimeout(t, wantEndAfter(t, c, 5*time.Second), "WriteTimeout")
+		})
+	}
+}
+
+// The longest and the shortest WriteTimeout.
+func TestExtremeWriteTimeouts(t *testing.T) {
+	inMemory(t, func(t *testing.T, nc, peer net.Conn) {
+		var s script
+		c := s.serve(t, nc, framer.Config{WriteTimeout: math.MaxInt64, LingerTimeout: math.MaxInt64})
+		c.Push(make([]byte, 1<<20))
+		c.CloseWhenDone()
+		wantOpenFor(t, c, 10000*time.Hour)
+		if got := readAll(t, peer); len(got) != 1<<20 {
+			t.Errorf("the peer got %d bytes", len(got))
+		}
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+	inMemory(t, func(t *testing.T, nc, peer net.Conn) {
+		var s script
+		c := s.serve(t, nc, framer.Config{WriteTimeout: 1})
+		wantOpenFor(t, c, time.Hour)
+		c.Push(make([]byte, 1<<20))
+		wantTimeout(t, wantEndAfter(t, c, 1), "WriteTimeout")
+	})
 }
