@@ -139,7 +139,8 @@ type ConnStats struct {
 // for its output.
 //
 // Input is read by the goroutine that calls Serve, which calls all methods of the
-// Handler. SetTerminator, Terminator and Next must be called from there, or
+// Handler. SetTerminator, Terminator, Matched, Next, NextReader, SetConfig and Hijack
+// must be called from there, or
 // before Serve. All other methods may be called from any goroutine, also from the
 // Handler.
 //
