@@ -29,7 +29,7 @@ type ConnectHandler interface {
 // A CloseHandler is a [Handler] that wants to know of the end.
 type CloseHandler interface {
 	// HandleClose is called once, after every other method, when the connection
-	// has been closed. err is the reason, as Serve returns it: nil after an orderly
+	// has been closed; not if it was closed before newHandler could be called. err is the reason, as Serve returns it: nil after an orderly
 	// end, io.ErrUnexpectedEOF if the peer ended its side in the middle of a
 	// message.
 	HandleClose(err error)
@@ -61,7 +61,8 @@ type TimeoutHandler interface {
 	// which may be err, when what was pushed has been sent.
 	//
 	// It is not called when IdleTimeout runs out while a write is stuck: nothing
-	// that it could push would be sent.
+	// that it could push would be sent. A handler that has nothing to say to a peer
+	// that is gone can return what [Conn.CloseWithError] does.
 	HandleTimeout(err error) error
 }
 
@@ -140,9 +141,8 @@ type ConnStats struct {
 //
 // Input is read by the goroutine that calls Serve, which calls all methods of the
 // Handler. SetTerminator, Terminator, Matched, Next, NextReader, SetConfig and Hijack
-// must be called from there, or
-// before Serve. All other methods may be called from any goroutine, also from the
-// Handler.
+// must be called from there, or before Serve. All other methods may be called from any
+// goroutine, also from the Handler.
 //
 // Output is written by a goroutine that exists while there is some, or by a Push
 // itself if that need not wait. It is sent in the order of the pushes; no push is
@@ -298,7 +298,8 @@ func (c *Conn) SetConfig(cfg Config) {
 // when Dial returns. ctx is for the connecting only; the connection's context has
 // its values.
 //
-// For TLS, dial with [tls.Dialer] and use NewConn.
+// For TLS, and where the context is to end the connection, dial by other means, such as
+// [tls.Dialer], and use NewConn and Serve on a goroutine.
 func Dial(ctx context.Context, network, address string, newHandler func(*Conn) Handler, cfg *Config) (*Conn, error) {
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, network, address)
@@ -862,7 +863,8 @@ func (c *Conn) Push(data []byte) error { return c.queue.push(data) }
 // TryPush is Push, but returns [ErrQueueFull] where Push would wait.
 func (c *Conn) TryPush(data []byte) error { return c.queue.tryPush(data) }
 
-// PushContext is Push, but gives up with the cause of ctx when that ends.
+// PushContext is Push, but gives up with the cause of ctx when that ends. After an
+// error of Push, PushContext or TryPush nothing of data has been sent, or will be.
 func (c *Conn) PushContext(ctx context.Context, data []byte) error {
 	return c.queue.pushContext(ctx, data)
 }
@@ -1014,8 +1016,9 @@ func (c *Conn) SetTerminator(t Terminator) error { return c.framer.SetTerminator
 // Terminator is [Framer.Terminator] for the input of c.
 func (c *Conn) Terminator() Terminator { return c.framer.Terminator() }
 
-// Context returns a context that ends when the connection does, with the reason
-// as its cause, or an error that is [net.ErrClosed] after an orderly end. A
+// Context returns a context that ends when the connection is closed, with the reason
+// as its cause, or an error that is [net.ErrClosed] after an orderly end. While it is
+// closing, the context is alive, although nothing can be pushed any more. A
 // producer that may block for long should heed it. It has the values of Serve's
 // context once Serve was called.
 func (c *Conn) Context() context.Context {
