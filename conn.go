@@ -37,8 +37,8 @@ type CloseHandler interface {
 
 // A ShutdownHandler is a [Handler] that wants to say goodbye.
 type ShutdownHandler interface {
-	// HandleShutdown is called once after [Server.Shutdown] was called, when all
-	// that has been read was handled, and a message that had begun has come to its
+	// HandleShutdown is called once after [Server.Shutdown] was called, when what had
+	// come was handled, and a message that had begun has come to its
 	// end. Then the connection closes as by CloseWhenDone.
 	//
 	// If it returns [ErrStayOpen], the connection goes on as before, for a
@@ -193,6 +193,7 @@ type Conn struct {
 	before      int64          // bytesRead when that message began
 	departure   departure      // for a shutdown
 	lateReads   int            // since that was asked for
+	lateBytes   int64          // that had come before
 	lastMessage int64          // before it, counted by framer.ends
 
 	// Owned by the writer.

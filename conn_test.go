@@ -1231,6 +1231,9 @@ func newHooked(t *testing.T, hook string, f func(c *framer.Conn) error) func(*fr
 func runHooked(t *testing.T, hook string, f func(c *framer.Conn) error) (logs *logBook, reason error) {
 	logs = new(logBook)
 	nc, peer := memoryPair(t)
+	if hook == "HandleShutdown" {
+		nc, peer = tcpPair(t) // leaves at once
+	}
 	defer peer.Close()
 	input := "line\n"
 	if hook == "HandleOversize" {
@@ -1467,7 +1470,7 @@ func TestPeerCannotFillLog(t *testing.T) {
 		peer.(*net.TCPConn).SetLinger(0)
 		peer.Close()
 	}
-	finish := func(t *testing.T, peer net.Conn) { endInput(t, peer) }
+	finish := func(_ *testing.T, peer net.Conn) { peer.(*net.TCPConn).CloseWrite() }
 	handlers := map[string]func(*framer.Conn) framer.Handler{
 		"wrapping": wrapping, "late": late, "counting": counting, "claims": claims, "ignores": ignores, "wraps": wraps,
 	}
@@ -1499,7 +1502,7 @@ func testPeerCannotFillLog(t *testing.T, name string, newHandler func(*framer.Co
 		Logger: slog.New(&logs), MaxMessageSize: 8, LingerTimeout: -1,
 		MessageTimeout: 2 * time.Millisecond, IdleTimeout: 2 * time.Millisecond,
 	})
-	writeString(t, peer, input)
+	io.WriteString(peer, input) // it may be too late already
 	end(t, peer)
 	err := c.Wait()
 	for _, r := range logs.above() {
@@ -1889,5 +1892,30 @@ func TestConnWithoutAddresses(t *testing.T) {
 				t.Errorf("the log is %q", log.String())
 			}
 		})
+	}
+}
+
+// A TLS peer that goes on with something else gets no orderly end, and can't hold the
+// connection up.
+func TestTLSRubbish(t *testing.T) {
+	for name, newHandler := range lineStyles(func(c *framer.Conn, line []byte) error {
+		return c.PushWithProducer(framer.NewBytesProducer(make([]byte, 8<<20)))
+	}) {
+		nc, peer := tcpPair(t)
+		server, client := tlsConfigs(t)
+		var logs logBook
+		c := serve(t, tls.Server(nc, server), newHandler, framer.Config{Logger: slog.New(&logs)})
+		tc := tls.Client(peer, client)
+		writeString(t, tc, "line\n")
+		io.CopyN(io.Discard, tc, 1000)
+		io.WriteString(peer, "GET / HTTP/1.1\r\n\r\n")
+		io.Copy(io.Discard, peer)
+		peer.Close()
+		if err := c.Wait(); err == nil {
+			t.Errorf("%s: the end is in order", name)
+		}
+		if records := logs.above(); len(records) != 0 {
+			t.Errorf("%s: logged %v", name, records)
+		}
 	}
 }
