@@ -32,16 +32,16 @@
 //   - a [Conn] runs a Handler on a [net.Conn] and queues what it pushes;
 //   - a [Server] accepts connections, knows them, and shuts them down.
 //
-// [Messages] and [Session] make handlers of plain functions, for whole messages
-// and for straight-line code.
+// [Messages], [Replies] and [Session] make handlers of plain functions, for whole
+// messages, for answers to them, and for straight-line code.
 //
 // # Concurrency
 //
 // All methods of a Handler run on one goroutine, the one that called
 // [Conn.Serve], never two at once, and none after HandleClose. Producers run on
 // the writer goroutine of their connection. Push and the other methods of Conn
-// that send or close may be called from any goroutine; SetTerminator, Terminator
-// and Next belong to the goroutine of the Handler. A Framer belongs to one
+// that send or close may be called from any goroutine; SetTerminator, Terminator,
+// Next and Hijack belong to the goroutine of the Handler. A Framer belongs to one
 // goroutine at a time.
 //
 // # Buffers
@@ -70,7 +70,8 @@ import (
 // what was pushed before is still sent, and Serve returns the error.
 //
 // A Handler may also be a [ReadCompleteHandler] or an [OversizeHandler], and that of
-// a [Conn] a [ConnectHandler], a [CloseHandler] or a [ShutdownHandler].
+// a [Conn] a [ConnectHandler], a [TimeoutHandler], an [EndHandler], a [ShutdownHandler]
+// or a [CloseHandler].
 type Handler interface {
 	// CollectIncomingData is given the next piece of the current message, as
 	// soon as it has come. data is never empty and never longer than
@@ -242,7 +243,7 @@ func (f *Framer) unread(data []byte) {
 
 // rest returns a copy of what was read and not given to anyone.
 func (f *Framer) rest() []byte {
-	return slices.Concat(f.unfinishedMessage(), f.buf[f.start:f.end])
+	return slices.Concat(f.unfinishedMessage(), f.token, f.buf[f.start:f.end])
 }
 
 // SetTerminator makes t the terminator from the next byte on, also for bytes that
