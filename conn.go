@@ -435,12 +435,10 @@ func (c *Conn) converse() ending {
 	if end.err == nil {
 		end = c.receive()
 	}
-	for {
-		end, ends := c.lastWord(end)
-		if ends {
+	for ends := false; ; end = c.receive() {
+		if end, ends = c.lastWord(end); ends {
 			return end
 		}
-		end = c.receive()
 	}
 }
 
