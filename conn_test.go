@@ -2402,3 +2402,295 @@ func TestHijackAfterCloseWrite(t *testing.T) {
 		}
 	})
 }
+
+// CloseWrite ends one side: the peer sees the end behind what was pushed, goes on, and is
+// heard.
+func TestCloseWrite(t *testing.T) {
+	for style := range lineStyles(nil) {
+		t.Run(style, func(t *testing.T) {
+			onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				_, seeThrough := nc.(seeThroughConn)
+				can := canHalfClose(nc) || seeThrough
+				var got []string
+				c := serve(t, nc, lineStyles(func(c *framer.Conn, line []byte) error {
+					got = append(got, string(line))
+					if string(line) != "half" {
+						return nil
+					}
+					if err := c.Push([]byte("last words")); err != nil {
+						return err
+					}
+					for range 2 {
+						if err := c.CloseWrite(); can != (err == nil) || !can && !errors.Is(err, errors.ErrUnsupported) {
+							t.Errorf("CloseWrite: %v", err)
+						}
+					}
+					if !can {
+						return c.CloseWhenDone()
+					}
+					if err := c.Push([]byte("too late")); !errors.Is(err, net.ErrClosed) {
+						t.Errorf("Push after CloseWrite: %v", err)
+					}
+					return nil
+				})[style], framer.Config{LingerTimeout: time.Millisecond})
+				writeString(t, peer, "half\n")
+				if got := readAll(t, peer); got != "last words" {
+					t.Errorf("the peer got %q", got)
+				}
+				want := []string{"half"}
+				if can {
+					writeString(t, peer, "one\n")
+					writeString(t, peer, "two\n")
+					want = append(want, "one", "two")
+				}
+				if canHalfClose(peer) {
+					endInput(t, peer)
+				} else {
+					peer.Close()
+				}
+				if err := c.Wait(); err != nil {
+					t.Error(err)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("lines (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// So it is from another goroutine, and before Serve.
+func TestCloseWriteFromOutside(t *testing.T) {
+	for style := range lineStyles(nil) {
+		t.Run(style, func(t *testing.T) {
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				if !canHalfClose(nc) {
+					return
+				}
+				lines := make(chan string, 3)
+				c := serve(t, nc, lineStyles(func(c *framer.Conn, line []byte) error {
+					lines <- string(line)
+					return nil
+				})[style], framer.Config{})
+				writeString(t, peer, "one\n")
+				<-lines
+				if err := c.CloseWrite(); err != nil {
+					t.Error(err)
+				}
+				if got := readAll(t, peer); got != "" {
+					t.Errorf("the peer got %q", got)
+				}
+				writeString(t, peer, "two\n")
+				if got := <-lines; got != "two" {
+					t.Errorf("got %q after CloseWrite", got)
+				}
+				endInput(t, peer)
+				if err := c.Wait(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+	t.Run("before Serve", func(t *testing.T) {
+		nc, peer := tcpPair(t)
+		defer peer.Close()
+		var s script
+		s.t = t
+		c := framer.NewConn(nc, s.newHandler, nil)
+		if err := errors.Join(c.Push([]byte("all")), c.CloseWrite()); err != nil {
+			t.Error(err)
+		}
+		served := call(func() error { return c.Serve(t.Context()) })
+		if got := readAll(t, peer); got != "all" {
+			t.Errorf("the peer got %q", got)
+		}
+		peer.Close()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// After CloseWrite the input is no rest that is read for LingerTimeout, but the
+// conversation; at its end, that counts from the beginning.
+func TestCloseWriteOutlastsLinger(t *testing.T) {
+	for name, pair := range bubblePairs {
+		if name == "pipe" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := pair(t)
+				defer peer.Close()
+				var s script
+				s.onFound = func() error {
+					if string(s.Take()) == "end" {
+						return s.CloseWhenDone()
+					}
+					return s.CloseWrite()
+				}
+				c := s.serve(t, nc, framer.Config{LingerTimeout: time.Second, WriteTimeout: time.Second})
+				writeString(t, peer, "half\n")
+				if got := readAll(t, peer); got != "" {
+					t.Errorf("the peer got %q", got)
+				}
+				wantOpenFor(t, c, time.Hour)
+				writeString(t, peer, "more\n")
+				wantOpenFor(t, c, time.Hour)
+				writeString(t, peer, "end\n")
+				if err := wantEndAfter(t, c, time.Second); err != nil {
+					t.Error(err)
+				}
+				if n := s.called("found"); n != 3 {
+					t.Errorf("%d lines, want 3", n)
+				}
+			})
+		})
+	}
+}
+
+// The reason that is given to CloseWithError is told to all, at level Info.
+func TestCloseWithError(t *testing.T) {
+	errSlow := errors.New("too slow")
+	onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		var s script
+		var logs logBook
+		var closedWith error
+		connected := make(chan struct{})
+		s.onConnect = func() error {
+			close(connected)
+			return nil
+		}
+		s.onClose = func(err error) { closedWith = err }
+		c := s.serve(t, nc, framer.Config{Logger: slog.New(&logs)})
+		handshake(t, peer)
+		<-connected
+		for _, err := range []error{errSlow, errors.New("another"), nil} {
+			if err := c.CloseWithError(err); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := c.Wait(); err != errSlow || closedWith != errSlow || context.Cause(c.Context()) != errSlow {
+			t.Errorf("Wait returned %v, HandleClose got %v, the context %v", err, closedWith, context.Cause(c.Context()))
+		}
+		if err := c.Push([]byte("too late")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Push after CloseWithError: %v", err)
+		}
+		if r := logs.find("framer: connection ended"); len(r) != 1 || r[0].Level != slog.LevelInfo || attr(r[0], "error") != "too slow" {
+			t.Errorf("logged %v, want the reason at level Info", r)
+		}
+	})
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	c := framer.NewConn(nc, new(script).newHandler, nil)
+	c.CloseWithError(nil)
+	if err := c.Wait(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after CloseWithError(nil): %v", err)
+	}
+}
+
+// The handler that newHandler has returned is found from elsewhere.
+func TestConnHandler(t *testing.T) {
+	nc, peer := net.Pipe()
+	var s script
+	entered, left, connected := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	s.t = t
+	s.onConnect = func() error {
+		close(connected)
+		return nil
+	}
+	c := serve(t, nc, func(c *framer.Conn) framer.Handler {
+		close(entered)
+		<-left
+		return s.newHandler(c)
+	}, framer.Config{})
+	<-entered
+	if h := c.Handler(); h != nil {
+		t.Errorf("the handler is %v before it was made", h)
+	}
+	close(left)
+	<-connected
+	if h := c.Handler(); h != framer.Handler(&s) {
+		t.Errorf("the handler is %v", h)
+	}
+	peer.Close()
+	c.Wait()
+	if h := c.Handler(); h != framer.Handler(&s) {
+		t.Errorf("in the end the handler is %v", h)
+	}
+}
+
+// HandleEnd comes once, behind all that the peer has sent, and what it pushes arrives.
+func TestHandleEnd(t *testing.T) {
+	errBad := errors.New("bad")
+	for name, test := range map[string]struct {
+		input string
+		given error
+		give  func(given error) error
+		want  error
+	}{
+		"nothing came":          {"", nil, func(error) error { return nil }, nil},
+		"whole":                 {"line\n", nil, func(error) error { return nil }, nil},
+		"whole, error":          {"line\n", nil, func(error) error { return errBad }, errBad},
+		"unfinished":            {"line\nhal", io.ErrUnexpectedEOF, func(error) error { return nil }, io.ErrUnexpectedEOF},
+		"unfinished, the same":  {"line\nhal", io.ErrUnexpectedEOF, func(err error) error { return err }, io.ErrUnexpectedEOF},
+		"unfinished, another":   {"line\nhal", io.ErrUnexpectedEOF, func(error) error { return errBad }, errBad},
+		"unfinished, held back": {"line\n\r", io.ErrUnexpectedEOF, func(error) error { return nil }, io.ErrUnexpectedEOF},
+		"panic":                 {"line\n", nil, func(error) error { panic(errBad) }, errBad},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				if !canHalfClose(peer) {
+					return
+				}
+				var s fullScript
+				s.onConnect = func() error { return s.SetTerminator(framer.AnyDelimiter("\n", "\r\r")) }
+				s.onEnd = func(err error) error {
+					if err != test.given {
+						t.Errorf("HandleEnd got %v, want %v", err, test.given)
+					}
+					fmt.Fprintf(&s, "in the end %q", s.Bytes())
+					return test.give(err)
+				}
+				c := s.serve(t, nc, framer.Config{})
+				writeString(t, peer, test.input)
+				endInput(t, peer)
+				_, rest, _ := strings.Cut(test.input, "\n")
+				if got, want := readAll(t, peer), fmt.Sprintf("in the end %q", rest); got != want {
+					t.Errorf("the peer got %q, want %q", got, want)
+				}
+				if err := c.Wait(); !errors.Is(err, test.want) {
+					t.Errorf("Wait: %v, want %v", err, test.want)
+				}
+				if n := s.called("end"); n != 1 {
+					t.Errorf("HandleEnd was called %d times", n)
+				}
+			})
+		})
+	}
+}
+
+// It is not called where the connection has another end.
+func TestHandleEndIsNotCalled(t *testing.T) {
+	for name, f := range map[string]func(s *fullScript) error{
+		"CloseWhenDone": func(s *fullScript) error { return s.CloseWhenDone() },
+		"Close":         func(s *fullScript) error { return s.Close() },
+		"error":         func(s *fullScript) error { return errors.New("bad") },
+		"EOF":           func(s *fullScript) error { return io.ErrUnexpectedEOF },
+	} {
+		t.Run(name, func(t *testing.T) {
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				var s fullScript
+				s.onFound = func() error { return f(&s) }
+				c := s.serve(t, nc, framer.Config{})
+				writeString(t, peer, "line\nhal")
+				endInput(t, peer)
+				peer.Close()
+				c.Wait()
+				if s.called("end") != 0 {
+					t.Errorf("the calls are %v", s.calls)
+				}
+			})
+		})
+	}
+}
