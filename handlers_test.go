@@ -589,15 +589,16 @@ func TestRepliesAfterCloseWrite(t *testing.T) {
 						return
 					}
 					c := serve(t, nc, newHandler, framer.Config{})
-					go func() {
+					sent := call(func() error {
 						cut := min(cut, len(test.input))
 						io.WriteString(peer, test.input[:cut])
 						io.WriteString(peer, test.input[cut:])
-						peer.(interface{ CloseWrite() error }).CloseWrite()
-					}()
+						return peer.(interface{ CloseWrite() error }).CloseWrite()
+					})
 					if got := readAll(t, peer); got != test.want {
 						t.Errorf("the peer got %q, want %q", got, test.want)
 					}
+					<-sent // or fails, because the connection has ended
 					peer.Close()
 					if err := c.Wait(); !strings.HasPrefix(fmt.Sprint(err), reasonText(test.ended)) {
 						t.Errorf("ended with %v, want %q", err, test.ended)
