@@ -20,6 +20,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -1468,7 +1469,9 @@ func TestPeerCannotFillLog(t *testing.T) {
 		peer.(*net.TCPConn).SetLinger(0)
 		peer.Close()
 	}
-	finish := func(t *testing.T, peer net.Conn) { endInput(t, peer) }
+	finish := func(_ *testing.T, peer net.Conn) {
+		peer.(*net.TCPConn).CloseWrite() // fails if the connection has ended before
+	}
 	handlers := map[string]func(*framer.Conn) framer.Handler{
 		"wrapping": wrapping, "late": late, "counting": counting, "claims": claims, "ignores": ignores, "wraps": wraps,
 	}
@@ -2401,6 +2404,50 @@ func TestHijackAfterCloseWrite(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Whoever ends the connection while it is taken away, from another goroutine: it ends,
+// the peer sees that, and the function is called once at most.
+func TestEndsDuringHijack(t *testing.T) {
+	ends := map[string]func(c *framer.Conn) error{
+		"Close":         (*framer.Conn).Close,
+		"CloseWhenDone": (*framer.Conn).CloseWhenDone,
+		"CloseWrite":    (*framer.Conn).CloseWrite,
+		"discards":      func(c *framer.Conn) error { c.DiscardBuffers(); return nil },
+	}
+	for style := range lineStyles(nil) {
+		for name, end := range ends {
+			t.Run(style+"/"+name, func(t *testing.T) {
+				for range 10 {
+					onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+						var calls atomic.Int32
+						ended := make(chan error, 1)
+						c := serve(t, nc, lineStyles(func(c *framer.Conn, line []byte) error {
+							go func() { ended <- end(c) }()
+							c.Hijack(func(nc net.Conn) {
+								calls.Add(1)
+								nc.Close()
+							})
+							c.Push([]byte("last words")) // unless it is closed already
+							return nil
+						})[style], framer.Config{LingerTimeout: time.Millisecond})
+						writeString(t, peer, "hijack\n")
+						io.Copy(io.Discard, peer)
+						peer.Close()
+						if err := <-ended; err != nil && !errors.Is(err, errors.ErrUnsupported) {
+							t.Error(err)
+						}
+						if err := c.Wait(); err != nil && (name != "Close" || !errors.Is(err, net.ErrClosed)) {
+							t.Errorf("Wait: %v", err)
+						}
+						if n := calls.Load(); n > 1 || n == 0 && name != "Close" && name != "CloseWhenDone" {
+							t.Errorf("the function was called %d times", n)
+						}
+					})
+				}
+			})
+		}
+	}
 }
 
 // CloseWrite ends one side: the peer sees the end behind what was pushed, goes on, and is
