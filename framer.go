@@ -254,7 +254,7 @@ func (f *Framer) unread(data []byte) {
 
 // rest returns a copy of what was read and not given to anyone.
 func (f *Framer) rest() []byte {
-	return slices.Concat(f.unfinishedMessage(), f.buf[f.start:f.end])
+	return slices.Concat(f.unfinishedMessage(), f.token, f.buf[f.start:f.end])
 }
 
 // SetTerminator makes t the terminator from the next byte on, also for bytes that

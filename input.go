@@ -156,6 +156,9 @@ func (c *Conn) beginWait(drained bool) error {
 			c.waiting = time.Now()
 		}
 	}
+	if c.halfClosed.Load() {
+		c.queue.close() // all answers were pushed
+	}
 	err := c.arm(drained)
 	if err != nil {
 		// If the handler goes on nevertheless, it has the whole time again.

@@ -266,7 +266,7 @@ func (c *Conn) wrote(n int64) {
 // endOutput tells the peer that nothing more will come, and begins the wait for its
 // end.
 func (c *Conn) endOutput() {
-	if c.hijack != nil { // somebody goes on
+	if c.handsOver.Load() { // somebody goes on
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.outputEnded = true
