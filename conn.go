@@ -57,8 +57,9 @@ type TimeoutHandler interface {
 	// HandleTimeout is called when MessageTimeout, IdleTimeout or ReadIdleTimeout
 	// has run out in a wait for input; err says which, and is
 	// [os.ErrDeadlineExceeded]. If it returns nil, the connection goes on, and the
-	// wait has the whole time again. Otherwise the connection ends with the error,
-	// which may be err, when what was pushed has been sent.
+	// wait has the whole time again, under each of the limits: for how long, is up to
+	// the Handler. Otherwise the connection ends with the error, which may be err,
+	// when what was pushed has been sent.
 	//
 	// It is not called when IdleTimeout runs out while a write is stuck: nothing
 	// that it could push would be sent. A handler that has nothing to say to a peer
