@@ -169,58 +169,73 @@ type Conn struct {
 	observe    func(*Conn, ConnState) // of a Server, or nil
 	queue      queue
 	progress   progress
-	severed    sync.WaitGroup // until the stream is
-	ended      sync.WaitGroup // until Serve is done
-
-	bytesRead, bytesWritten, messagesRead atomic.Int64
+	traffic    traffic
+	asked      requests
+	ends       endings
 
 	// Owned by the goroutine of Serve.
-	handler     Handler
-	framer      Framer
-	goOn        func() error   // goOnWithNext, or nil
-	message     []byte         // what came of it
-	nextErr     error          // what Next has failed with last
-	replies     []byte         // answers of Replies that were not pushed yet
-	hijack      func(net.Conn) // of Hijack, or nil
-	released    bool           // it has taken the connection
-	timedOut    error          // the last timeout of the input
-	broken      error          // what the network said to the last read
-	inWait      bool           // input is waited for
-	cutShort    bool           // the wait was interrupted before its time
-	inMessage   bool           // and that counts for MessageTimeout
-	waiting     time.Time      // when the last wait began, if it is timed
-	timed       int64          // the message that spent is about, counted by framer.ends
-	spent       time.Duration  // how long the peer has taken over it
-	before      int64          // bytesRead when that message began
-	departure   departure      // for a shutdown
-	lateReads   int            // since that was asked for
-	lateBytes   int64          // that had come before
-	lastMessage int64          // before it, counted by framer.ends
+	handler Handler
+	framer  Framer
+	session sessionState
+	replies []byte // answers of Replies that were not pushed yet
+	broken  error  // what the network said to the last read
+	wait    inputWait
+	leaving departure
 
 	// Owned by the writer.
-	writeSize int    // how much is written at once
-	waitSize  int    // and if it has to wait
-	write     func() // runWriter
+	out     output
+	writing atomic.Bool // a write goes on; not while the writer waits for a producer
 
-	shutting   atomic.Bool // Shutdown was asked for
-	closing    atomic.Bool // CloseWhenDone was called
-	halfClosed atomic.Bool // CloseWrite was called
-	handsOver  atomic.Bool // the output is not ended: the function of Hijack goes on
-	writing    atomic.Bool // a write goes on; not while the writer waits for a producer
-	writers    sync.WaitGroup
+	mu        sync.Mutex
+	life      lifetime
+	state     ConnState
+	end       ending    // why the connection ends
+	deadline  time.Time // for reading, as it was last set
+	linger    *linger   // from the end of the output
+	outputEnd outputEnd
+	hijacked  hijacking
+	served    bool
+}
 
-	mu          sync.Mutex
-	values      context.Context // of Serve, or nil
-	life        context.Context // made by Context
-	cancel      context.CancelCauseFunc
-	state       ConnState
-	end         ending    // why the connection ends
-	deadline    time.Time // for reading, as it was last set
-	linger      *linger   // from the end of the output
-	outputEnded bool
-	lent        bool // to the function of Hijack, which has not returned
-	served      bool
-	drained     chan struct{} // closed by the writer after the last byte; made by awaitWriter
+// traffic is what a connection has moved.
+type traffic struct{ read, written, messages atomic.Int64 }
+
+// requests are what a connection was asked for, from any goroutine.
+type requests struct {
+	shutdown  atomic.Bool
+	close     atomic.Bool // CloseWhenDone
+	halfClose atomic.Bool // CloseWrite
+	handOver  atomic.Bool // the output is not ended: the function of Hijack goes on
+}
+
+// endings are what is waited for at the end of a connection.
+type endings struct{ severed, writers, served sync.WaitGroup }
+
+// An output is how the writer writes.
+type output struct {
+	size     int    // how much is written at once
+	waitSize int    // and if it has to wait
+	run      func() // runWriter
+}
+
+// A lifetime is what the contexts of a connection are made of.
+type lifetime struct {
+	values context.Context // of Serve, or nil
+	ctx    context.Context // made by Context
+	cancel context.CancelCauseFunc
+}
+
+// An outputEnd is the end of the output.
+type outputEnd struct {
+	told    bool          // to the peer
+	drained chan struct{} // closed by the writer after the last byte; made by awaitWriter
+}
+
+// A hijacking is what has come of Hijack.
+type hijacking struct {
+	f        func(net.Conn) // or nil; owned by the goroutine of Serve
+	released bool           // it has taken the connection; likewise
+	lent     bool           // the connection, to f, which has not returned
 }
 
 // NewConn returns a Conn on nc, which belongs to it from now on. Nothing happens
@@ -256,22 +271,22 @@ func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *b
 	c := &Conn{
 		nc:         nc,
 		newHandler: newHandler,
-		timed:      -1,
+		wait:       inputWait{message: -1},
 		deadline:   longAgo, // whatever it is
 	}
 	c.cfg.Store(cfg)
 	c.progress.c = c
-	c.writeSize, c.waitSize = cfg.writeBufferSizes()
+	c.out.size, c.out.waitSize = cfg.writeBufferSizes()
 	if isTLS(nc) {
-		c.writeSize, c.waitSize = min(c.writeSize, recordSize), min(c.waitSize, recordSize)
+		c.out.size, c.out.waitSize = min(c.out.size, recordSize), min(c.out.waitSize, recordSize)
 	}
 	c.stream = newStream(c)
-	c.severed.Add(1)
-	c.ended.Add(1)
+	c.ends.severed.Add(1)
+	c.ends.served.Add(1)
 	c.framer.init(connReader{c}, cfg, memory)
 	if len(unread) > 0 {
 		c.framer.unread(unread)
-		c.bytesRead.Store(int64(len(unread)))
+		c.traffic.read.Store(int64(len(unread)))
 	}
 	c.queue.init(cfg.maxQueuedBytes(), memory)
 	return c
@@ -354,7 +369,7 @@ func (c *Conn) claim() error {
 // begin makes the handler. If there is none, c is finished, and the reason returned.
 func (c *Conn) begin(ctx context.Context) (err error) {
 	c.mu.Lock()
-	c.values = ctx
+	c.life.values = ctx
 	c.mu.Unlock()
 	c.nc.SetDeadline(time.Time{}) // others may have left one
 	prepareSocket(c.nc)
@@ -483,10 +498,10 @@ func (c *Conn) lastWord(end ending) (ending, bool) {
 	}
 	switch {
 	case end.by == byHandler:
-	case end.err == ErrServerClosed && c.departure == left:
+	case end.err == ErrServerClosed && c.leaving.stage == left:
 		return c.goodbye()
 	case c.framer.stop.Load():
-	case end.err != nil && end.err == c.timedOut:
+	case end.err != nil && end.err == c.wait.failed:
 		if h, ok := c.handler.(TimeoutHandler); ok {
 			err := h.HandleTimeout(end.err)
 			if err != end.err {
@@ -500,7 +515,7 @@ func (c *Conn) lastWord(end ending) (ending, bool) {
 			switch {
 			case err != nil && err != end.err:
 				return c.endOfHandler(err), true
-			case err == nil && c.hijack != nil:
+			case err == nil && c.hijacked.f != nil:
 				return ending{what: endByHijack}, true
 			}
 		}
@@ -526,8 +541,8 @@ func (c *Conn) goodbye() (ending, bool) {
 
 // openQueue lets output be written.
 func (c *Conn) openQueue() {
-	if c.write == nil { // or a push from elsewhere may be reading it
-		c.write = c.runWriter // once: it allocates
+	if c.out.run == nil { // or a push from elsewhere may be reading it
+		c.out.run = c.runWriter // once: it allocates
 	}
 	c.queue.open(c)
 }
@@ -596,7 +611,7 @@ func (c *Conn) handshake() error {
 		return nil
 	}
 	c.enter(StateHandshake)
-	if c.shutting.Load() {
+	if c.asked.shutdown.Load() {
 		c.abort(ErrServerClosed, inOrder)
 		return ErrServerClosed
 	}
@@ -645,12 +660,12 @@ func (c *Conn) windDown(end ending) {
 		c.abort(end.err, end.by)
 		return
 	}
-	c.messagesRead.Store(c.framer.found)
+	c.traffic.messages.Store(c.framer.found)
 	c.enter(StateClosing)
-	handOver := c.hijack != nil && end.err == nil && !c.closing.Load()
+	handOver := c.hijacked.f != nil && end.err == nil && !c.asked.close.Load()
 	if handOver {
 		end.what = endByHijack
-		c.handsOver.Store(!c.halfClosed.Load())
+		c.asked.handOver.Store(!c.asked.halfClose.Load())
 	}
 	c.mu.Lock()
 	c.endWith(end)
@@ -678,8 +693,8 @@ func (c *Conn) windDown(end ending) {
 func (c *Conn) lend() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lent = c.state != StateClosed && (c.linger == nil || c.halfClosed.Load())
-	return c.lent
+	c.hijacked.lent = c.state != StateClosed && (c.linger == nil || c.asked.halfClose.Load())
+	return c.hijacked.lent
 }
 
 // handOver gives the connection to the function of Hijack.
@@ -697,7 +712,7 @@ func (c *Conn) handOver() {
 		c.letGo()
 	}()
 	end = c.protected("the function of Hijack", func() ending {
-		c.hijack(nc)
+		c.hijacked.f(nc)
 		return ending{}
 	})
 }
@@ -716,20 +731,20 @@ func (c *Conn) rest() []byte {
 // letGo ends c and leaves its connection open, unless it was closed meanwhile.
 func (c *Conn) letGo() {
 	c.mu.Lock()
-	c.lent = false
+	c.hijacked.lent = false
 	if c.state == StateClosed {
 		c.mu.Unlock()
 		return
 	}
-	c.released = true
+	c.hijacked.released = true
 	c.state = StateClosed
 	c.queue.shut()
-	cancel := c.cancel
+	cancel := c.life.cancel
 	c.mu.Unlock()
 	if cancel != nil {
 		cancel(errClosed)
 	}
-	c.severed.Done()
+	c.ends.severed.Done()
 }
 
 // endWith makes e the reason of the end, if there is none yet, or if the end was in
@@ -756,9 +771,9 @@ func (c *Conn) discardInput() {
 	for early := 0; early < maxEmpty && c.unreadable(err); early++ {
 		// Perhaps it passes, or it is only the outermost layer, such as TLS after a
 		// record that makes no sense.
-		before := c.bytesRead.Load()
+		before := c.traffic.read.Load()
 		err = c.discardAll(plainStream{c, innermost(c.nc)})
-		if c.bytesRead.Load() != before {
+		if c.traffic.read.Load() != before {
 			early = 0
 		}
 	}
@@ -769,7 +784,7 @@ func (c *Conn) discardInput() {
 		return
 	}
 	c.mu.Lock()
-	sent := c.outputEnded
+	sent := c.outputEnd.told
 	c.mu.Unlock()
 	if left, known := unsent(c.nc); !sent || !known || left > 1 {
 		c.abort(err, originOf(err))
@@ -814,11 +829,11 @@ func (c *Conn) awaitLinger(readErr error) error {
 func (c *Conn) awaitWriter() {
 	drained := make(chan struct{})
 	c.mu.Lock()
-	if c.outputEnded || c.state == StateClosed {
+	if c.outputEnd.told || c.state == StateClosed {
 		c.mu.Unlock()
 		return
 	}
-	c.drained = drained
+	c.outputEnd.drained = drained
 	c.mu.Unlock()
 	<-drained
 }
@@ -827,14 +842,14 @@ func (c *Conn) awaitWriter() {
 // the goroutine of Serve does.
 func (c *Conn) finish(end ending) error {
 	c.abort(end.err, end.by)
-	c.severed.Wait() // it may be another goroutine that closes the connection
-	c.writers.Wait()
+	c.ends.severed.Wait() // it may be another goroutine that closes the connection
+	c.ends.writers.Wait()
 	c.progress.stop()
-	if !c.released {
+	if !c.hijacked.released {
 		c.stream.release()
 	}
 	c.framer.release()
-	defer c.ended.Done()
+	defer c.ends.served.Done()
 	if c.observe != nil {
 		defer c.observe(c, StateClosed)
 	}
@@ -866,8 +881,8 @@ func (c *Conn) abort(err error, by origin) {
 	c.endWith(ending{err: err, by: by})
 	cut := c.queue.shut() // now whoever fails to push has a reason
 	err = c.end.err
-	served, lent := c.served, c.lent
-	cancel := c.cancel
+	served, lent := c.served, c.hijacked.lent
+	cancel := c.life.cancel
 	c.tellDrained()
 	c.mu.Unlock()
 
@@ -879,7 +894,7 @@ func (c *Conn) abort(err error, by origin) {
 	if cancel != nil {
 		cancel(causeOf(err))
 	}
-	c.severed.Done()
+	c.ends.severed.Done()
 	if !served {
 		c.finish(ending{err: err, by: by})
 	}
@@ -986,7 +1001,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 // sent; see Closing above. Nothing can be pushed any more. It does not wait, is
 // harmless twice, and always returns nil.
 func (c *Conn) CloseWhenDone() error {
-	c.closing.Store(true)
+	c.asked.close.Store(true)
 	c.framer.stop.Store(true)
 	c.queue.seal()
 	c.interrupt()
@@ -1022,7 +1037,7 @@ func (c *Conn) CloseWrite() error {
 	if !canCloseWrite(c.nc) {
 		return errNoCloseWrite
 	}
-	c.halfClosed.Store(true)
+	c.asked.halfClose.Store(true)
 	c.queue.seal()
 	c.interrupt() // what keeps the queue open is over when there is nothing to read
 	return nil
@@ -1042,7 +1057,7 @@ func (c *Conn) CloseWrite() error {
 // called and Serve returns the reason. Nor is it after CloseWhenDone, which closes the
 // connection; after CloseWrite nc can only be read.
 func (c *Conn) Hijack(f func(nc net.Conn)) {
-	c.hijack = f
+	c.hijacked.f = f
 	c.framer.stop.Store(true)
 }
 
@@ -1080,22 +1095,22 @@ func (c *Conn) Terminator() Terminator { return c.framer.Terminator() }
 func (c *Conn) Context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.life == nil {
-		c.life, c.cancel = context.WithCancelCause(context.Background())
+	if c.life.ctx == nil {
+		c.life.ctx, c.life.cancel = context.WithCancelCause(context.Background())
 		if c.state == StateClosed {
-			c.cancel(causeOf(c.end.err))
+			c.life.cancel(causeOf(c.end.err))
 		}
 	}
-	if c.values == nil {
-		return c.life
+	if c.life.values == nil {
+		return c.life.ctx
 	}
-	return connContext{c.life, c.values}
+	return connContext{c.life.ctx, c.life.values}
 }
 
 // Wait waits until the connection has ended and HandleClose has returned. It
 // returns what Serve returns.
 func (c *Conn) Wait() error {
-	c.ended.Wait()
+	c.ends.served.Wait()
 	return c.err()
 }
 
@@ -1123,9 +1138,9 @@ func (c *Conn) NetConn() net.Conn { return c.nc }
 // Stats returns the figures of c so far.
 func (c *Conn) Stats() ConnStats {
 	return ConnStats{
-		BytesRead:    c.bytesRead.Load(),
-		BytesWritten: c.bytesWritten.Load(),
-		MessagesRead: c.messagesRead.Load(),
+		BytesRead:    c.traffic.read.Load(),
+		BytesWritten: c.traffic.written.Load(),
+		MessagesRead: c.traffic.messages.Load(),
 		QueuedBytes:  c.queue.queued(),
 	}
 }
@@ -1135,7 +1150,7 @@ func (c *Conn) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	state := c.state.String()
-	if c.state == StateActive && c.shutting.Load() {
+	if c.state == StateActive && c.asked.shutdown.Load() {
 		state = "shutting down"
 	}
 	return fmt.Sprintf("%v->%v (%s)", c.nc.LocalAddr(), c.nc.RemoteAddr(), state)

@@ -247,7 +247,7 @@ func (m messages) answer(c *Conn, msg []byte) error {
 			c.replies = append(c.framer.memory.grow(c.replies, len(reply)), reply...)
 		}
 	}
-	ends := c.halfClosed.Load()
+	ends := c.asked.halfClose.Load()
 	if ends || len(c.replies) >= replyBatch {
 		if sendErr := c.sendReplies(); err == nil {
 			err = sendErr
@@ -275,6 +275,13 @@ func (c *Conn) giveBackReplies() {
 	c.replies = nil
 }
 
+// A sessionState is what Next keeps for the function of a Session.
+type sessionState struct {
+	goOn    func() error // goOnWithNext, or nil
+	message []byte       // what came of it
+	err     error        // what Next has failed with last
+}
+
 // endOfSession returns the ending for what the function of a Session has returned. It
 // has mostly handed on what Next has said.
 func (c *Conn) endOfSession(err error) ending {
@@ -285,12 +292,12 @@ func (c *Conn) endOfSession(err error) ending {
 		return ending{what: endBySession}
 	case errors.Is(err, ErrServerClosed):
 		return ending{what: endByShutdown}
-	case c.nextErr == nil || !errors.Is(err, c.nextErr):
+	case c.session.err == nil || !errors.Is(err, c.session.err):
 		return c.endOfHandler(err)
 	case err == io.EOF:
 		return ending{what: endByPeer}
 	}
-	return ending{err: err, by: c.endOfInput(c.nextErr).by}
+	return ending{err: err, by: c.endOfInput(c.session.err).by}
 }
 
 // Next returns the next message, which ends as t says. It is [Framer.Next] for
@@ -308,7 +315,7 @@ func (c *Conn) Next(t Terminator) ([]byte, error) {
 	}
 	msg, err := c.nextWithin(t)
 	if err != nil {
-		c.nextErr = err
+		c.session.err = err
 	}
 	return msg, err
 }
@@ -331,7 +338,7 @@ func (c *Conn) NextReader(t Terminator) (io.Reader, error) {
 		err = c.stream.await(c.framer.findMessage)
 	}
 	if err != nil {
-		c.nextErr = err
+		c.session.err = err
 		return nil, err
 	}
 	return c.framer.newReader(c), nil
@@ -350,7 +357,7 @@ func (c *Conn) readMessage(p []byte) (n int, err error) {
 		})
 	}
 	if err != nil && err != io.EOF {
-		c.nextErr = err
+		c.session.err = err
 	}
 	return n, err
 }
@@ -367,11 +374,11 @@ func (c *Conn) nextWithin(t Terminator) ([]byte, error) {
 	if err != errWouldBlock {
 		return msg, err
 	}
-	if c.goOn == nil {
-		c.goOn = c.goOnWithNext // once: it allocates
+	if c.session.goOn == nil {
+		c.session.goOn = c.goOnWithNext // once: it allocates
 	}
-	err = c.stream.await(c.goOn)
-	msg, c.message = c.message, nil
+	err = c.stream.await(c.session.goOn)
+	msg, c.session.message = c.session.message, nil
 	if err != nil && msg == nil {
 		msg = c.framer.unfinishedMessage() // the wait has failed, or it begins anew
 	}
@@ -379,7 +386,7 @@ func (c *Conn) nextWithin(t Terminator) ([]byte, error) {
 }
 
 func (c *Conn) goOnWithNext() (err error) {
-	c.message, err = c.next()
+	c.session.message, err = c.next()
 	return err
 }
 

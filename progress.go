@@ -82,9 +82,9 @@ func (p *progress) takenBytes() int64 {
 			return int64(n)
 		}
 	}
-	n := p.c.bytesWritten.Load()
+	n := p.c.traffic.written.Load()
 	if p.waiting {
-		n += int64(p.c.waitSize)
+		n += int64(p.c.out.waitSize)
 	}
 	return n
 }
