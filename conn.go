@@ -176,9 +176,9 @@ type Conn struct {
 	// Owned by the goroutine of Serve.
 	handler Handler
 	framer  Framer
-	session sessionState
-	replies []byte // answers of Replies that were not pushed yet
-	broken  error  // what the network said to the last read
+	session *sessionState // if the handler is one
+	replies []byte        // answers of Replies that were not pushed yet
+	broken  error         // what the network said to the last read
 	wait    inputWait
 	leaving departure
 
@@ -554,6 +554,7 @@ func (c *Conn) receive() ending {
 	}
 	switch h := c.handler.(type) {
 	case session:
+		c.session = &sessionState{goOn: c.goOnWithNext}
 		return c.endOfSession(h(c))
 	case messages:
 		return h.run(c)

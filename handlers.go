@@ -277,7 +277,7 @@ func (c *Conn) giveBackReplies() {
 
 // A sessionState is what Next keeps for the function of a Session.
 type sessionState struct {
-	goOn    func() error // goOnWithNext, or nil
+	goOn    func() error // goOnWithNext
 	message []byte       // what came of it
 	err     error        // what Next has failed with last
 }
@@ -310,7 +310,7 @@ func (c *Conn) endOfSession(err error) ending {
 //
 // After a timeout, Next can go on: it has the whole time again.
 func (c *Conn) Next(t Terminator) ([]byte, error) {
-	if _, ok := c.handler.(session); !ok {
+	if c.session == nil {
 		return nil, errOutsideOfSession
 	}
 	msg, err := c.nextWithin(t)
@@ -327,7 +327,7 @@ var errOutsideOfSession = errors.New("framer: Next and NextReader are for the fu
 // which alone may call it. For shutdowns and timeouts it is as [Conn.Next], and so are
 // the reads.
 func (c *Conn) NextReader(t Terminator) (io.Reader, error) {
-	if _, ok := c.handler.(session); !ok {
+	if c.session == nil {
 		return nil, errOutsideOfSession
 	}
 	err := error(errClosed)
@@ -373,9 +373,6 @@ func (c *Conn) nextWithin(t Terminator) ([]byte, error) {
 	msg, err := c.framer.Next(t)
 	if err != errWouldBlock {
 		return msg, err
-	}
-	if c.session.goOn == nil {
-		c.session.goOn = c.goOnWithNext // once: it allocates
 	}
 	err = c.stream.await(c.session.goOn)
 	msg, c.session.message = c.session.message, nil

@@ -62,12 +62,12 @@ type inputWait struct {
 // A departure is how a connection leaves for a shutdown.
 type departure struct {
 	stage   departureStage
-	reads   int   // since it was asked for
+	reads   int32 // since it was asked for
 	bytes   int64 // that had come before
 	message int64 // that comes to its end before, counted by framer.ends
 }
 
-type departureStage int
+type departureStage uint8
 
 const (
 	staying   departureStage = iota
@@ -196,7 +196,7 @@ func (c *Conn) endWait() {
 }
 
 // A timeout says which limit a deadline comes from.
-type timeout int
+type timeout uint8
 
 const (
 	noTimeout timeout = iota
