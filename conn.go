@@ -61,9 +61,10 @@ type TimeoutHandler interface {
 	// the Handler. Otherwise the connection ends with the error, which may be err,
 	// when what was pushed has been sent.
 	//
-	// It is not called when IdleTimeout runs out while a write is stuck: nothing
-	// that it could push would be sent. A handler that has nothing to say to a peer
-	// that is gone can return what [Conn.CloseWithError] does.
+	// A ping is best sent by TryPush: to a peer that is gone, Push may have to wait.
+	// HandleTimeout is not called when IdleTimeout runs out while a write is stuck: nothing
+	// that it could push would be sent. A connection with output for a peer that is
+	// gone ends after WriteTimeout, unless HandleTimeout calls [Conn.CloseWithError].
 	HandleTimeout(err error) error
 }
 
@@ -1054,9 +1055,10 @@ func (c *Conn) CloseWrite() error {
 // nc gives the input first that was read already and not given to the handler; see
 // [Unread]. It has no deadlines, and belongs to f, which closes it, or hands it on. Until
 // f returns, the connection is open for the [Server]: Close, the end of Serve's context,
-// and that of Shutdown's close nc. If it has ended before f could be called, f is not
-// called and Serve returns the reason. Nor is it after CloseWhenDone, which closes the
-// connection; after CloseWrite nc can only be read.
+// and that of Shutdown's close nc. It also has its place under MaxConns, so that f must
+// not wait for another one, as ServeConn with nc does. If the connection has ended before
+// f could be called, f is not called and Serve returns the reason. Nor is it after
+// CloseWhenDone, which closes the connection; after CloseWrite nc can only be read.
 func (c *Conn) Hijack(f func(nc net.Conn)) {
 	c.hijacked.f = f
 	c.framer.stop.Store(true)

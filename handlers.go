@@ -324,8 +324,8 @@ var errOutsideOfSession = errors.New("framer: Next and NextReader are for the fu
 
 // NextReader returns a reader of the next message, which ends as t says, for messages
 // that memory need not hold. It is [Framer.NextReader] for the function of a [Session],
-// which alone may call it. For shutdowns and timeouts it is as [Conn.Next], and so are
-// the reads.
+// which alone may call it. For shutdowns and timeouts it is as [Conn.Next]. The reads
+// have the same timeouts; [ErrServerClosed] comes only between messages.
 func (c *Conn) NextReader(t Terminator) (io.Reader, error) {
 	if c.session == nil {
 		return nil, errOutsideOfSession

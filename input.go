@@ -312,6 +312,7 @@ type linger struct {
 	limit   time.Time     // when it is over, whatever the peer takes
 	taken   time.Time     // when its system has last acknowledged output
 	unsent  int           // what it had not acknowledged then
+	waits   bool          // output did, at the last look
 	blind   bool          // the peer can't see the end of the output
 	read    int64         // what had come at the last look
 }
@@ -365,11 +366,13 @@ func (c *Conn) lingered() error {
 			l.taken = now
 		}
 		// What is left to be acknowledged, other than the FIN itself, is output
-		// that waits.
+		// that waits. When all of it has been, the peer has as long again to end.
+		waited := l.waits
+		l.waits = l.unsent > 1
 		switch timeout := c.config().writeTimeout(); {
-		case l.unsent <= 1 && l.unsent == before:
+		case !l.waits && !waited:
 			return errLingered
-		case l.unsent <= 1:
+		case !l.waits:
 		case !now.Before(l.limit), timeout > 0 && now.Sub(l.taken) >= timeout:
 			return fmt.Errorf("framer: closed before the peer took the last %d bytes (Config.LingerTimeout): %w", l.unsent, os.ErrDeadlineExceeded)
 		}

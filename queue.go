@@ -16,7 +16,10 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// ErrQueueFull is returned by [Conn.TryPush] where [Conn.Push] would wait.
+// ErrQueueFull is returned by [Conn.TryPush] where [Conn.Push] would wait. It does not
+// say that the peer is slow: what is pushed in a burst waits in the queue until the
+// writer's goroutine has run, so that MaxQueuedBytes must have room for the largest one.
+// A queue that stays full is that of a slow peer.
 var ErrQueueFull = errors.New("framer: output queue is full")
 
 var (
