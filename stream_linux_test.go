@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/metrics"
 	"strconv"
 	"strings"
 	"sync"
@@ -121,7 +122,7 @@ func cork(nc *net.TCPConn) error {
 
 // scaled returns a number of repetitions, or a twentieth of it if time is short.
 func scaled(n int) int {
-	if framer.UnderRace || testing.Short() {
+	if underRace || testing.Short() {
 		return n / 20
 	}
 	return n
@@ -351,6 +352,23 @@ func TestTimeoutsSpareBusyHandler(t *testing.T) {
 		}
 	}
 }
+
+// liveHeap returns how many bytes are in use by objects that can be reached.
+func liveHeap() int64 {
+	runtime.GC()
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return int64(sample[0].Value.Uint64())
+}
+
+// A pushingHandler keeps nothing of a message and answers it.
+type pushingHandler struct {
+	c      *framer.Conn
+	answer []byte
+}
+
+func (h pushingHandler) CollectIncomingData([]byte) error { return nil }
+func (h pushingHandler) FoundTerminator() error           { return h.c.Push(h.answer) }
 
 // Memory that was taken for large messages is given back while there is nothing to
 // read or to write.

@@ -2,7 +2,7 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-package framer_test
+package proof_test
 
 import (
 	"bufio"
@@ -33,7 +33,7 @@ const allocMessages = 1000
 func wantNoAllocations(t *testing.T, f func() error) {
 	t.Helper()
 	limit := 0.0
-	if framer.UnderRace {
+	if underRace {
 		limit = allocMessages / 2
 	}
 	var err error
@@ -50,17 +50,24 @@ func wantNoAllocations(t *testing.T, f func() error) {
 	}
 }
 
+// A framingCase is an input, and how its messages end.
+type framingCase struct {
+	name       string
+	terminator framer.Terminator
+	input      string
+}
+
 // framingCases are messages that are cut by the ends of reads, at ever other
 // places.
-func framingCases() []linearCase {
+func framingCases() []framingCase {
 	lengthPrefixed := func(n int) string {
 		return string(binary.BigEndian.AppendUint32(nil, uint32(n))) + strings.Repeat("x", n)
 	}
 	split := framer.Split(bufio.ScanLines)
-	var cases []linearCase
+	var cases []framingCase
 	for _, n := range []int{16, 1000, 6000} {
 		text := strings.Repeat("x", n)
-		for _, c := range []linearCase{
+		for _, c := range []framingCase{
 			{name: "LF", terminator: framer.Delimiter("\n"), input: text + "\n"},
 			{name: "CRLF", terminator: framer.Delimiter("\r\n"), input: text + "\r\n"},
 			{name: "text of SMTP", terminator: framer.Delimiter("\r\n.\r\n"), input: strings.Repeat("x\r\n", n/3) + "\r\n.\r\n"},
@@ -454,7 +461,7 @@ func TestLargeMessagesAreLinear(t *testing.T) {
 				for _, step := range []int{1, 1460, 64 << 10} {
 					limit := 2*int64(size) + int64(size)/8 + 2*mega + 300<<10
 					switch {
-					case framer.UnderRace && (size > 3*mega || step == 1):
+					case underRace && (size > 3*mega || step == 1):
 						continue
 					case c.buffered && (step == 1 || size > 3*mega): // the function begins anew with every read
 						continue
@@ -471,7 +478,7 @@ func TestLargeMessagesAreLinear(t *testing.T) {
 			}
 		}
 	}
-	if testing.Short() || framer.UnderRace || math.MaxInt == math.MaxInt32 {
+	if testing.Short() || underRace || math.MaxInt == math.MaxInt32 {
 		return
 	}
 	const size = 256 * mega
