@@ -432,7 +432,7 @@ func TestTerminatorTellsRemainderOfBuffer(t *testing.T) {
 }
 
 func TestNoRecursion(t *testing.T) {
-	const rounds = 100_000
+	const rounds = 20_000
 	tests := []struct {
 		name    string
 		program []framer.Terminator // round and round

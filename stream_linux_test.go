@@ -120,9 +120,9 @@ func cork(nc *net.TCPConn) error {
 	return errors.Join(err, optErr)
 }
 
-// scaled returns a number of repetitions, or a twentieth of it if time is short.
+// scaled returns a number of repetitions, or a twentieth of it with the race detector.
 func scaled(n int) int {
-	if underRace || testing.Short() {
+	if underRace {
 		return n / 20
 	}
 	return n
@@ -139,7 +139,7 @@ func TestEndTogetherWithData(t *testing.T) {
 		for name, answer := range answers {
 			t.Run(style+"/"+name, func(t *testing.T) {
 				et := endTest{T: t}
-				et.serve(scaled(10000)/6, style, answer)
+				et.serve(scaled(4000)/6, style, answer)
 				et.run(func(i int, nc *net.TCPConn) error { return sendAndEnd(i, nc, name == "answering") })
 				for i := range et.lines {
 					if got := int(et.lines[i].Load()); got != i%3+1 {
@@ -209,7 +209,7 @@ func TestResetBehindData(t *testing.T) {
 		for name, answer := range resetAnswers() {
 			t.Run(style+"/"+name, func(t *testing.T) {
 				et := endTest{T: t}
-				et.serve(scaled(2000)/6, style, func(c *framer.Conn, _ []byte) error {
+				et.serve(scaled(1200)/6, style, func(c *framer.Conn, _ []byte) error {
 					answer(c)
 					return nil
 				})

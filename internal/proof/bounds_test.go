@@ -134,7 +134,7 @@ func TestDeafPeersAreBounded(t *testing.T) { synctest.Test(t, testDeafPeersAreBo
 func testDeafPeersAreBounded(t *testing.T) {
 	const maxQueued = 4 << 10
 	conns := 10_000
-	if underRace || testing.Short() {
+	if underRace {
 		conns = 2000 // the race detector bears 8,128 goroutines
 	}
 	handlers := make(chan *script, conns+1)

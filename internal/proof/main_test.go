@@ -18,6 +18,7 @@ import (
 
 // TestMain fails if a goroutine that concerns package framer outlives the tests.
 func TestMain(m *testing.M) {
+	debug.SetGCPercent(400) // much garbage and nothing that stays: half of the time is the collector's
 	code := m.Run()
 	for range 1000 { // for one that has only its last steps to do
 		runtime.Gosched()
