@@ -36,7 +36,8 @@ type Config struct {
 
 	// MaxQueuedBytes is how many bytes may be pushed and not yet written. Push
 	// waits while there would be more; a single push above the limit waits for
-	// the queue to be empty. If zero, it is 1 MiB. If negative, there is no limit.
+	// the queue to be empty. If zero, it is 1 MiB. If negative, there is no limit, and
+	// Push never waits.
 	// Producers don't count in bytes: 16 may wait, a further one waits for room.
 	MaxQueuedBytes int
 
@@ -58,7 +59,8 @@ type Config struct {
 	// it, whatever goes out: broadcasts to a peer that is gone keep no connection
 	// alive. With a [TimeoutHandler] that sends a ping, as many protocols want, a
 	// peer has as long again to answer. The time that the handler takes does not
-	// count. If zero or negative, there is no limit.
+	// count. It is no limit for the reply to a request: what is pushed does not begin
+	// the wait anew. If zero or negative, there is no limit.
 	ReadIdleTimeout time.Duration
 
 	// WriteTimeout is how long the peer may accept no byte while output waits for

@@ -29,7 +29,7 @@ type ConnectHandler interface {
 // A CloseHandler is a [Handler] that wants to know of the end.
 type CloseHandler interface {
 	// HandleClose is called once, after every other method, when the connection
-	// has been closed. err is the reason, as Serve returns it: nil after an orderly
+	// has been closed; not if it was closed before newHandler could be called. err is the reason, as Serve returns it: nil after an orderly
 	// end, io.ErrUnexpectedEOF if the peer ended its side in the middle of a
 	// message.
 	HandleClose(err error)
@@ -37,8 +37,8 @@ type CloseHandler interface {
 
 // A ShutdownHandler is a [Handler] that wants to say goodbye.
 type ShutdownHandler interface {
-	// HandleShutdown is called once after [Server.Shutdown] was called, when all
-	// that has been read was handled, and a message that had begun has come to its
+	// HandleShutdown is called once after [Server.Shutdown] was called, when what had
+	// come was handled, and a message that had begun has come to its
 	// end. Then the connection closes as by CloseWhenDone.
 	//
 	// If it returns [ErrStayOpen], the connection goes on as before, for a
@@ -57,11 +57,13 @@ type TimeoutHandler interface {
 	// HandleTimeout is called when MessageTimeout, IdleTimeout or ReadIdleTimeout
 	// has run out in a wait for input; err says which, and is
 	// [os.ErrDeadlineExceeded]. If it returns nil, the connection goes on, and the
-	// wait has the whole time again. Otherwise the connection ends with the error,
-	// which may be err, when what was pushed has been sent.
+	// wait has the whole time again, under each of the limits: for how long, is up to
+	// the Handler. Otherwise the connection ends with the error, which may be err,
+	// when what was pushed has been sent.
 	//
 	// It is not called when IdleTimeout runs out while a write is stuck: nothing
-	// that it could push would be sent.
+	// that it could push would be sent. A handler that has nothing to say to a peer
+	// that is gone can return what [Conn.CloseWithError] does.
 	HandleTimeout(err error) error
 }
 
@@ -139,9 +141,9 @@ type ConnStats struct {
 // for its output.
 //
 // Input is read by the goroutine that calls Serve, which calls all methods of the
-// Handler. SetTerminator, Terminator and Next must be called from there, or
-// before Serve. All other methods may be called from any goroutine, also from the
-// Handler.
+// Handler. SetTerminator, Terminator, Matched, Next, NextReader, SetConfig and Hijack
+// must be called from there, or before Serve. All other methods may be called from any
+// goroutine, also from the Handler.
 //
 // Output is written by a goroutine that exists while there is some, or by a Push
 // itself if that need not wait. It is sent in the order of the pushes; no push is
@@ -180,7 +182,7 @@ type Conn struct {
 	nextErr     error          // what Next has failed with last
 	replies     []byte         // answers of Replies that were not pushed yet
 	hijack      func(net.Conn) // of Hijack, or nil
-	released    bool           // it has the connection now
+	released    bool           // it has taken the connection
 	timedOut    error          // the last timeout of the input
 	broken      error          // what the network said to the last read
 	inWait      bool           // input is waited for
@@ -192,6 +194,7 @@ type Conn struct {
 	before      int64          // bytesRead when that message began
 	departure   departure      // for a shutdown
 	lateReads   int            // since that was asked for
+	lateBytes   int64          // that had come before
 	lastMessage int64          // before it, counted by framer.ends
 
 	// Owned by the writer.
@@ -199,9 +202,12 @@ type Conn struct {
 	waitSize  int    // and if it has to wait
 	write     func() // runWriter
 
-	shutting atomic.Bool // Shutdown was asked for
-	writing  atomic.Bool // a write goes on; not while the writer waits for a producer
-	writers  sync.WaitGroup
+	shutting   atomic.Bool // Shutdown was asked for
+	closing    atomic.Bool // CloseWhenDone was called
+	halfClosed atomic.Bool // CloseWrite was called
+	handsOver  atomic.Bool // the output is not ended: the function of Hijack goes on
+	writing    atomic.Bool // a write goes on; not while the writer waits for a producer
+	writers    sync.WaitGroup
 
 	mu          sync.Mutex
 	values      context.Context // of Serve, or nil
@@ -212,6 +218,7 @@ type Conn struct {
 	deadline    time.Time // for reading, as it was last set
 	linger      *linger   // from the end of the output
 	outputEnded bool
+	lent        bool // to the function of Hijack, which has not returned
 	served      bool
 	drained     chan struct{} // closed by the writer after the last byte; made by awaitWriter
 }
@@ -245,10 +252,7 @@ func NewConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config) *Conn {
 
 // newConn is NewConn with a Config and memory that other connections may share.
 func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *buffers) *Conn {
-	u, ok := nc.(*unreadConn)
-	if ok {
-		nc = u.Conn
-	}
+	nc, unread := cutUnread(nc)
 	c := &Conn{
 		nc:         nc,
 		newHandler: newHandler,
@@ -265,9 +269,9 @@ func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *b
 	c.severed.Add(1)
 	c.ended.Add(1)
 	c.framer.init(connReader{c}, cfg, memory)
-	if ok {
-		c.framer.unread(u.data)
-		c.bytesRead.Store(int64(len(u.data)))
+	if len(unread) > 0 {
+		c.framer.unread(unread)
+		c.bytesRead.Store(int64(len(unread)))
 	}
 	c.queue.init(cfg.maxQueuedBytes(), memory)
 	return c
@@ -297,7 +301,8 @@ func (c *Conn) SetConfig(cfg Config) {
 // when Dial returns. ctx is for the connecting only; the connection's context has
 // its values.
 //
-// For TLS, dial with [tls.Dialer] and use NewConn.
+// For TLS, and where the context is to end the connection, dial by other means, such as
+// [tls.Dialer], and use NewConn and Serve on a goroutine.
 func Dial(ctx context.Context, network, address string, newHandler func(*Conn) Handler, cfg *Config) (*Conn, error) {
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, network, address)
@@ -450,17 +455,24 @@ func (c *Conn) converse() ending {
 	}
 	c.enter(StateActive)
 	c.openQueue()
-	if h, ok := c.handler.(ConnectHandler); ok && !c.framer.stop.Load() {
-		if end := c.endOfHandler(h.HandleConnect()); end.err != nil {
+	end := c.connected()
+	if end.err == nil {
+		end = c.receive()
+	}
+	for ends := false; ; end = c.receive() {
+		if end, ends = c.lastWord(end); ends {
 			return end
 		}
 	}
-	for {
-		end, ends := c.lastWord(c.receive())
-		if ends {
-			return end
-		}
+}
+
+// connected lets the handler begin.
+func (c *Conn) connected() ending {
+	h, ok := c.handler.(ConnectHandler)
+	if !ok || c.framer.stop.Load() {
+		return ending{}
 	}
+	return c.endOfHandler(h.HandleConnect())
 }
 
 // lastWord lets the handler say something about an end of the input, and whether it
@@ -473,6 +485,7 @@ func (c *Conn) lastWord(end ending) (ending, bool) {
 	case end.by == byHandler:
 	case end.err == ErrServerClosed && c.departure == left:
 		return c.goodbye()
+	case c.framer.stop.Load():
 	case end.err != nil && end.err == c.timedOut:
 		if h, ok := c.handler.(TimeoutHandler); ok {
 			err := h.HandleTimeout(end.err)
@@ -483,8 +496,12 @@ func (c *Conn) lastWord(end ending) (ending, bool) {
 		}
 	case c.peerDone() && (end.err == nil || end.err == io.ErrUnexpectedEOF):
 		if h, ok := c.handler.(EndHandler); ok {
-			if err := h.HandleEnd(end.err); err != nil && err != end.err {
+			err := h.HandleEnd(end.err)
+			switch {
+			case err != nil && err != end.err:
 				return c.endOfHandler(err), true
+			case err == nil && c.hijack != nil:
+				return ending{what: endByHijack}, true
 			}
 		}
 	}
@@ -494,11 +511,11 @@ func (c *Conn) lastWord(end ending) (ending, bool) {
 // goodbye lets the handler say goodbye in a shutdown, or stay.
 func (c *Conn) goodbye() (ending, bool) {
 	h, ok := c.handler.(ShutdownHandler)
-	if !ok {
+	if !ok || c.framer.stop.Load() {
 		return ending{what: endByShutdown}, true
 	}
 	err := h.HandleShutdown()
-	if err == ErrStayOpen {
+	if errors.Is(err, ErrStayOpen) {
 		return ending{}, false
 	}
 	if end := c.endOfHandler(err); end.err != nil {
@@ -630,9 +647,10 @@ func (c *Conn) windDown(end ending) {
 	}
 	c.messagesRead.Store(c.framer.found)
 	c.enter(StateClosing)
-	handOver := c.hijack != nil && end.err == nil
+	handOver := c.hijack != nil && end.err == nil && !c.closing.Load()
 	if handOver {
 		end.what = endByHijack
+		c.handsOver.Store(!c.halfClosed.Load())
 	}
 	c.mu.Lock()
 	c.endWith(end)
@@ -646,40 +664,72 @@ func (c *Conn) windDown(end ending) {
 	}
 	if handOver {
 		c.awaitWriter()
-		c.handOver()
-		return
+		if c.lend() {
+			c.handOver()
+			return
+		}
 	}
 	c.discardInput()
 	c.awaitWriter()
 }
 
+// lend reports whether the connection can be given to the function of Hijack: unless it
+// was closed, or CloseWhenDone has ended the output after all.
+func (c *Conn) lend() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lent = c.state != StateClosed && (c.linger == nil || c.halfClosed.Load())
+	return c.lent
+}
+
 // handOver gives the connection to the function of Hijack.
 func (c *Conn) handOver() {
-	if c.isClosed() {
-		return
-	}
+	c.progress.endEnd()
 	c.nc.SetDeadline(time.Time{})
-	nc := Unread(c.nc, c.framer.rest())
-	end := c.protected("the function of Hijack", func() ending {
+	nc := Unread(c.nc, c.rest())
+	c.framer.release() // f may take long
+	end := ending{err: errors.New("framer: the function of Hijack has ended its goroutine"), by: byHandler}
+	defer func() {
+		if end.err != nil {
+			c.abort(end.err, end.by)
+			return
+		}
+		c.letGo()
+	}()
+	end = c.protected("the function of Hijack", func() ending {
 		c.hijack(nc)
 		return ending{}
 	})
-	if end.err != nil {
-		c.abort(end.err, end.by)
+}
+
+// rest returns a copy of what was read and not given to the handler.
+func (c *Conn) rest() []byte {
+	rest := c.framer.rest()
+	if s, ok := c.stream.(plainStream); ok {
+		if packets, ok := s.in.(*packetReader); ok {
+			rest = append(rest, packets.unread...)
+		}
+	}
+	return rest
+}
+
+// letGo ends c and leaves its connection open, unless it was closed meanwhile.
+func (c *Conn) letGo() {
+	c.mu.Lock()
+	c.lent = false
+	if c.state == StateClosed {
+		c.mu.Unlock()
 		return
 	}
-	c.mu.Lock()
-	c.released = c.state != StateClosed
+	c.released = true
 	c.state = StateClosed
-	released, cancel := c.released, c.cancel
+	c.queue.shut()
+	cancel := c.cancel
 	c.mu.Unlock()
-	if released { // otherwise it was closed meanwhile
-		c.queue.shut()
-		if cancel != nil {
-			cancel(errClosed)
-		}
-		c.severed.Done()
+	if cancel != nil {
+		cancel(errClosed)
 	}
+	c.severed.Done()
 }
 
 // endWith makes e the reason of the end, if there is none yet, or if the end was in
@@ -816,12 +866,15 @@ func (c *Conn) abort(err error, by origin) {
 	c.endWith(ending{err: err, by: by})
 	cut := c.queue.shut() // now whoever fails to push has a reason
 	err = c.end.err
-	served := c.served
+	served, lent := c.served, c.lent
 	cancel := c.cancel
 	c.tellDrained()
 	c.mu.Unlock()
 
 	c.stream.sever(cut)
+	if lent {
+		c.nc.Close() // nobody else would tell the function of Hijack so
+	}
 	interruptProducer(c.queue.active())
 	if cancel != nil {
 		cancel(causeOf(err))
@@ -861,7 +914,8 @@ func (c *Conn) Push(data []byte) error { return c.queue.push(data) }
 // TryPush is Push, but returns [ErrQueueFull] where Push would wait.
 func (c *Conn) TryPush(data []byte) error { return c.queue.tryPush(data) }
 
-// PushContext is Push, but gives up with the cause of ctx when that ends.
+// PushContext is Push, but gives up with the cause of ctx when that ends. After an
+// error of Push, PushContext or TryPush nothing of data has been sent, or will be.
 func (c *Conn) PushContext(ctx context.Context, data []byte) error {
 	return c.queue.pushContext(ctx, data)
 }
@@ -932,6 +986,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 // sent; see Closing above. Nothing can be pushed any more. It does not wait, is
 // harmless twice, and always returns nil.
 func (c *Conn) CloseWhenDone() error {
+	c.closing.Store(true)
 	c.framer.stop.Store(true)
 	c.queue.seal()
 	c.interrupt()
@@ -967,7 +1022,9 @@ func (c *Conn) CloseWrite() error {
 	if !canCloseWrite(c.nc) {
 		return errNoCloseWrite
 	}
+	c.halfClosed.Store(true)
 	c.queue.seal()
+	c.interrupt() // what keeps the queue open is over when there is nothing to read
 	return nil
 }
 
@@ -975,13 +1032,15 @@ func (c *Conn) CloseWrite() error {
 // SOCKS, an upgrade. It must be called by a method of the Handler, or the function of a
 // ready-made one. No method of the Handler is called after that but HandleClose. When
 // the one that runs has returned without an error, and what was pushed has been sent,
-// Serve calls f and returns nil when f has, and a panic of f as a [*PanicError].
+// Serve calls f and returns nil when f has. After a panic of f the connection is closed,
+// and Serve returns it as a [*PanicError].
 //
 // nc gives the input first that was read already and not given to the handler; see
 // [Unread]. It has no deadlines, and belongs to f, which closes it, or hands it on. Until
 // f returns, the connection is open for the [Server]: Close, the end of Serve's context,
 // and that of Shutdown's close nc. If it has ended before f could be called, f is not
-// called and Serve returns the reason.
+// called and Serve returns the reason. Nor is it after CloseWhenDone, which closes the
+// connection; after CloseWrite nc can only be read.
 func (c *Conn) Hijack(f func(nc net.Conn)) {
 	c.hijack = f
 	c.framer.stop.Store(true)
@@ -1013,8 +1072,9 @@ func (c *Conn) SetTerminator(t Terminator) error { return c.framer.SetTerminator
 // Terminator is [Framer.Terminator] for the input of c.
 func (c *Conn) Terminator() Terminator { return c.framer.Terminator() }
 
-// Context returns a context that ends when the connection does, with the reason
-// as its cause, or an error that is [net.ErrClosed] after an orderly end. A
+// Context returns a context that ends when the connection is closed, with the reason
+// as its cause, or an error that is [net.ErrClosed] after an orderly end. While it is
+// closing, the context is alive, although nothing can be pushed any more. A
 // producer that may block for long should heed it. It has the values of Serve's
 // context once Serve was called.
 func (c *Conn) Context() context.Context {

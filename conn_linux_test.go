@@ -5,8 +5,11 @@
 package framer_test
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -171,4 +174,27 @@ func openDescriptors(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(entries)
+}
+
+// Of a packet that was read in part, Hijack leaves the rest.
+func TestHijackOfPackets(t *testing.T) {
+	nc, peer := socketPair(t, "unixpacket", filepath.Join(t.TempDir(), "socket"))
+	defer peer.Close()
+	raw := pattern(30 << 10)
+	var s script
+	s.onFound = func() error {
+		s.Hijack(func(nc net.Conn) {
+			defer nc.Close()
+			got := make([]byte, len(raw))
+			if _, err := io.ReadFull(nc, got); err != nil || !bytes.Equal(got, raw) {
+				t.Errorf("the function did not get what was sent: %v", err)
+			}
+		})
+		return nil
+	}
+	c := s.serve(t, nc, framer.Config{})
+	writeString(t, peer, "hijack\n"+string(raw))
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
 }

@@ -1,10 +1,10 @@
 // Copyright 2026 The framer authors. All rights reserved.
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
-
 package framer_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -19,6 +19,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -31,7 +32,6 @@ import (
 
 // The comments "asynchat:" and "asyncore:" name the tests of CPython whose
 // counterpart a test is.
-
 // asynchat: line_terminator1, line_terminator2, line_terminator3,
 // numeric_terminator1, numeric_terminator2, none_terminator, empty_line
 func TestConnDividesInput(t *testing.T) {
@@ -1231,6 +1231,9 @@ func newHooked(t *testing.T, hook string, f func(c *framer.Conn) error) func(*fr
 func runHooked(t *testing.T, hook string, f func(c *framer.Conn) error) (logs *logBook, reason error) {
 	logs = new(logBook)
 	nc, peer := memoryPair(t)
+	if hook == "HandleShutdown" {
+		nc, peer = tcpPair(t) // leaves at once
+	}
 	defer peer.Close()
 	input := "line\n"
 	if hook == "HandleOversize" {
@@ -1467,7 +1470,9 @@ func TestPeerCannotFillLog(t *testing.T) {
 		peer.(*net.TCPConn).SetLinger(0)
 		peer.Close()
 	}
-	finish := func(t *testing.T, peer net.Conn) { endInput(t, peer) }
+	finish := func(_ *testing.T, peer net.Conn) {
+		peer.(*net.TCPConn).CloseWrite() // fails if the connection has ended before
+	}
 	handlers := map[string]func(*framer.Conn) framer.Handler{
 		"wrapping": wrapping, "late": late, "counting": counting, "claims": claims, "ignores": ignores, "wraps": wraps,
 	}
@@ -1499,7 +1504,7 @@ func testPeerCannotFillLog(t *testing.T, name string, newHandler func(*framer.Co
 		Logger: slog.New(&logs), MaxMessageSize: 8, LingerTimeout: -1,
 		MessageTimeout: 2 * time.Millisecond, IdleTimeout: 2 * time.Millisecond,
 	})
-	writeString(t, peer, input)
+	io.WriteString(peer, input) // it may be too late already
 	end(t, peer)
 	err := c.Wait()
 	for _, r := range logs.above() {
@@ -1888,6 +1893,877 @@ func TestConnWithoutAddresses(t *testing.T) {
 			if !strings.Contains(log.String(), "remote=<nil>") {
 				t.Errorf("the log is %q", log.String())
 			}
+		})
+	}
+}
+
+// A TLS peer that goes on with something else gets no orderly end, and can't hold the
+// connection up.
+func TestTLSRubbish(t *testing.T) {
+	for name, newHandler := range lineStyles(func(c *framer.Conn, line []byte) error {
+		return c.PushWithProducer(framer.NewBytesProducer(make([]byte, 8<<20)))
+	}) {
+		nc, peer := tcpPair(t)
+		server, client := tlsConfigs(t)
+		var logs logBook
+		c := serve(t, tls.Server(nc, server), newHandler, framer.Config{Logger: slog.New(&logs)})
+		tc := tls.Client(peer, client)
+		writeString(t, tc, "line\n")
+		io.CopyN(io.Discard, tc, 1000)
+		io.WriteString(peer, "GET / HTTP/1.1\r\n\r\n")
+		io.Copy(io.Discard, peer)
+		peer.Close()
+		if err := c.Wait(); err == nil {
+			t.Errorf("%s: the end is in order", name)
+		}
+		if records := logs.above(); len(records) != 0 {
+			t.Errorf("%s: logged %v", name, records)
+		}
+	}
+}
+
+// A fullScript is a script that has a say in timeouts and at the end of the input, too.
+type fullScript struct {
+	script
+	onTimeout func(err error) error
+	onEnd     func(err error) error
+}
+
+func (s *fullScript) HandleTimeout(err error) error {
+	defer s.enter("timeout")()
+	if s.onTimeout == nil {
+		return err
+	}
+	return s.onTimeout(err)
+}
+
+func (s *fullScript) HandleEnd(err error) error {
+	defer s.enter("end")()
+	if s.onEnd == nil {
+		return nil
+	}
+	return s.onEnd(err)
+}
+
+func (s *fullScript) newHandler(c *framer.Conn) framer.Handler {
+	s.script.newHandler(c)
+	return s
+}
+
+// serve is serve for a fullScript.
+func (s *fullScript) serve(t *testing.T, nc net.Conn, cfg framer.Config) *framer.Conn {
+	t.Helper()
+	s.t = t
+	return serve(t, nc, s.newHandler, cfg)
+}
+
+// A seeThroughConn wraps a connection and lets look through it.
+type seeThroughConn struct{ net.Conn }
+
+func (c seeThroughConn) NetConn() net.Conn { return c.Conn }
+
+// onWrappedTransports is onTransports, with connections that wrap another one as well.
+func onWrappedTransports(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
+	t.Helper()
+	onTransports(t, test)
+	for name, wrap := range map[string]func(net.Conn) net.Conn{
+		"opaque":      func(nc net.Conn) net.Conn { return struct{ net.Conn }{nc} },
+		"see-through": func(nc net.Conn) net.Conn { return seeThroughConn{nc} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			nc, peer := tcpPair(t)
+			t.Cleanup(func() { peer.Close() })
+			peer.SetDeadline(time.Now().Add(time.Minute))
+			test(t, wrap(nc), peer)
+		})
+	}
+}
+
+// A hijacking line takes the connection away: what was pushed before is sent first, and
+// what has come behind the line is read first, however much it is.
+func TestHijack(t *testing.T) {
+	for style := range lineStyles(nil) {
+		for _, size := range []int{0, 5, 300 << 10} {
+			t.Run(fmt.Sprintf("%s/%d", style, size), func(t *testing.T) {
+				onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) { testHijack(t, style, size, nc, peer) })
+			})
+		}
+	}
+}
+
+func testHijack(t *testing.T, style string, size int, nc, peer net.Conn) {
+	raw := pattern(size)
+	newHandler := lineStyles(func(c *framer.Conn, line []byte) error {
+		if string(line) != "hijack" {
+			return c.Push(append(line, '\n'))
+		}
+		c.Hijack(func(nc net.Conn) {
+			defer nc.Close()
+			got := make([]byte, size)
+			if _, err := io.ReadFull(nc, got); err != nil || !bytes.Equal(got, raw) {
+				t.Errorf("the function did not get what was sent: %v", err)
+			}
+			io.WriteString(nc, "raw")
+			io.ReadFull(nc, got[:min(size, 1)]) // there is no deadline left
+		})
+		return c.Push([]byte("taking over\n"))
+	})[style]
+	var logs logBook
+	c := serve(t, nc, newHandler, framer.Config{IdleTimeout: time.Hour, Logger: slog.New(&logs)})
+	go io.WriteString(peer, "one\nhijack\n"+string(raw))
+	readString(t, peer, "one\ntaking over\nraw")
+	if size > 0 {
+		writeString(t, peer, "x")
+	}
+	if got := readAll(t, peer); got != "" {
+		t.Errorf("the peer got %q as well", got)
+	}
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := c.Push([]byte("too late")); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Push after Hijack: %v", err)
+	}
+	if r := logs.find("framer: connection ended"); len(r) != 1 || attr(r[0], "end") != "Hijack" {
+		t.Errorf("logged %v, want the end by Hijack", r)
+	}
+}
+
+// Hijack can be called by every method, and nothing is lost: what the method was not
+// given is left for the function.
+func TestHijackInEveryMethod(t *testing.T) {
+	tests := []struct {
+		hook, input, rest string
+		set               func(s *fullScript, f func() error)
+	}{
+		{"connect", "one\ntwo", "one\ntwo", func(s *fullScript, f func() error) { s.onConnect = f }},
+		{"collect", "one\ntwo", "\ntwo", func(s *fullScript, f func() error) { s.onCollect = func([]byte) error { return f() } }},
+		{"found", "one\ntwo", "two", func(s *fullScript, f func() error) { s.onFound = f }},
+		{"oversize", "longer than that\ntwo", " than that\ntwo", func(s *fullScript, f func() error) {
+			s.onOversize = func(*framer.MessageTooLongError) error { return f() }
+		}},
+		{"timeout", "one\ntwo", "", func(s *fullScript, f func() error) {
+			s.onTimeout = func(error) error {
+				if s.Stats().BytesRead == 0 {
+					return nil
+				}
+				return f()
+			}
+		}},
+		{"end", "one\ntwo", "", func(s *fullScript, f func() error) { s.onEnd = func(error) error { return f() } }},
+		{"end", "one\n", "", func(s *fullScript, f func() error) { s.onEnd = func(error) error { return f() } }},
+	}
+	for _, test := range tests {
+		t.Run(test.hook, func(t *testing.T) {
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				if !canHalfClose(peer) {
+					return
+				}
+				var s fullScript
+				rest := make(chan string, 1)
+				test.set(&s, func() error {
+					s.Hijack(func(nc net.Conn) {
+						got, err := io.ReadAll(nc)
+						if err != nil {
+							t.Error(err)
+						}
+						rest <- string(got)
+						io.WriteString(nc, "done")
+						nc.Close()
+					})
+					return nil
+				})
+				cfg := framer.Config{MaxMessageSize: 6}
+				if test.hook == "timeout" {
+					cfg.ReadIdleTimeout = time.Millisecond
+				}
+				c := s.serve(t, nc, cfg)
+				writeString(t, peer, test.input)
+				for test.hook == "timeout" && !strings.Contains(c.String(), "clos") {
+					runtime.Gosched()
+				}
+				endInput(t, peer)
+				if got := readAll(t, peer); got != "done" {
+					t.Errorf("the peer got %q", got)
+				}
+				if err := c.Wait(); err != nil {
+					t.Error(err)
+				}
+				select {
+				case got := <-rest:
+					if got != test.rest {
+						t.Errorf("the function got %q, want %q", got, test.rest)
+					}
+				default:
+					t.Errorf("the function was not called: %v", s.calls)
+				}
+				if n := len(s.calls); s.called(test.hook) != 1 && test.hook != "timeout" || !slices.Equal(s.calls[n-2:], []string{test.hook, "close"}) {
+					t.Errorf("the calls are %v, want %s once and then close", s.calls, test.hook)
+				}
+			})
+		})
+	}
+}
+
+// In a Session, a message of which a part has come is left to the function as well, and
+// what was not read from a reader.
+func TestHijackInMessage(t *testing.T) {
+	sessions := map[string]func(c *framer.Conn) error{
+		"Next": func(c *framer.Conn) error {
+			_, err := c.Next(framer.Delimiter("!"))
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				return fmt.Errorf("Next: %v", err)
+			}
+			return nil
+		},
+		"NextReader": func(c *framer.Conn) error {
+			r, err := c.NextReader(framer.Delimiter("!"))
+			if err != nil {
+				return err
+			}
+			_, err = io.ReadFull(r, make([]byte, 3))
+			return err
+		},
+		"NextReader of Split": func(c *framer.Conn) error {
+			r, err := c.NextReader(framer.Split(bufio.ScanLines))
+			if err != nil {
+				return err
+			}
+			_, err = io.ReadFull(r, make([]byte, 3))
+			return err
+		},
+	}
+	wants := map[string]string{"Next": "01234\n56789end", "NextReader": "34\n56789end", "NextReader of Split": "3456789end"}
+	for name, session := range sessions {
+		t.Run(name, func(t *testing.T) {
+			onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+					err := session(c)
+					c.Hijack(func(nc net.Conn) {
+						got := make([]byte, len(wants[name]))
+						io.ReadFull(nc, got)
+						nc.Write(got)
+						nc.Close()
+					})
+					return err
+				}), framer.Config{MessageTimeout: time.Millisecond})
+				writeString(t, peer, "01234\n56789")
+				writeString(t, peer, "end")
+				if got := readAll(t, peer); got != wants[name] {
+					t.Errorf("the function got %q, want %q", got, wants[name])
+				}
+				if err := c.Wait(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// Where the conversation has another end, the function of Hijack is not called, and the
+// end is what it would be without it.
+func TestHijackIsNotCalled(t *testing.T) {
+	ends := failures()
+	orderly := func(t *testing.T, err error, _ *logBook) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	var c *framer.Conn
+	ends = append(ends,
+		failure{"CloseWhenDone", func() error { return c.CloseWhenDone() }, orderly},
+		failure{"CloseWhenDone and error", func() error { return errors.Join(c.CloseWhenDone(), errors.New("bad")) }, func(t *testing.T, err error, _ *logBook) {
+			if err == nil || err.Error() != "bad" {
+				t.Errorf("ended with %v, want bad", err)
+			}
+		}})
+	for style := range lineStyles(nil) {
+		for _, end := range ends {
+			t.Run(style+"/"+end.name, func(t *testing.T) {
+				onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
+					var logs logBook
+					newHandler := lineStyles(func(conn *framer.Conn, line []byte) error {
+						c = conn
+						c.Hijack(func(net.Conn) { t.Error("the function is called") })
+						if err := c.Push([]byte("last words")); err != nil {
+							t.Error(err)
+						}
+						return end.fail()
+					})[style]
+					c := serve(t, nc, newHandler, framer.Config{LingerTimeout: time.Hour, Logger: slog.New(&logs)})
+					writeString(t, peer, "hijack\n")
+					if got := readAll(t, peer); got != "last words" {
+						t.Errorf("the peer got %q", got)
+					}
+					peer.Close()
+					end.check(t, c.Wait(), &logs)
+				})
+			})
+		}
+	}
+}
+
+// The function of Hijack fails: the connection is closed, and that is the reason.
+func TestHijackFails(t *testing.T) {
+	for _, failure := range failures()[1:] {
+		t.Run(failure.name, func(t *testing.T) {
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				var s script
+				var logs logBook
+				s.onConnect = func() error {
+					s.Hijack(func(net.Conn) { failure.fail() })
+					return nil
+				}
+				c := s.serve(t, nc, framer.Config{Logger: slog.New(&logs)})
+				handshake(t, peer)
+				if n, err := peer.Read(make([]byte, 1)); err == nil {
+					t.Errorf("the peer read %d bytes", n)
+				}
+				err := c.Wait()
+				if failure.name != "panic" {
+					failure.check(t, err, &logs)
+					return
+				}
+				var p *framer.PanicError
+				if !errors.As(err, &p) {
+					t.Errorf("ended with %v, want a PanicError", err)
+				}
+				if r := logs.find("framer: panic in the function of Hijack"); len(r) != 1 || r[0].Level != slog.LevelError {
+					t.Errorf("logged %v, want the panic at level Error", r)
+				}
+			})
+		})
+	}
+}
+
+// Until the function of Hijack has returned, the connection can be closed.
+func TestCloseDuringHijack(t *testing.T) {
+	errBad := errors.New("bad")
+	for name, test := range map[string]struct {
+		end  func(c *framer.Conn, cancel context.CancelCauseFunc)
+		want error
+	}{
+		"Close":          {func(c *framer.Conn, _ context.CancelCauseFunc) { c.Close() }, net.ErrClosed},
+		"CloseWithError": {func(c *framer.Conn, _ context.CancelCauseFunc) { c.CloseWithError(errBad) }, errBad},
+		"context":        {func(_ *framer.Conn, cancel context.CancelCauseFunc) { cancel(errBad) }, errBad},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				var s script
+				s.t = t
+				begun, read := make(chan struct{}), make(chan error, 1)
+				s.onConnect = func() error {
+					s.Hijack(func(nc net.Conn) {
+						close(begun)
+						for {
+							nc.SetReadDeadline(time.Time{})
+							_, err := nc.Read(make([]byte, 1))
+							if !errors.Is(err, os.ErrDeadlineExceeded) {
+								read <- err
+								return
+							}
+						}
+					})
+					return nil
+				}
+				c := serveContext(t, ctx, nc, s.newHandler, framer.Config{})
+				handshake(t, peer)
+				<-begun
+				test.end(c, cancel)
+				if err := <-read; err == nil {
+					t.Error("the function can read")
+				}
+				if err := c.Wait(); !errors.Is(err, test.want) {
+					t.Errorf("Wait: %v, want %v", err, test.want)
+				}
+				if err := context.Cause(c.Context()); !errors.Is(err, test.want) {
+					t.Errorf("the context ended with %v, want %v", err, test.want)
+				}
+				if _, err := io.Copy(io.Discard, peer); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error("the peer does not see the end")
+				}
+			})
+		})
+	}
+}
+
+// What was handed on stays open when Serve has returned; nothing of the Conn's touches it
+// any more.
+func TestHijackHandsOn(t *testing.T) {
+	onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		var s script
+		handed := make(chan net.Conn, 1)
+		s.onFound = func() error {
+			s.Hijack(func(nc net.Conn) { handed <- nc })
+			return nil
+		}
+		c := s.serve(t, nc, framer.Config{})
+		writeString(t, peer, "hijack\n")
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+		c.Close()
+		c.CloseWithError(errors.New("bad"))
+		taken := <-handed
+		sent := call(func() error { _, err := io.WriteString(taken, "still open"); return err })
+		readString(t, peer, "still open")
+		if err := errors.Join(<-sent, taken.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Output of any size is sent before the function of Hijack is called, also while others
+// push; and what they could not push they know.
+func TestHijackAfterOutput(t *testing.T) {
+	const size = 4 << 20
+	onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		var s script
+		var pushed int64
+		pushing := make(chan struct{})
+		s.onFound = func() error {
+			go func() {
+				defer close(pushing)
+				for s.Push([]byte("xxxxxxxx")) == nil {
+					pushed += 8
+				}
+			}()
+			s.Hijack(func(nc net.Conn) {
+				<-pushing
+				io.WriteString(nc, "end")
+				nc.Close()
+			})
+			return s.PushWithProducer(framer.NewReaderProducer(bytes.NewReader(bytes.Repeat([]byte("x"), size))))
+		}
+		c := s.serve(t, nc, framer.Config{})
+		writeString(t, peer, "hijack\n")
+		got := readAll(t, peer)
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+		if want := strings.Repeat("x", size+int(pushed)) + "end"; got != want {
+			t.Errorf("the peer got %d bytes, want %d", len(got), len(want))
+		}
+	})
+}
+
+// No limit of the Conn's is left when the function of Hijack runs.
+func TestHijackHasNoTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := framertest.Pipe()
+		defer peer.Close()
+		var s script
+		s.onFound = func() error {
+			s.Hijack(func(nc net.Conn) {
+				time.Sleep(24 * time.Hour)
+				io.WriteString(nc, "end")
+				nc.Close()
+			})
+			return s.PushWithProducer(framer.ProducerFunc(func() func() ([]byte, error) {
+				pieces := 2
+				return func() ([]byte, error) {
+					time.Sleep(time.Second / 2) // Hijack has to wait for it
+					pieces--
+					return []byte("piece\n")[:6*min(1, max(pieces, 0))], nil
+				}
+			}()))
+		}
+		c := s.serve(t, nc, framer.Config{WriteTimeout: time.Second, IdleTimeout: time.Second, ReadIdleTimeout: time.Second, MessageTimeout: time.Second, LingerTimeout: time.Second})
+		writeString(t, peer, "hijack\n")
+		if got := readAll(t, peer); got != "piece\nend" {
+			t.Errorf("the peer got %q", got)
+		}
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A peer that takes nothing keeps the function of Hijack from being called.
+func TestHijackAfterWriteTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := net.Pipe()
+		defer peer.Close()
+		var s script
+		s.onFound = func() error {
+			s.Hijack(func(net.Conn) { t.Error("the function is called") })
+			return s.Push([]byte("output"))
+		}
+		c := s.serve(t, nc, framer.Config{WriteTimeout: time.Second})
+		writeString(t, peer, "hijack\n")
+		wantTimeout(t, wantEndAfter(t, c, time.Second), "WriteTimeout")
+	})
+}
+
+// After CloseWrite the function of Hijack can read, and the peer knows the end.
+func TestHijackAfterCloseWrite(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		if !canHalfClose(nc) {
+			return
+		}
+		var s script
+		rest := make(chan string, 1)
+		s.onFound = func() error {
+			s.Hijack(func(nc net.Conn) {
+				defer nc.Close()
+				got, err := io.ReadAll(nc)
+				if err != nil {
+					t.Error(err)
+				}
+				rest <- string(got)
+			})
+			return errors.Join(s.Push([]byte("last words")), s.CloseWrite())
+		}
+		c := s.serve(t, nc, framer.Config{LingerTimeout: time.Millisecond})
+		writeString(t, peer, "hijack\nmore ")
+		if got := readAll(t, peer); got != "last words" {
+			t.Errorf("the peer got %q", got)
+		}
+		writeString(t, peer, "and more")
+		endInput(t, peer)
+		if got := <-rest; got != "more and more" {
+			t.Errorf("the function got %q", got)
+		}
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Whoever ends the connection while it is taken away, from another goroutine: it ends,
+// the peer sees that, and the function is called once at most.
+func TestEndsDuringHijack(t *testing.T) {
+	ends := map[string]func(c *framer.Conn) error{
+		"Close":         (*framer.Conn).Close,
+		"CloseWhenDone": (*framer.Conn).CloseWhenDone,
+		"CloseWrite":    (*framer.Conn).CloseWrite,
+		"discards":      func(c *framer.Conn) error { c.DiscardBuffers(); return nil },
+	}
+	for style := range lineStyles(nil) {
+		for name, end := range ends {
+			t.Run(style+"/"+name, func(t *testing.T) {
+				for range 10 {
+					onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+						var calls atomic.Int32
+						ended := make(chan error, 1)
+						c := serve(t, nc, lineStyles(func(c *framer.Conn, line []byte) error {
+							go func() { ended <- end(c) }()
+							c.Hijack(func(nc net.Conn) {
+								calls.Add(1)
+								nc.Close()
+							})
+							c.Push([]byte("last words")) // unless it is closed already
+							return nil
+						})[style], framer.Config{LingerTimeout: time.Millisecond})
+						writeString(t, peer, "hijack\n")
+						io.Copy(io.Discard, peer)
+						peer.Close()
+						if err := <-ended; err != nil && !errors.Is(err, errors.ErrUnsupported) {
+							t.Error(err)
+						}
+						if err := c.Wait(); err != nil && (name != "Close" || !errors.Is(err, net.ErrClosed)) {
+							t.Errorf("Wait: %v", err)
+						}
+						if n := calls.Load(); n > 1 || n == 0 && name != "Close" && name != "CloseWhenDone" {
+							t.Errorf("the function was called %d times", n)
+						}
+					})
+				}
+			})
+		}
+	}
+}
+
+// CloseWrite ends one side: the peer sees the end behind what was pushed, goes on, and is
+// heard.
+func TestCloseWrite(t *testing.T) {
+	for style := range lineStyles(nil) {
+		t.Run(style, func(t *testing.T) {
+			onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				_, seeThrough := nc.(seeThroughConn)
+				can := canHalfClose(nc) || seeThrough
+				var got []string
+				c := serve(t, nc, lineStyles(func(c *framer.Conn, line []byte) error {
+					got = append(got, string(line))
+					if string(line) != "half" {
+						return nil
+					}
+					if err := c.Push([]byte("last words")); err != nil {
+						return err
+					}
+					for range 2 {
+						if err := c.CloseWrite(); can != (err == nil) || !can && !errors.Is(err, errors.ErrUnsupported) {
+							t.Errorf("CloseWrite: %v", err)
+						}
+					}
+					if !can {
+						return c.CloseWhenDone()
+					}
+					if err := c.Push([]byte("too late")); !errors.Is(err, net.ErrClosed) {
+						t.Errorf("Push after CloseWrite: %v", err)
+					}
+					return nil
+				})[style], framer.Config{LingerTimeout: time.Millisecond})
+				writeString(t, peer, "half\n")
+				if got := readAll(t, peer); got != "last words" {
+					t.Errorf("the peer got %q", got)
+				}
+				want := []string{"half"}
+				if can {
+					writeString(t, peer, "one\n")
+					writeString(t, peer, "two\n")
+					want = append(want, "one", "two")
+				}
+				if canHalfClose(peer) {
+					endInput(t, peer)
+				} else {
+					peer.Close()
+				}
+				if err := c.Wait(); err != nil {
+					t.Error(err)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("lines (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// So it is from another goroutine, and before Serve.
+func TestCloseWriteFromOutside(t *testing.T) {
+	for style := range lineStyles(nil) {
+		t.Run(style, func(t *testing.T) {
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				if !canHalfClose(nc) {
+					return
+				}
+				lines := make(chan string, 3)
+				c := serve(t, nc, lineStyles(func(c *framer.Conn, line []byte) error {
+					lines <- string(line)
+					return nil
+				})[style], framer.Config{})
+				writeString(t, peer, "one\n")
+				<-lines
+				if err := c.CloseWrite(); err != nil {
+					t.Error(err)
+				}
+				if got := readAll(t, peer); got != "" {
+					t.Errorf("the peer got %q", got)
+				}
+				writeString(t, peer, "two\n")
+				if got := <-lines; got != "two" {
+					t.Errorf("got %q after CloseWrite", got)
+				}
+				endInput(t, peer)
+				if err := c.Wait(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+	t.Run("before Serve", func(t *testing.T) {
+		nc, peer := tcpPair(t)
+		defer peer.Close()
+		var s script
+		s.t = t
+		c := framer.NewConn(nc, s.newHandler, nil)
+		if err := errors.Join(c.Push([]byte("all")), c.CloseWrite()); err != nil {
+			t.Error(err)
+		}
+		served := call(func() error { return c.Serve(t.Context()) })
+		if got := readAll(t, peer); got != "all" {
+			t.Errorf("the peer got %q", got)
+		}
+		peer.Close()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// After CloseWrite the input is no rest that is read for LingerTimeout, but the
+// conversation; at its end, that counts from the beginning.
+func TestCloseWriteOutlastsLinger(t *testing.T) {
+	for name, pair := range bubblePairs {
+		if name == "pipe" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := pair(t)
+				defer peer.Close()
+				var s script
+				s.onFound = func() error {
+					if string(s.Take()) == "end" {
+						return s.CloseWhenDone()
+					}
+					return s.CloseWrite()
+				}
+				c := s.serve(t, nc, framer.Config{LingerTimeout: time.Second, WriteTimeout: time.Second})
+				writeString(t, peer, "half\n")
+				if got := readAll(t, peer); got != "" {
+					t.Errorf("the peer got %q", got)
+				}
+				wantOpenFor(t, c, time.Hour)
+				writeString(t, peer, "more\n")
+				wantOpenFor(t, c, time.Hour)
+				writeString(t, peer, "end\n")
+				if err := wantEndAfter(t, c, time.Second); err != nil {
+					t.Error(err)
+				}
+				if n := s.called("found"); n != 3 {
+					t.Errorf("%d lines, want 3", n)
+				}
+			})
+		})
+	}
+}
+
+// The reason that is given to CloseWithError is told to all, at level Info.
+func TestCloseWithError(t *testing.T) {
+	errSlow := errors.New("too slow")
+	onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		var s script
+		var logs logBook
+		var closedWith error
+		connected := make(chan struct{})
+		s.onConnect = func() error {
+			close(connected)
+			return nil
+		}
+		s.onClose = func(err error) { closedWith = err }
+		c := s.serve(t, nc, framer.Config{Logger: slog.New(&logs)})
+		handshake(t, peer)
+		<-connected
+		for _, err := range []error{errSlow, errors.New("another"), nil} {
+			if err := c.CloseWithError(err); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := c.Wait(); err != errSlow || closedWith != errSlow || context.Cause(c.Context()) != errSlow {
+			t.Errorf("Wait returned %v, HandleClose got %v, the context %v", err, closedWith, context.Cause(c.Context()))
+		}
+		if err := c.Push([]byte("too late")); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Push after CloseWithError: %v", err)
+		}
+		if r := logs.find("framer: connection ended"); len(r) != 1 || r[0].Level != slog.LevelInfo || attr(r[0], "error") != "too slow" {
+			t.Errorf("logged %v, want the reason at level Info", r)
+		}
+	})
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	c := framer.NewConn(nc, new(script).newHandler, nil)
+	c.CloseWithError(nil)
+	if err := c.Wait(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after CloseWithError(nil): %v", err)
+	}
+}
+
+// The handler that newHandler has returned is found from elsewhere.
+func TestConnHandler(t *testing.T) {
+	nc, peer := net.Pipe()
+	var s script
+	entered, left, connected := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	s.t = t
+	s.onConnect = func() error {
+		close(connected)
+		return nil
+	}
+	c := serve(t, nc, func(c *framer.Conn) framer.Handler {
+		close(entered)
+		<-left
+		return s.newHandler(c)
+	}, framer.Config{})
+	<-entered
+	if h := c.Handler(); h != nil {
+		t.Errorf("the handler is %v before it was made", h)
+	}
+	close(left)
+	<-connected
+	if h := c.Handler(); h != framer.Handler(&s) {
+		t.Errorf("the handler is %v", h)
+	}
+	peer.Close()
+	c.Wait()
+	if h := c.Handler(); h != framer.Handler(&s) {
+		t.Errorf("in the end the handler is %v", h)
+	}
+}
+
+// HandleEnd comes once, behind all that the peer has sent, and what it pushes arrives.
+func TestHandleEnd(t *testing.T) {
+	errBad := errors.New("bad")
+	for name, test := range map[string]struct {
+		input string
+		given error
+		give  func(given error) error
+		want  error
+	}{
+		"nothing came":          {"", nil, func(error) error { return nil }, nil},
+		"whole":                 {"line\n", nil, func(error) error { return nil }, nil},
+		"whole, error":          {"line\n", nil, func(error) error { return errBad }, errBad},
+		"unfinished":            {"line\nhal", io.ErrUnexpectedEOF, func(error) error { return nil }, io.ErrUnexpectedEOF},
+		"unfinished, the same":  {"line\nhal", io.ErrUnexpectedEOF, func(err error) error { return err }, io.ErrUnexpectedEOF},
+		"unfinished, another":   {"line\nhal", io.ErrUnexpectedEOF, func(error) error { return errBad }, errBad},
+		"unfinished, held back": {"line\n\r", io.ErrUnexpectedEOF, func(error) error { return nil }, io.ErrUnexpectedEOF},
+		"panic":                 {"line\n", nil, func(error) error { panic(errBad) }, errBad},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				if !canHalfClose(peer) {
+					return
+				}
+				var s fullScript
+				s.onConnect = func() error { return s.SetTerminator(framer.AnyDelimiter("\n", "\r\r")) }
+				s.onEnd = func(err error) error {
+					if err != test.given {
+						t.Errorf("HandleEnd got %v, want %v", err, test.given)
+					}
+					fmt.Fprintf(&s, "in the end %q", s.Bytes())
+					return test.give(err)
+				}
+				c := s.serve(t, nc, framer.Config{})
+				writeString(t, peer, test.input)
+				endInput(t, peer)
+				_, rest, _ := strings.Cut(test.input, "\n")
+				if got, want := readAll(t, peer), fmt.Sprintf("in the end %q", rest); got != want {
+					t.Errorf("the peer got %q, want %q", got, want)
+				}
+				if err := c.Wait(); !errors.Is(err, test.want) {
+					t.Errorf("Wait: %v, want %v", err, test.want)
+				}
+				if n := s.called("end"); n != 1 {
+					t.Errorf("HandleEnd was called %d times", n)
+				}
+			})
+		})
+	}
+}
+
+// It is not called where the connection has another end.
+func TestHandleEndIsNotCalled(t *testing.T) {
+	for name, f := range map[string]func(s *fullScript) error{
+		"CloseWhenDone": func(s *fullScript) error { return s.CloseWhenDone() },
+		"Close":         func(s *fullScript) error { return s.Close() },
+		"error":         func(s *fullScript) error { return errors.New("bad") },
+		"EOF":           func(s *fullScript) error { return io.ErrUnexpectedEOF },
+	} {
+		t.Run(name, func(t *testing.T) {
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				var s fullScript
+				s.onFound = func() error { return f(&s) }
+				c := s.serve(t, nc, framer.Config{})
+				writeString(t, peer, "line\nhal")
+				endInput(t, peer)
+				peer.Close()
+				c.Wait()
+				if s.called("end") != 0 {
+					t.Errorf("the calls are %v", s.calls)
+				}
+			})
 		})
 	}
 }

@@ -10,15 +10,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing/fstest"
+	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 // talk serves one connection, sends it the input, and prints the lines that it
@@ -259,6 +265,373 @@ func ExampleShutdownHandler() {
 	running.Wait()
 	// Output:
 	// 220 ready
+	// 421 closing
+}
+
+// An ircClient is asked whether it is still there, and dropped if it does not say so.
+type ircClient struct {
+	*framer.Conn
+	framer.Collector
+	asked bool
+}
+
+func (h *ircClient) FoundTerminator() error {
+	h.asked = false // whatever it says, it is there
+	h.Reset()
+	return nil
+}
+
+func (h *ircClient) HandleTimeout(err error) error {
+	if h.asked {
+		fmt.Fprint(h, "ERROR :Ping timeout\r\n")
+		return err
+	}
+	h.asked = true
+	fmt.Fprint(h, "PING :irc.example.com\r\n")
+	return nil
+}
+
+// A server of IRC asks a client that is silent. What goes out to it does not count: the
+// broadcasts of a channel would keep a dead client alive.
+func ExampleTimeoutHandler() {
+	client, nc := net.Pipe()
+	newHandler := func(c *framer.Conn) framer.Handler {
+		c.SetTerminator(framer.Delimiter("\r\n"))
+		return &ircClient{Conn: c}
+	}
+	cfg := &framer.Config{
+		ReadIdleTimeout: 2 * time.Millisecond, // mostly minutes
+		Logger:          slog.New(slog.DiscardHandler),
+	}
+	served := make(chan error)
+	go func() { served <- framer.NewConn(nc, newHandler, cfg).Serve(context.Background()) }()
+
+	for lines := bufio.NewScanner(client); lines.Scan(); {
+		fmt.Println(lines.Text())
+	}
+	fmt.Println(<-served)
+	// Output:
+	// PING :irc.example.com
+	// ERROR :Ping timeout
+	// framer: no byte came for 2ms (Config.ReadIdleTimeout): i/o timeout
+}
+
+// In a Session, Next tells of a timeout. A server of SMTP says so before it closes.
+func ExampleConfig_timeout() {
+	client, nc := framertest.Pipe()
+	newHandler := framer.Session(func(c *framer.Conn) error {
+		fmt.Fprint(c, "220 mail.example.com\r\n")
+		_, err := c.Next(framer.Delimiter("\r\n"))
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			fmt.Fprint(c, "421 4.4.2 timeout\r\n")
+		}
+		return err
+	})
+	cfg := &framer.Config{
+		IdleTimeout: 2 * time.Millisecond, // mostly five minutes
+		Logger:      slog.New(slog.DiscardHandler),
+	}
+	var served sync.WaitGroup
+	served.Go(func() { framer.NewConn(nc, newHandler, cfg).Serve(context.Background()) })
+
+	for lines := bufio.NewScanner(client); lines.Scan(); {
+		fmt.Println(lines.Text())
+	}
+	client.Close()
+	served.Wait()
+	// Output:
+	// 220 mail.example.com
+	// 421 4.4.2 timeout
+}
+
+// After a line that asks for it, the connection is one of raw bytes.
+func ExampleConn_Hijack() {
+	line := framer.Delimiter("\r\n")
+	talk("CONNECT\r\nraw bytes\x00", framer.Messages(line, func(c *framer.Conn, msg []byte) error {
+		if string(msg) != "CONNECT" {
+			return c.Push([]byte("400 what?\r\n"))
+		}
+		c.Hijack(func(nc net.Conn) {
+			defer nc.Close()
+			raw, err := bufio.NewReader(nc).ReadString(0)
+			fmt.Fprintf(nc, "tunnelled %q %v\n", raw, err)
+		})
+		return c.Push([]byte("200 connected\r\n")) // is sent before
+	}))
+	// Output:
+	// 200 connected
+	// tunnelled "raw bytes\x00" <nil>
+}
+
+// Some servers answer when they have seen the end of the request, as sort does.
+func ExampleConn_CloseWrite() {
+	here, there := framertest.Pipe()
+	go func() {
+		defer there.Close()
+		request, _ := io.ReadAll(there)
+		lines := strings.Fields(string(request))
+		slices.Sort(lines)
+		fmt.Fprintln(there, strings.Join(lines, "\n"))
+	}()
+
+	client := framer.NewConn(here, framer.Session(func(c *framer.Conn) error {
+		fmt.Fprint(c, "pear\napple\nfig\n")
+		if err := c.CloseWrite(); err != nil {
+			return err
+		}
+		for {
+			line, err := c.Next(framer.Delimiter("\n"))
+			if err != nil {
+				return err // io.EOF is an orderly end
+			}
+			fmt.Printf("%s\n", line)
+		}
+	}), nil)
+	fmt.Println(client.Serve(context.Background()))
+	// Output:
+	// apple
+	// fig
+	// pear
+	// <nil>
+}
+
+// A lineCount says in the end how many lines have come.
+type lineCount struct {
+	*framer.Conn
+	framer.Collector
+	lines int
+}
+
+func (h *lineCount) FoundTerminator() error {
+	h.lines++
+	h.Reset()
+	return nil
+}
+
+func (h *lineCount) HandleEnd(err error) error {
+	fmt.Fprintf(h, "%d lines\n", h.lines)
+	if err != nil {
+		fmt.Fprintf(h, "and %q\n", h.Bytes())
+	}
+	return nil
+}
+
+// The peer has ended its side, and still reads.
+func ExampleEndHandler() {
+	client, nc := framertest.Pipe()
+	newHandler := func(c *framer.Conn) framer.Handler {
+		c.SetTerminator(framer.Delimiter("\n"))
+		return &lineCount{Conn: c}
+	}
+	served := make(chan error)
+	go func() { served <- framer.NewConn(nc, newHandler, nil).Serve(context.Background()) }()
+
+	fmt.Fprint(client, "one\ntwo\nthr")
+	client.CloseWrite()
+	answer, _ := io.ReadAll(client)
+	client.Close()
+	fmt.Printf("%s%v\n", answer, <-served)
+	// Output:
+	// 2 lines
+	// and "thr"
+	// unexpected EOF
+}
+
+// A function that appends its answer is the fastest way to serve small requests.
+func ExampleReplies() {
+	line := framer.Delimiter("\r\n")
+	talk("PING\r\nADD 2\r\nQUIT\r\n", framer.Replies(line, func(c *framer.Conn, msg, reply []byte) ([]byte, error) {
+		switch command, argument, _ := strings.Cut(string(msg), " "); command {
+		case "PING":
+			return append(reply, "PONG\r\n"...), nil
+		case "ADD":
+			n, err := strconv.ParseInt(argument, 10, 64)
+			reply = strconv.AppendInt(reply, n+40, 10)
+			return append(reply, "\r\n"...), err
+		default:
+			return append(reply, "BYE\r\n"...), c.CloseWhenDone()
+		}
+	}))
+	// Output:
+	// PONG
+	// 42
+	// BYE
+}
+
+// Whoever sends too long a line is told, and may go on.
+func ExampleOnTooLong() {
+	line := framer.Delimiter("\n").Limit(10)
+	newHandler := framer.Messages(line, func(c *framer.Conn, msg []byte) error {
+		fmt.Fprintf(c, "you said %q\n", msg)
+		if string(msg) == "quit" {
+			return c.CloseWhenDone()
+		}
+		return nil
+	})
+	talk("hello\nthis is a very long line\nquit\n", framer.OnTooLong(newHandler, func(c *framer.Conn, e *framer.MessageTooLongError) error {
+		_, err := fmt.Fprintf(c, "no more than %d bytes, please\n", e.Limit)
+		return err
+	}))
+	// Output:
+	// you said "hello"
+	// no more than 10 bytes, please
+	// you said "quit"
+}
+
+// An upload goes to where it belongs as it comes, whatever MaxMessageSize is.
+func ExampleConn_NextReader() {
+	talk("PUT 12\nHello, world", framer.Session(func(c *framer.Conn) error {
+		line, err := c.Next(framer.Delimiter("\n"))
+		if err != nil {
+			return err
+		}
+		size, err := strconv.ParseInt(strings.TrimPrefix(string(line), "PUT "), 10, 64)
+		if err != nil {
+			return err
+		}
+		body, err := c.NextReader(framer.Length(size))
+		if err != nil {
+			return err
+		}
+		sum := crc32.NewIEEE() // or a file
+		n, err := io.Copy(sum, body)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(c, "%d bytes, CRC-32 %08x\n", n, sum.Sum32())
+		return err
+	}))
+	// Output: 12 bytes, CRC-32 e79aa9c2
+}
+
+// A member of a chat has a name.
+type member struct {
+	*echo
+	name string
+}
+
+func (m *member) HandleConnect() error { return m.Push([]byte("welcome\r\n")) }
+
+// One payload goes to all members that the server knows, without a copy for each. Those
+// who are too slow for it are dropped, and it is known why.
+func ExampleConn_Handler() {
+	names := make(chan string, 2)
+	server := framer.Server{
+		NewHandler: func(c *framer.Conn) framer.Handler {
+			return &member{newEcho(c).(*echo), <-names}
+		},
+		Config: framer.Config{MaxQueuedBytes: 30, Logger: slog.New(slog.DiscardHandler)},
+	}
+	join := func(name string) (*bufio.Reader, <-chan error) {
+		client, nc := net.Pipe()
+		names <- name
+		served := make(chan error, 1)
+		go func() { served <- server.ServeConn(context.Background(), nc) }()
+		in := bufio.NewReader(client)
+		in.ReadString('\n')
+		return in, served
+	}
+	quick, quickServed := join("quick")
+	_, slowServed := join("slow")
+
+	payload := []byte("hello, all\r\n")
+	for range 3 {
+		for c := range server.Conns() {
+			err := c.TryPushWithProducer(framer.NewBytesProducer(payload))
+			if errors.Is(err, framer.ErrQueueFull) {
+				c.CloseWithError(fmt.Errorf("%s is too slow", c.Handler().(*member).name))
+			}
+		}
+		line, _ := quick.ReadString('\n')
+		fmt.Println(strings.TrimSpace(line))
+	}
+	fmt.Println(<-slowServed)
+	server.Close()
+	fmt.Println(<-quickServed)
+	// Output:
+	// hello, all
+	// hello, all
+	// hello, all
+	// slow is too slow
+	// framer: Server closed
+}
+
+// A line that a proxy has put before the protocol is read by other means. What was
+// buffered behind it is given back.
+func ExampleUnread() {
+	server := framer.Server{NewHandler: newEcho}
+	client, nc := net.Pipe()
+	var served sync.WaitGroup
+	served.Go(func() {
+		in := bufio.NewReader(nc)
+		preface, _ := in.ReadString('\n')
+		fmt.Printf("%q\n", preface)
+		rest, _ := in.Peek(in.Buffered())
+		server.ServeConn(context.Background(), framer.Unread(nc, rest))
+	})
+
+	fmt.Fprint(client, "PROXY UNKNOWN\r\nhello\r\n")
+	answer, _ := bufio.NewReader(client).ReadString('\n')
+	client.Close()
+	served.Wait()
+	fmt.Printf("%q\n", answer)
+	// Output:
+	// "PROXY UNKNOWN\r\n"
+	// "hello\r\n"
+}
+
+// A mailbox takes a mail that has begun to its end, also when the server shuts down.
+type mailbox struct {
+	*framer.Conn
+	framer.Collector
+	inMail, leaving bool
+}
+
+func (h *mailbox) FoundTerminator() error {
+	switch line := string(h.Take()); {
+	case line == "DATA":
+		h.inMail = true
+		return h.Push([]byte("354 go on\r\n"))
+	case line == "." && h.leaving:
+		return errors.Join(h.Push([]byte("250 queued\r\n421 closing\r\n")), h.CloseWhenDone())
+	case line == ".":
+		h.inMail = false
+		return h.Push([]byte("250 queued\r\n"))
+	}
+	return nil
+}
+
+func (h *mailbox) HandleShutdown() error {
+	if h.inMail {
+		h.leaving = true
+		return framer.ErrStayOpen
+	}
+	return h.Push([]byte("421 closing\r\n"))
+}
+
+func ExampleShutdownHandler_stayOpen() {
+	server := framer.Server{NewHandler: func(c *framer.Conn) framer.Handler {
+		c.SetTerminator(framer.Delimiter("\r\n"))
+		return &mailbox{Conn: c}
+	}}
+	client, nc := framertest.Pipe()
+	var running sync.WaitGroup
+	running.Go(func() { server.ServeConn(context.Background(), nc) })
+
+	lines := bufio.NewScanner(client)
+	fmt.Fprint(client, "DATA\r\n")
+	lines.Scan()
+	fmt.Println(lines.Text())
+	running.Go(func() { server.Shutdown(context.Background()) })
+	fmt.Fprint(client, "Hello!\r\n.\r\n")
+	for lines.Scan() {
+		fmt.Println(lines.Text())
+	}
+	client.Close()
+	running.Wait()
+	// Output:
+	// 354 go on
+	// 250 queued
 	// 421 closing
 }
 

@@ -32,23 +32,24 @@
 //   - a [Conn] runs a Handler on a [net.Conn] and queues what it pushes;
 //   - a [Server] accepts connections, knows them, and shuts them down.
 //
-// [Messages] and [Session] make handlers of plain functions, for whole messages
-// and for straight-line code.
+// [Messages], [Replies] and [Session] make handlers of plain functions: for whole
+// messages, for messages that are answered, and for straight-line code.
 //
 // # Concurrency
 //
 // All methods of a Handler run on one goroutine, the one that called
 // [Conn.Serve], never two at once, and none after HandleClose. Producers run on
 // the writer goroutine of their connection. Push and the other methods of Conn
-// that send or close may be called from any goroutine; SetTerminator, Terminator
-// and Next belong to the goroutine of the Handler. A Framer belongs to one
-// goroutine at a time.
+// that send or close may be called from any goroutine; SetTerminator, Terminator,
+// Matched, Next, NextReader, SetConfig and Hijack belong to the goroutine of the
+// Handler. A Framer belongs to one goroutine at a time.
 //
 // # Buffers
 //
 // Data given to a Handler, or returned by Next, All or More, is lent: it is valid
 // until the call returns, or until the next call; the memory is used again, also by
-// other connections. Data that is pushed is copied.
+// other connections. Data that is pushed is copied. Poison, in package framertest,
+// finds those who keep what was lent.
 //
 // # Limits
 //
@@ -70,13 +71,15 @@ import (
 // what was pushed before is still sent, and Serve returns the error.
 //
 // A Handler may also be a [ReadCompleteHandler] or an [OversizeHandler], and that of
-// a [Conn] a [ConnectHandler], a [CloseHandler] or a [ShutdownHandler].
+// a [Conn] a [ConnectHandler], a [TimeoutHandler], an [EndHandler], a [ShutdownHandler]
+// or a [CloseHandler].
 type Handler interface {
 	// CollectIncomingData is given the next piece of the current message, as
 	// soon as it has come. data is never empty and never longer than
 	// ReadBufferSize, or 65,536 bytes if that is not set (a token of [Split]
 	// excepted). It is lent: it may be changed and appended to, and is valid until
-	// CollectIncomingData returns.
+	// CollectIncomingData returns. The tests of a handler can find out whether it
+	// heeds that: see Poison in package framertest.
 	CollectIncomingData(data []byte) error
 
 	// FoundTerminator is called when the current message is complete. For an
@@ -251,7 +254,7 @@ func (f *Framer) unread(data []byte) {
 
 // rest returns a copy of what was read and not given to anyone.
 func (f *Framer) rest() []byte {
-	return slices.Concat(f.unfinishedMessage(), f.buf[f.start:f.end])
+	return slices.Concat(f.unfinishedMessage(), f.token, f.buf[f.start:f.end])
 }
 
 // SetTerminator makes t the terminator from the next byte on, also for bytes that

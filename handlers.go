@@ -145,7 +145,8 @@ func Messages(t Terminator, f func(c *Conn, msg []byte) error) func(*Conn) Handl
 //
 // An error of f ends the connection, as that of a Handler does; what it has returned
 // with the error is sent. After CloseWhenDone and CloseWrite, too, all answers are sent
-// that f has returned, the one of the call that closes included. f may set another
+// that f has returned, the one of the call that closes included; one that f returns
+// after CloseWrite ends the connection, as what can't be sent. f may set another
 // terminator, which rules from the next message on. What is to be done about a message
 // that is too long can be said with [OnTooLong].
 func Replies(t Terminator, f func(c *Conn, msg, reply []byte) ([]byte, error)) func(*Conn) Handler {
@@ -246,17 +247,21 @@ func (m messages) answer(c *Conn, msg []byte) error {
 			c.replies = append(c.framer.memory.grow(c.replies, len(reply)), reply...)
 		}
 	}
-	if len(c.replies) >= replyBatch {
+	ends := c.halfClosed.Load()
+	if ends || len(c.replies) >= replyBatch {
 		if sendErr := c.sendReplies(); err == nil {
 			err = sendErr
 		}
+	}
+	if ends {
+		c.queue.close() // this was the last answer, whatever was read together with it
 	}
 	return err
 }
 
 // sendReplies sends the answers that were collected.
 func (c *Conn) sendReplies() error {
-	if c.replies == nil {
+	if len(c.replies) == 0 {
 		return nil
 	}
 	err := c.queue.pushLast(c.replies)

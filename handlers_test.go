@@ -571,3 +571,40 @@ func TestNextReaderInSession(t *testing.T) {
 		}
 	})
 }
+
+// Whether an answer is sent after CloseWrite does not depend on what was read together:
+// the one of the call that closes is the last, and a further one is an error.
+func TestRepliesAfterCloseWrite(t *testing.T) {
+	tests := []struct{ name, input, want, ended string }{
+		{"no more answers", "one\nhalf\nsilent\nsilent\n", "ONE\nHALF\n", ""},
+		{"an answer", "one\nhalf\nsilent\ntwo\nthree\n", "ONE\nHALF\n", "framer: connection is closed"},
+		{"CloseWhenDone", "one\nhalf\nquit\n", "ONE\nHALF\n", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			newHandler := framer.Replies(framer.Delimiter("\n"), upper)
+			for _, cut := range []int{0, 4, 9, 12, 17} {
+				onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+					if !canHalfClose(nc) {
+						return
+					}
+					c := serve(t, nc, newHandler, framer.Config{})
+					sent := call(func() error {
+						cut := min(cut, len(test.input))
+						io.WriteString(peer, test.input[:cut])
+						io.WriteString(peer, test.input[cut:])
+						return peer.(interface{ CloseWrite() error }).CloseWrite()
+					})
+					if got := readAll(t, peer); got != test.want {
+						t.Errorf("the peer got %q, want %q", got, test.want)
+					}
+					<-sent // or fails, because the connection has ended
+					peer.Close()
+					if err := c.Wait(); !strings.HasPrefix(fmt.Sprint(err), reasonText(test.ended)) {
+						t.Errorf("ended with %v, want %q", err, test.ended)
+					}
+				})
+			}
+		})
+	}
+}

@@ -56,15 +56,22 @@ const (
 	left                // the handler knows; what is read after that is up to it
 )
 
-// maxLateReads is how often a connection that shuts down reads what may have come
+// How often, and how much, a connection that shuts down reads of what may have come
 // before. A peer that never pauses must not go on for ever.
-const maxLateReads = 16
+const (
+	maxLateReads = 16
+	maxLateBytes = largeBuffer
+)
 
 // isLate is for a read after a shutdown was asked for. It reports whether that ends the
 // reading now.
 func (c *Conn) isLate() bool {
-	if c.departure < finishing && c.lateReads < maxLateReads {
-		c.lateReads++
+	read := c.bytesRead.Load()
+	if c.lateReads == 0 {
+		c.lateBytes = read
+	}
+	c.lateReads++
+	if c.departure < finishing && c.lateReads <= maxLateReads && read-c.lateBytes < maxLateBytes {
 		return false
 	}
 	return c.mayLeave()
@@ -148,6 +155,9 @@ func (c *Conn) beginWait(drained bool) error {
 		if c.inMessage || c.config().IdleTimeout > 0 || c.config().ReadIdleTimeout > 0 {
 			c.waiting = time.Now()
 		}
+	}
+	if c.halfClosed.Load() {
+		c.queue.close() // all answers were pushed
 	}
 	err := c.arm(drained)
 	if err != nil {

@@ -266,7 +266,7 @@ func (c *Conn) wrote(n int64) {
 // endOutput tells the peer that nothing more will come, and begins the wait for its
 // end.
 func (c *Conn) endOutput() {
-	if c.hijack != nil { // somebody goes on
+	if c.handsOver.Load() { // somebody goes on
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.outputEnded = true
@@ -277,6 +277,7 @@ func (c *Conn) endOutput() {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.abort(err, byPeer) // the peer might take what it got for the whole
+	case c.endedByPeer(): // who may have gone since
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		c.abort(err, byNetwork) // a read would not find it any more, but an end
 	}
@@ -291,6 +292,13 @@ func (c *Conn) endOutput() {
 	}
 	c.outputEnded = true
 	c.tellDrained()
+}
+
+// endedByPeer reports whether the peer has ended its side in order.
+func (c *Conn) endedByPeer() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.end.what == endByPeer
 }
 
 // lingerTimeout returns how long to wait for the peer's end. half says that the peer can

@@ -546,6 +546,9 @@ func (s *ServerStats) add(c ConnStats) {
 // have returned. If ctx ends before, the connections that are left are closed at
 // once and the context's error is returned.
 //
+// A message that has begun comes to its end before, and is answered. So are others that
+// have come, but not without limit: of a peer that never pauses, about 64 KiB are read.
+//
 // Connections in a TLS handshake are closed at once. Those given to ServeConn
 // are shut down like all others. A server that was shut down can't serve again.
 //

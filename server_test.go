@@ -1483,7 +1483,7 @@ func TestShutdownInMessage(t *testing.T) {
 		for _, style := range styles {
 			t.Run(name+"/"+style, func(t *testing.T) {
 				for i, tr := range transports() {
-					if i > 0 && name != "Delimiter" && tr.name != "memory" {
+					if i > 0 && name != "Delimiter" {
 						continue // it is the same
 					}
 					nc, peer := tr.pair(t)
@@ -1543,24 +1543,28 @@ func TestShutdownWithUnreadInput(t *testing.T) {
 // A peer that never pauses is left after a whole message. One that never comes to the
 // end of a message is left when the context ends.
 func TestShutdownWithEndlessInput(t *testing.T) {
+	line := "line" + strings.Repeat("x", 200)
 	for _, style := range styles {
 		t.Run(style, func(t *testing.T) {
 			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				if !canHalfClose(peer) {
+					return // for such a peer there is no end before LingerTimeout
+				}
 				st := newShutdownTest(t, style, nc, peer, framer.Delimiter("\n"), answer)
 				go func() {
 					for {
-						if _, err := io.WriteString(peer, "line\nline\nli"); err != nil {
+						if _, err := io.WriteString(peer, line+"\n"+line+"\nli"); err != nil {
 							return
 						}
-						if _, err := io.WriteString(peer, "ne\n"); err != nil {
+						if _, err := io.WriteString(peer, line[2:]+"\n"); err != nil {
 							return
 						}
 					}
 				}()
-				readString(t, peer, "got line\ngot line\n")
+				readString(t, peer, "got "+line+"\ngot "+line+"\n")
 				st.shutdown = call(func() error { return st.server.Shutdown(t.Context()) })
 				got := strings.TrimSuffix(readAll(t, peer), "goodbye\n")
-				if strings.Trim(strings.ReplaceAll(got, "got line\n", "."), ".") != "" {
+				if strings.Trim(strings.ReplaceAll(got, "got "+line+"\n", "."), ".") != "" {
 					t.Errorf("the peer got %q", got[max(0, len(got)-100):])
 				}
 				peer.Close()
@@ -2061,5 +2065,161 @@ func TestServerStats(t *testing.T) {
 	want := framer.ServerStats{Accepted: 3, BytesRead: 21, BytesWritten: 21, MessagesRead: 3}
 	if diff := cmp.Diff(want, s.Stats()); diff != "" {
 		t.Errorf("stats (-want +got):\n%s", diff)
+	}
+}
+
+// After ErrStayOpen the connection goes on, until the handler closes it, the peer does,
+// or the context of Shutdown ends.
+func TestErrStayOpen(t *testing.T) {
+	for name, wrap := range map[string]func() error{
+		"as it is": func() error { return framer.ErrStayOpen },
+		"wrapped":  func() error { return fmt.Errorf("in a transaction: %w", framer.ErrStayOpen) },
+	} {
+		for _, ends := range []string{"CloseWhenDone", "peer", "context", "error"} {
+			t.Run(name+"/"+ends, func(t *testing.T) {
+				onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+					errBad := errors.New("bad")
+					var s fullScript
+					s.t = t
+					connected := make(chan struct{})
+					s.onConnect = func() error { close(connected); return nil }
+					s.onShutdown = func() error {
+						return errors.Join(s.Push([]byte("finish, please\n")), wrap())
+					}
+					s.onFound = func() error {
+						switch line := string(s.Take()); line {
+						case "done":
+							return errors.Join(s.Push([]byte("bye\n")), s.CloseWhenDone())
+						case "fail":
+							return errBad
+						default:
+							return s.Push([]byte(line + "\n"))
+						}
+					}
+					server := framer.Server{NewHandler: s.newHandler}
+					server.Config.Logger = slog.New(slog.DiscardHandler)
+					served := call(func() error { return server.ServeConn(context.Background(), nc) })
+					handshake(t, peer)
+					<-connected
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					shutdown := call(func() error { return server.Shutdown(ctx) })
+					readString(t, peer, "finish, please\n")
+					for range 50 {
+						exchange(t, peer)
+					}
+					again := call(func() error { return server.Shutdown(ctx) }) // says it only once
+					exchange(t, peer)
+					var want, wantShutdown error
+					switch ends {
+					case "CloseWhenDone":
+						writeString(t, peer, "done\n")
+						if got := readAll(t, peer); got != "bye\n" {
+							t.Errorf("the peer got %q", got)
+						}
+						peer.Close()
+					case "peer":
+						peer.Close()
+					case "error":
+						writeString(t, peer, "fail\n")
+						readAll(t, peer)
+						peer.Close()
+						want = errBad
+					case "context":
+						cancel()
+						want, wantShutdown = framer.ErrServerClosed, context.Canceled
+					}
+					if err := <-served; !errors.Is(err, want) {
+						t.Errorf("served: %v, want %v", err, want)
+					}
+					// One of the two may find that the other has closed all.
+					if err := errors.Join(<-shutdown, <-again); !errors.Is(err, wantShutdown) {
+						t.Errorf("Shutdown: %v, want %v", err, wantShutdown)
+					}
+					if n := s.called("shutdown"); n != 1 {
+						t.Errorf("HandleShutdown was called %d times", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A Session can finish its transaction after Next has told of the shutdown.
+func TestSessionStaysOpen(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		server := framer.Server{NewHandler: framer.Session(func(c *framer.Conn) error {
+			c.Push([]byte("ready\n"))
+			told := 0
+			for {
+				line, err := c.Next(framer.Delimiter("\n"))
+				if err == framer.ErrServerClosed {
+					told++
+					err = c.Push([]byte("finish, please\n"))
+				} else if err == nil && string(line) == "done" {
+					_, err := fmt.Fprintf(c, "told %d times\n", told)
+					return err
+				}
+				if err != nil {
+					return err
+				}
+			}
+		})}
+		served := call(func() error { return server.ServeConn(context.Background(), nc) })
+		readString(t, peer, "ready\n")
+		shutdown := call(func() error { return server.Shutdown(t.Context()) })
+		readString(t, peer, "finish, please\n")
+		writeString(t, peer, "one\n")
+		writeString(t, peer, "two\nth")
+		writeString(t, peer, "ree\ndone\n")
+		if got := readAll(t, peer); got != "told 1 times\n" {
+			t.Errorf("the peer got %q", got)
+		}
+		peer.Close()
+		if err := errors.Join(<-served, <-shutdown); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// While the function of Hijack runs, the connection is one of the server's; Shutdown
+// waits for it, and closes it when it has no more time.
+func TestShutdownDuringHijack(t *testing.T) {
+	for _, ends := range []bool{true, false} {
+		t.Run(fmt.Sprint(ends), func(t *testing.T) {
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				server := framer.Server{NewHandler: framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, _ []byte) error {
+					c.Hijack(func(nc net.Conn) {
+						io.WriteString(nc, "hijacked")
+						io.Copy(nc, nc)
+						nc.Close()
+					})
+					return nil
+				})}
+				served := call(func() error { return server.ServeConn(context.Background(), nc) })
+				writeString(t, peer, "hijack\n")
+				readString(t, peer, "hijacked")
+				if n := server.Stats().Conns; n != 1 {
+					t.Errorf("the server has %d connections, want 1", n)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				shutdown := call(func() error { return server.Shutdown(ctx) })
+				exchange(t, peer)
+				var want, wantShutdown error
+				if ends {
+					peer.Close()
+				} else {
+					cancel()
+					want, wantShutdown = framer.ErrServerClosed, context.Canceled
+				}
+				if err := <-served; !errors.Is(err, want) {
+					t.Errorf("served: %v, want %v", err, want)
+				}
+				if err := <-shutdown; !errors.Is(err, wantShutdown) {
+					t.Errorf("Shutdown: %v, want %v", err, wantShutdown)
+				}
+			})
+		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"iter"
 	"net"
 	"os"
+	"slices"
 )
 
 // A stream is how a Conn moves its bytes. There is one for every net.Conn, which
@@ -120,6 +121,9 @@ const maxLayers = 16
 func layers(nc net.Conn) iter.Seq[net.Conn] {
 	return func(yield func(net.Conn) bool) {
 		for range maxLayers {
+			for u, ok := nc.(*unreadConn); ok; u, ok = nc.(*unreadConn) {
+				nc = u.Conn // u has CloseWrite whatever it is on
+			}
 			if nc == nil || !yield(nc) {
 				return
 			}
@@ -198,17 +202,52 @@ type unreadConn struct {
 	data []byte
 }
 
+// cutUnread returns nc without what Unread has put before it.
+func cutUnread(nc net.Conn) (net.Conn, []byte) {
+	u, ok := nc.(*unreadConn)
+	if !ok {
+		return nc, nil
+	}
+	nc, behind := cutUnread(u.Conn)
+	return nc, slices.Concat(u.data, behind)
+}
+
 func (c *unreadConn) Read(p []byte) (int, error) {
 	if len(c.data) > 0 {
 		n := copy(p, c.data)
-		c.data = c.data[n:]
+		c.consumed(n)
 		return n, nil
 	}
 	return c.Conn.Read(p)
 }
 
-// ReadFrom lets io.Copy find the ReadFrom of a net.TCPConn.
+// consumed notes that n bytes of the data were read.
+func (c *unreadConn) consumed(n int) {
+	if c.data = c.data[n:]; len(c.data) == 0 {
+		c.data = nil // the connection may live long
+	}
+}
+
+// ReadFrom and WriteTo let io.Copy find those of a net.TCPConn.
+
 func (c *unreadConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
+
+func (c *unreadConn) WriteTo(w io.Writer) (int64, error) {
+	var before int64
+	if len(c.data) > 0 {
+		n, err := w.Write(c.data)
+		before = int64(n)
+		c.consumed(n)
+		if err == nil && len(c.data) > 0 {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return before, err
+		}
+	}
+	n, err := io.Copy(w, c.Conn)
+	return before + n, err
+}
 
 func (c *unreadConn) NetConn() net.Conn { return c.Conn }
 

@@ -1,13 +1,13 @@
 // Copyright 2026 The framer authors. All rights reserved.
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
-
 package framer_test
 
 import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -371,5 +371,190 @@ func TestImpossibleCounts(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What Unread has put before a connection is the beginning of its input, for a Conn, for a
+// Server, below TLS, and for whoever reads it.
+func TestUnread(t *testing.T) {
+	inputs := []struct{ unread, more string }{
+		{"one\ntwo\n", "three\n"},
+		{"one\ntw", "o\nthree\n"},
+		{"", "one\ntwo\nthree\n"},
+		{"one\n" + strings.Repeat("x", 100<<10) + "\n", "three\n"},
+	}
+	users := map[string]func(t *testing.T, nc net.Conn, newHandler func(*framer.Conn) framer.Handler){
+		"NewConn": func(t *testing.T, nc net.Conn, newHandler func(*framer.Conn) framer.Handler) {
+			c := serve(t, nc, newHandler, framer.Config{})
+			if err := c.Wait(); err != nil {
+				t.Error(err)
+			}
+		},
+		"small buffer": func(t *testing.T, nc net.Conn, newHandler func(*framer.Conn) framer.Handler) {
+			c := serve(t, nc, newHandler, framer.Config{ReadBufferSize: 3})
+			if err := c.Wait(); err != nil {
+				t.Error(err)
+			}
+		},
+		"ServeConn": func(t *testing.T, nc net.Conn, newHandler func(*framer.Conn) framer.Handler) {
+			server := framer.Server{NewHandler: newHandler}
+			if err := server.ServeConn(t.Context(), nc); err != nil {
+				t.Error(err)
+			}
+		},
+		"wrapped": func(t *testing.T, nc net.Conn, newHandler func(*framer.Conn) framer.Handler) {
+			c := serve(t, seeThroughConn{nc}, newHandler, framer.Config{})
+			if err := c.Wait(); err != nil {
+				t.Error(err)
+			}
+		},
+		"twice": func(t *testing.T, nc net.Conn, newHandler func(*framer.Conn) framer.Handler) {
+			c := serve(t, framer.Unread(nc, []byte("zero\n")), newHandler, framer.Config{})
+			if err := c.Wait(); err != nil {
+				t.Error(err)
+			}
+		},
+	}
+	for user, run := range users {
+		for i, input := range inputs {
+			t.Run(fmt.Sprintf("%s/%d", user, i), func(t *testing.T) {
+				for style, newHandler := range lineStyles(func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) }) {
+					onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+						if !canHalfClose(peer) {
+							return
+						}
+						go func() {
+							io.WriteString(peer, input.more)
+							peer.(interface{ CloseWrite() error }).CloseWrite()
+						}()
+						got := call(func() error {
+							want := input.unread + input.more
+							if user == "twice" {
+								want = "zero\n" + want
+							}
+							data, err := io.ReadAll(peer)
+							if string(data) != want {
+								return fmt.Errorf("%s: the peer got %.40q and %v, want %.40q", style, data, err, want)
+							}
+							peer.Close()
+							return err
+						})
+						run(t, framer.Unread(nc, []byte(input.unread)), newHandler)
+						if err := <-got; err != nil {
+							t.Error(err)
+						}
+					})
+				}
+			})
+		}
+	}
+}
+
+// The handshake of TLS may have been read in part.
+func TestUnreadBelowTLS(t *testing.T) {
+	nc, peer := tcpPair(t)
+	server, client := tlsConfigs(t)
+	tc := tls.Client(peer, client)
+	defer tc.Close()
+	handshaken := call(tc.Handshake)
+	hello := make([]byte, 5)
+	if _, err := io.ReadFull(nc, hello); err != nil {
+		t.Fatal(err)
+	}
+	var s script
+	s.onFound = func() error { return errors.Join(s.Push(append(s.Take(), '\n')), s.CloseWhenDone()) }
+	c := s.serve(t, tls.Server(framer.Unread(nc, hello), server), framer.Config{})
+	if err := <-handshaken; err != nil {
+		t.Fatal(err)
+	}
+	exchange(t, tc)
+	if got := readAll(t, tc); got != "" {
+		t.Errorf("the peer got %q", got)
+	}
+	tc.Close()
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// By itself it is a connection like the one below: its end can be told, and io.Copy moves
+// what goes through two of them in order.
+func TestUnreadByItself(t *testing.T) {
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		if !canHalfClose(peer) {
+			u := framer.Unread(nc, []byte("data"))
+			if err := u.(interface{ CloseWrite() error }).CloseWrite(); !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("CloseWrite: %v", err)
+			}
+			c := framer.NewConn(seeThroughConn{u}, nil, nil)
+			defer c.Close()
+			if err := c.CloseWrite(); !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("CloseWrite of the Conn: %v", err)
+			}
+			return
+		}
+		const size = 1 << 20
+		left, right := tcpPair(t)
+		defer right.Close()
+		a, b := framer.Unread(nc, []byte("first ")), framer.Unread(left, []byte("never read"))
+		if n, err := a.Read(nil); n != 0 || err != nil {
+			t.Errorf("an empty Read: %d, %v", n, err)
+		}
+		readString(t, a, "fir")
+		go func() {
+			peer.Write(pattern(size))
+			peer.(interface{ CloseWrite() error }).CloseWrite()
+		}()
+		copied := call(func() error {
+			n, err := io.Copy(b, a)
+			if n != size+3 {
+				t.Errorf("%d bytes copied, want %d", n, size+3)
+			}
+			return errors.Join(err, b.(interface{ CloseWrite() error }).CloseWrite())
+		})
+		if got, want := readAll(t, right), "st "+string(pattern(size)); got != want {
+			t.Errorf("%d bytes have come through, want %d", len(got), len(want))
+		}
+		if err := <-copied; err != nil {
+			t.Error(err)
+		}
+		if a.(interface{ NetConn() net.Conn }).NetConn() != nc {
+			t.Error("NetConn is another one")
+		}
+		if err := errors.Join(a.Close(), b.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	if framer.Unread(nc, nil) != nc {
+		t.Error("there is nothing unread, and yet another connection")
+	}
+}
+
+// A readFromBook counts calls of ReadFrom.
+type readFromBook struct {
+	net.Conn
+	calls int
+}
+
+func (b *readFromBook) ReadFrom(r io.Reader) (int64, error) {
+	b.calls++
+	return io.Copy(b.Conn, r)
+}
+
+// The ReadFrom of what is below is used.
+func TestUnreadKeepsReadFrom(t *testing.T) {
+	nc, peer := tcpPair(t)
+	defer peer.Close()
+	book := &readFromBook{Conn: nc}
+	u := framer.Unread(book, []byte("data"))
+	defer u.Close()
+	if _, err := io.Copy(u, io.LimitReader(strings.NewReader("hello"), 5)); err != nil {
+		t.Error(err)
+	}
+	readString(t, peer, "hello")
+	if book.calls != 1 {
+		t.Errorf("ReadFrom was called %d times, want 1", book.calls)
 	}
 }

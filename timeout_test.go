@@ -1,7 +1,6 @@
 // Copyright 2026 The framer authors. All rights reserved.
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
-
 package framer_test
 
 import (
@@ -716,5 +715,221 @@ func TestSetConfig(t *testing.T) {
 		readString(t, peer, "12")
 		wantTimeout(t, wantEndAfter(t, c, time.Minute), "IdleTimeout")
 		peer.Close()
+	})
+}
+
+// onTimeouts runs test in a bubble for all limits of an input that ends in nothing, each
+// of ten seconds.
+func onTimeouts(t *testing.T, test func(t *testing.T, nc, peer net.Conn, cfg framer.Config, limit string)) {
+	for name, pair := range bubblePairs {
+		for limit, cfg := range map[string]framer.Config{
+			"MessageTimeout":  {MessageTimeout: 10 * time.Second},
+			"IdleTimeout":     {IdleTimeout: 10 * time.Second},
+			"ReadIdleTimeout": {ReadIdleTimeout: 10 * time.Second},
+		} {
+			t.Run(name+"/"+limit, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					nc, peer := pair(t)
+					defer peer.Close()
+					test(t, nc, peer, cfg, limit)
+				})
+			})
+		}
+	}
+}
+
+// As long as HandleTimeout returns nil, the wait has the whole time again, and the
+// message goes on.
+func TestHandleTimeoutPings(t *testing.T) {
+	onTimeouts(t, func(t *testing.T, nc, peer net.Conn, cfg framer.Config, limit string) {
+		const rounds = 150 // more than a loop that gives up would bear
+		var s fullScript
+		s.onTimeout = func(err error) error {
+			wantTimeout(t, err, limit)
+			return s.Push([]byte("ping\n"))
+		}
+		s.onFound = func() error { return s.Push(append(s.Take(), '\n')) }
+		c := s.serve(t, nc, cfg)
+		writeString(t, peer, "hal")
+		begun := time.Now()
+		for i := range rounds {
+			readString(t, peer, "ping\n")
+			if got, want := time.Since(begun), time.Duration(i+1)*10*time.Second; got != want {
+				t.Fatalf("ping %d after %v, want %v", i, got, want)
+			}
+		}
+		writeString(t, peer, "f\n")
+		readString(t, peer, "half\n")
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+		if got := s.called("timeout"); got != rounds {
+			t.Errorf("HandleTimeout was called %d times, want %d", got, rounds)
+		}
+	})
+}
+
+// HandleTimeout says how the connection ends, and what it pushes arrives.
+func TestHandleTimeoutEnds(t *testing.T) {
+	errBad := errors.New("bad")
+	for name, way := range map[string]struct {
+		end  func(s *fullScript, err error) error
+		want error
+	}{
+		"the same":       {func(_ *fullScript, err error) error { return err }, os.ErrDeadlineExceeded},
+		"its own":        {func(*fullScript, error) error { return errBad }, errBad},
+		"panic":          {func(*fullScript, error) error { panic(errBad) }, errBad},
+		"CloseWhenDone":  {func(s *fullScript, _ error) error { return s.CloseWhenDone() }, nil},
+		"bad terminator": {func(s *fullScript, _ error) error { s.SetTerminator(framer.Length(1 << 40)); return nil }, new(framer.MessageTooLongError)},
+		"Close": {func(s *fullScript, _ error) error {
+			err := s.Flush(s.Context()) // or the peer might get nothing
+			s.Close()
+			return err
+		}, net.ErrClosed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onTimeouts(t, func(t *testing.T, nc, peer net.Conn, cfg framer.Config, _ string) {
+				var s fullScript
+				s.onTimeout = func(err error) error {
+					if err := s.Push([]byte("421 timeout\r\n")); err != nil {
+						t.Error(err)
+					}
+					return way.end(&s, err)
+				}
+				c := s.serve(t, nc, cfg)
+				writeString(t, peer, "hal")
+				begun := time.Now()
+				readString(t, peer, "421 timeout\r\n")
+				if got := time.Since(begun); got != 10*time.Second {
+					t.Errorf("the timeout came after %v", got)
+				}
+				peer.Close()
+				err := c.Wait()
+				if _, ok := way.want.(*framer.MessageTooLongError); ok {
+					if _, ok := err.(*framer.MessageTooLongError); !ok {
+						t.Errorf("Wait: %v", err)
+					}
+				} else if !errors.Is(err, way.want) {
+					t.Errorf("Wait: %v, want %v", err, way.want)
+				}
+				if n := s.called("timeout"); n != 1 || s.calls[len(s.calls)-1] != "close" {
+					t.Errorf("the calls are %v", s.calls)
+				}
+			})
+		})
+	}
+}
+
+// A terminator that HandleTimeout sets rules over what has come.
+func TestHandleTimeoutSetsTerminator(t *testing.T) {
+	onTimeouts(t, func(t *testing.T, nc, peer net.Conn, cfg framer.Config, _ string) {
+		var s fullScript
+		s.onTimeout = func(error) error { return s.SetTerminator(framer.Delimiter("!")) }
+		s.onFound = func() error { return errors.Join(s.Push(s.Take()), s.CloseWhenDone()) }
+		c := s.serve(t, nc, cfg)
+		writeString(t, peer, "hal")
+		time.Sleep(11 * time.Second)
+		writeString(t, peer, "f\n!")
+		readString(t, peer, "half\n")
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Only input counts for ReadIdleTimeout, and only while it is waited for.
+func TestReadIdleTimeout(t *testing.T) {
+	for name, pair := range bubblePairs {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { testReadIdleTimeout(t, pair) })
+		})
+	}
+}
+
+func testReadIdleTimeout(t *testing.T, pair func(*testing.T) (nc, peer net.Conn)) {
+	nc, peer := pair(t)
+	defer peer.Close()
+	var s script
+	s.onFound = func() error {
+		time.Sleep(time.Hour) // the handler's time does not count
+		return nil
+	}
+	c := s.serve(t, nc, framer.Config{ReadIdleTimeout: 10 * time.Second, IdleTimeout: time.Minute, LingerTimeout: -1})
+	handshake(t, peer)
+	for range 20 {
+		wantOpenFor(t, c, 10*time.Second-1)
+		writeString(t, peer, "x")
+	}
+	writeString(t, peer, "\n")
+	wantOpenFor(t, c, time.Hour)
+	for range 9 {
+		c.Push([]byte("broadcast\n"))
+		readString(t, peer, "broadcast\n")
+		c.DiscardBuffers() // interrupts the wait, and does not prolong it
+		wantOpenFor(t, c, time.Second)
+	}
+	wantTimeout(t, wantEndAfter(t, c, time.Second), "ReadIdleTimeout")
+}
+
+// While a write is stuck, IdleTimeout ends the connection without a call.
+func TestNoHandleTimeoutWhileWriteIsStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := net.Pipe()
+		defer peer.Close()
+		var s fullScript
+		s.onTimeout = func(error) error { return nil }
+		c := s.serve(t, nc, framer.Config{IdleTimeout: 10 * time.Second})
+		c.Push([]byte("stuck"))
+		wantTimeout(t, wantEndAfter(t, c, 10*time.Second), "IdleTimeout")
+		if s.called("timeout") != 0 {
+			t.Error("HandleTimeout was called")
+		}
+	})
+}
+
+// A server of IRC asks a silent client whether it is there; whoever does not answer is
+// dropped, however much goes out to it.
+func TestPingLoop(t *testing.T) {
+	onTimeouts(t, func(t *testing.T, nc, peer net.Conn, cfg framer.Config, limit string) {
+		if limit != "ReadIdleTimeout" {
+			return
+		}
+		var s fullScript
+		pinged := false
+		s.onTimeout = func(err error) error {
+			if pinged {
+				s.Push([]byte("ERROR :Ping timeout\n"))
+				return err
+			}
+			pinged = true
+			return s.Push([]byte("PING :1\n"))
+		}
+		s.onFound = func() error {
+			pinged = false
+			s.Reset()
+			return nil
+		}
+		c := s.serve(t, nc, cfg)
+		handshake(t, peer)
+		for range 5 {
+			readString(t, peer, "PING :1\n")
+			time.Sleep(9 * time.Second)
+			writeString(t, peer, "PONG :1\n")
+		}
+		begun := time.Now()
+		readString(t, peer, "PING :1\n")
+		for range 3 {
+			time.Sleep(3 * time.Second)
+			c.Push([]byte("PRIVMSG\n"))
+			readString(t, peer, "PRIVMSG\n")
+		}
+		readString(t, peer, "ERROR :Ping timeout\n")
+		if got := time.Since(begun); got != 20*time.Second {
+			t.Errorf("dropped after %v, want 20s", got)
+		}
+		peer.Close()
+		wantTimeout(t, c.Wait(), limit)
 	})
 }

@@ -204,6 +204,17 @@ func TestProcessInterrupted(t *testing.T) {
 		send(t, nc, "ECHO 10\nabc")
 		p.await(`"""abc"""`)
 		p.signal(syscall.SIGTERM)
+		send(t, nc, "defghij") // what has begun comes to its end
+		wantRest(t, nc, "abcdefghij")
+		nc.Close()
+		p.wantExit(0, "")
+	})
+	t.Run("before a text", func(t *testing.T) {
+		p := start(t, "-serve", anyPort, "-v")
+		nc := p.dial()
+		send(t, nc, "ECHO 10\n")
+		p.await("_process_command")
+		p.signal(syscall.SIGTERM)
 		wantRest(t, nc, "error: the server is shutting down\n")
 		nc.Close()
 		p.wantExit(0, "")

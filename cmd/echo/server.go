@@ -149,7 +149,7 @@ func (e *echoHandler) processMessage() error {
 	return e.CloseWhenDone()
 }
 
-// HandleShutdown tells a client that it will not get its echo.
+// HandleShutdown tells a client whose text has not begun that it will not get its echo.
 func (e *echoHandler) HandleShutdown() error {
 	_, err := fmt.Fprint(e, "error: the server is shutting down\n")
 	return err

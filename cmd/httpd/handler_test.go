@@ -600,6 +600,8 @@ func (c *memoryConn) Read(p []byte) (int, error)       { return c.in.Read(p) }
 func (c *memoryConn) Write(p []byte) (int, error)      { return c.out.Write(p) }
 func (c *memoryConn) Close() error                     { return nil }
 func (c *memoryConn) RemoteAddr() net.Addr             { return new(net.TCPAddr) }
+func (c *memoryConn) LocalAddr() net.Addr              { return new(net.TCPAddr) }
+func (c *memoryConn) SetDeadline(time.Time) error      { return nil }
 func (c *memoryConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *memoryConn) SetWriteDeadline(time.Time) error { return nil }
 

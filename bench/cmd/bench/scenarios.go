@@ -27,6 +27,7 @@ func implementations() []implementation {
 	return []implementation{
 		{name: base, program: "raw", style: "best"},
 		{name: "framer-handler", program: "framer", style: "handler"},
+		{name: "framer-replies", program: "framer", style: "replies"},
 		{name: "framer-messages", program: "framer", style: "messages"},
 		{name: "framer-session", program: "framer", style: "session"},
 		{name: "gnet", program: "gnet"},

@@ -51,3 +51,8 @@ func echoSession(c *framer.Conn) error {
 		}
 	}
 }
+
+// echoReply appends every line, to be sent back.
+func echoReply(_ *framer.Conn, line, reply []byte) ([]byte, error) {
+	return append(append(reply, line...), crlf...), nil
+}

@@ -2,7 +2,7 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command framer serves with framer, in its three styles. See package serverside
+// Command framer serves with framer, in its styles. See package serverside
 // for how it is used.
 package main
 
@@ -23,6 +23,11 @@ func main() {
 		serverside.Variant{Style: "handler", Protocol: "set", Start: start(newSetHandler)},
 		serverside.Variant{Style: "messages", Protocol: "echo", Start: start(newEchoMessages)},
 		serverside.Variant{Style: "messages", Protocol: "set", Start: start(newSetMessages)},
+		serverside.Variant{
+			Style: "replies", Protocol: "echo",
+			Start: start(framer.Replies(framer.Delimiter(crlf), echoReply)),
+		},
+		serverside.Variant{Style: "replies", Protocol: "set", Start: start(newSetReplies)},
 		serverside.Variant{Style: "session", Protocol: "echo", Start: start(framer.Session(echoSession))},
 		serverside.Variant{Style: "session", Protocol: "set", Start: start(framer.Session(setSession))},
 	)

@@ -62,6 +62,23 @@ func newSetMessages(c *framer.Conn) framer.Handler {
 	})(c)
 }
 
+// newSetReplies makes handlers that answer commands and payloads in turn.
+func newSetReplies(c *framer.Conn) framer.Handler {
+	inPayload := false
+	return framer.Replies(framer.Delimiter(crlf), func(c *framer.Conn, msg, reply []byte) ([]byte, error) {
+		if inPayload {
+			inPayload = false
+			return append(reply, serverside.Stored...), c.SetTerminator(framer.Delimiter(crlf))
+		}
+		n, err := serverside.PayloadSize(msg)
+		if err != nil {
+			return nil, err
+		}
+		inPayload = true
+		return nil, c.SetTerminator(framer.Length(int64(n)))
+	})(c)
+}
+
 // setSession reads commands and payloads in turn.
 func setSession(c *framer.Conn) error {
 	for {

@@ -1,0 +1,151 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+// Command client sends requests from many goroutines over one connection, and prints
+// how many were answered in a second. It is an example of how to write a client with
+// package framer: client.go is the part to copy.
+//
+// Usage:
+//
+//	client [-addr address] [-request line] [-n requests] [-c goroutines]
+//
+// The server must answer every line with a line, as Redis does to PING. Without -addr
+// the program is its own server, which sends every line back.
+//
+// The exit status is 0 on success, 1 on failure and 2 for wrong usage.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/goframer/framer"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// options are what the command line says.
+type options struct {
+	addr, request string
+	n, c          int
+}
+
+// run is main without the process. It returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	}
+	if err := o.measure(ctx, stdout); err != nil {
+		fmt.Fprintln(stderr, "client:", err)
+		return 1
+	}
+	return 0
+}
+
+// parse reads the command line. Errors have been printed when it returns.
+func parse(args []string, stderr io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("client", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.addr, "addr", "", "the `address` of a server, as host:port; if empty, the program is its own")
+	flags.StringVar(&o.request, "request", "PING", "the `line` to send")
+	flags.IntVar(&o.n, "n", 100_000, "how many `requests` to send")
+	flags.IntVar(&o.c, "c", 50, "from how many `goroutines`")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	switch _, _, addrErr := net.SplitHostPort(o.addr); {
+	case flags.NArg() > 0:
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case o.addr != "" && addrErr != nil:
+		err = fmt.Errorf("-addr: %w", addrErr)
+	case strings.ContainsAny(o.request, lineEnd):
+		err = errors.New("-request must be one line")
+	case o.n < 1:
+		err = errors.New("-n must be at least 1")
+	case o.c < 1:
+		err = errors.New("-c must be at least 1")
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "client:", err)
+		flags.Usage()
+	}
+	return o, err
+}
+
+// measure sends the requests and prints how fast they were answered.
+func (o options) measure(ctx context.Context, stdout io.Writer) error {
+	if o.addr == "" {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		o.addr = l.Addr().String()
+		defer serve(l)()
+	}
+	client := NewClient(o.addr)
+	defer client.Close()
+	begin := time.Now()
+	if err := o.sendAll(ctx, client); err != nil {
+		return err
+	}
+	took := time.Since(begin)
+	_, err := fmt.Fprintf(stdout, "%d requests from %d goroutines in %v: %.0f requests/s\n",
+		o.n, o.c, took.Round(time.Millisecond), float64(o.n)/took.Seconds())
+	return err
+}
+
+// sendAll sends the requests, until one fails.
+func (o options) sendAll(ctx context.Context, client *Client) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var sent atomic.Int64
+	var workers sync.WaitGroup
+	for range o.c {
+		workers.Go(func() {
+			for sent.Add(1) <= int64(o.n) {
+				if _, err := client.Do(ctx, o.request); err != nil {
+					cancel(err)
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
+	return context.Cause(ctx)
+}
+
+// serve serves the toy protocol on l, which sends every line back, until the function
+// that it returns is called.
+func serve(l net.Listener) (stop func()) {
+	s := framer.Server{NewHandler: framer.Replies(framer.Delimiter(lineEnd),
+		func(_ *framer.Conn, line, reply []byte) ([]byte, error) {
+			return append(append(reply, line...), lineEnd...), nil
+		})}
+	var serving sync.WaitGroup
+	serving.Go(func() { s.Serve(l) })
+	return func() {
+		s.Close()
+		serving.Wait()
+	}
+}
