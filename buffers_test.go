@@ -137,10 +137,7 @@ func (r *moveWatcher) FoundTerminator() error           { r.at = r.f.start; retu
 // What is held back is moved about once, however long it is and however short the
 // reads are.
 func TestHeldBackBytesStay(t *testing.T) {
-	size := 100_000
-	if UnderRace {
-		size = 20_000
-	}
+	const size = 40_000
 	for _, n := range []int{2, 100, 3000, 4096, 4097, 20_000} {
 		delim := strings.Repeat("a", n-1) + "b"
 		for _, text := range []string{

@@ -5,7 +5,9 @@
 package framer
 
 import (
+	"bufio"
 	"bytes"
+	"io"
 	"math/rand/v2"
 	"testing"
 )
@@ -57,6 +59,88 @@ func TestGathering(t *testing.T) {
 			if g.len() != 0 {
 				t.Fatalf("%d bytes are left", g.len())
 			}
+		}
+	}
+}
+
+// A barHandler writes down the bytes it is given, and a bar for the end of each
+// message.
+type barHandler struct{ written []byte }
+
+func (h *barHandler) CollectIncomingData(data []byte) error {
+	h.written = append(h.written, data...)
+	return nil
+}
+
+func (h *barHandler) FoundTerminator() error {
+	h.written = append(h.written, '|')
+	return nil
+}
+
+// A discardReader gives out its text in pieces, and lets f discard what it has when
+// there is as much left as discard says.
+type discardReader struct {
+	f       *Framer
+	text    string
+	discard int
+}
+
+func (r *discardReader) Read(p []byte) (int, error) {
+	if r.text == "" {
+		return 0, io.EOF
+	}
+	if len(r.text) == r.discard {
+		r.f.discard.Store(true)
+	}
+	end := len(r.text)
+	if end > r.discard {
+		end -= r.discard
+	}
+	n := copy(p, r.text[:min(3, end)])
+	r.text = r.text[n:]
+	return n, nil
+}
+
+// What was discarded does not count for the limit, unless a Handler has it.
+func TestDiscardedDoesNotCount(t *testing.T) {
+	const limit, size, collected = 10, 4, "abcdefg"
+	for _, test := range []struct {
+		term Terminator
+		rest string
+		want string
+	}{
+		{Delimiter("\r\n"), "0123456789\r\n", "0123456789"},
+		{AnyDelimiter("\r\n", "\n"), "0123456789\n", "0123456789"},
+		{FixedLength(limit), "012", "012"},
+		{Length(limit), "012", "012"},
+		{Split(bufio.ScanLines), "0123456789\n", "0123456789"},
+	} {
+		newFramer := func() *Framer {
+			f := NewFramer(nil, &Config{ReadBufferSize: size, MaxMessageSize: limit})
+			f.r = &discardReader{f, collected + test.rest, len(test.rest)}
+			return f
+		}
+		if message, err := newFramer().Next(test.term); string(message) != test.want || err != nil {
+			t.Errorf("%v: Next: %q, %v; want %q", test.term, message, err, test.want)
+		}
+		f := newFramer()
+		h := new(barHandler)
+		if err := f.SetTerminator(test.term); err != nil {
+			t.Fatal(err)
+		}
+		err := f.Run(h)
+		long, _ := err.(*MessageTooLongError)
+		switch {
+		case test.term.kind == kindSplit: // nothing was given before
+			if string(h.written) != test.want+"|" || err != nil {
+				t.Errorf("%v: Run: %q, %v", test.term, h.written, err)
+			}
+		case f.term.kind == kindLength || f.term.kind == kindFixedLength || f.term.kind == kindNone:
+			if string(h.written) != collected+test.rest+"|" || err != nil {
+				t.Errorf("%v: Run: %q, %v", test.term, h.written, err)
+			}
+		case long == nil || string(h.written) != (collected + test.rest)[:limit]:
+			t.Errorf("%v: Run: %q, %v; want a MessageTooLongError after %d bytes", test.term, h.written, err, limit)
 		}
 	}
 }

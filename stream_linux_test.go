@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/metrics"
 	"strconv"
 	"strings"
 	"sync"
@@ -119,9 +120,9 @@ func cork(nc *net.TCPConn) error {
 	return errors.Join(err, optErr)
 }
 
-// scaled returns a number of repetitions, or a twentieth of it if time is short.
+// scaled returns a number of repetitions, or a twentieth of it with the race detector.
 func scaled(n int) int {
-	if framer.UnderRace || testing.Short() {
+	if underRace {
 		return n / 20
 	}
 	return n
@@ -138,7 +139,7 @@ func TestEndTogetherWithData(t *testing.T) {
 		for name, answer := range answers {
 			t.Run(style+"/"+name, func(t *testing.T) {
 				et := endTest{T: t}
-				et.serve(scaled(10000)/6, style, answer)
+				et.serve(scaled(4000)/6, style, answer)
 				et.run(func(i int, nc *net.TCPConn) error { return sendAndEnd(i, nc, name == "answering") })
 				for i := range et.lines {
 					if got := int(et.lines[i].Load()); got != i%3+1 {
@@ -208,7 +209,7 @@ func TestResetBehindData(t *testing.T) {
 		for name, answer := range resetAnswers() {
 			t.Run(style+"/"+name, func(t *testing.T) {
 				et := endTest{T: t}
-				et.serve(scaled(2000)/6, style, func(c *framer.Conn, _ []byte) error {
+				et.serve(scaled(1200)/6, style, func(c *framer.Conn, _ []byte) error {
 					answer(c)
 					return nil
 				})
@@ -351,6 +352,23 @@ func TestTimeoutsSpareBusyHandler(t *testing.T) {
 		}
 	}
 }
+
+// liveHeap returns how many bytes are in use by objects that can be reached.
+func liveHeap() int64 {
+	runtime.GC()
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return int64(sample[0].Value.Uint64())
+}
+
+// A pushingHandler keeps nothing of a message and answers it.
+type pushingHandler struct {
+	c      *framer.Conn
+	answer []byte
+}
+
+func (h pushingHandler) CollectIncomingData([]byte) error { return nil }
+func (h pushingHandler) FoundTerminator() error           { return h.c.Push(h.answer) }
 
 // Memory that was taken for large messages is given back while there is nothing to
 // read or to write.

@@ -6,9 +6,21 @@ package framer
 
 import (
 	"context"
+	"io"
 	"testing"
 	"testing/synctest"
 )
+
+// InterruptProducer is what a Conn does with a producer that may wait.
+var InterruptProducer = interruptProducer
+
+// EndProducer is how a Conn closes a producer.
+var EndProducer = endProducer
+
+// TransferProducer calls the transfer of a producer that has one.
+func TransferProducer(p Producer, w io.ReaderFrom) (int64, error) {
+	return p.(transferrer).transfer(w)
+}
 
 // A slowWriter writes all that it is given, when it is told to.
 type slowWriter struct {

@@ -4,7 +4,7 @@
 
 //go:build linux && !386 && !s390x
 
-package framer_test
+package proof_test
 
 import (
 	"bytes"
@@ -311,5 +311,18 @@ func TestSinglePushRaces(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+func isReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// awaitEnd fails the test if c does not end.
+func awaitEnd(t *testing.T, c *framer.Conn) {
+	t.Helper()
+	select {
+	case <-c.Context().Done():
+	case <-time.After(watchdog):
+		t.Fatalf("%v does not end", c)
 	}
 }

@@ -2,27 +2,24 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-package framer_test
+package proof_test
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
-	"log/slog"
 	"math/big"
 	"net"
 	"path/filepath"
 	"slices"
 	"sync"
-	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
-	"github.com/goframer/framer"
 	"github.com/goframer/framer/framertest"
 )
 
@@ -144,187 +141,6 @@ func tlsConfigs(t *testing.T) (server, client *tls.Config) {
 	return server, &tls.Config{RootCAs: roots, ServerName: "framer.test"}
 }
 
-// A script is a Handler of functions, all optional. It records the names of the
-// methods that are called, and fails the test if two run at once, if one runs
-// after HandleClose, or if HandleClose is not called exactly once.
-type script struct {
-	*framer.Conn
-	framer.Collector
-	onConnect  func() error
-	onCollect  func(data []byte) error // in place of the Collector
-	onFound    func() error
-	onOversize func(e *framer.MessageTooLongError) error
-	onShutdown func() error
-	onClose    func(err error)
-
-	t     *testing.T
-	busy  atomic.Bool
-	mu    sync.Mutex
-	calls []string
-}
-
-// enter notes the call of a method; what it returns must be called at its end.
-func (s *script) enter(name string) (leave func()) {
-	if !s.busy.CompareAndSwap(false, true) {
-		s.t.Errorf("%s is called while another method runs", name)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if slices.Contains(s.calls, "close") {
-		s.t.Errorf("%s is called after HandleClose", name)
-	}
-	s.calls = append(s.calls, name)
-	return func() { s.busy.Store(false) }
-}
-
-// called returns how often the method was called.
-func (s *script) called(name string) (n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range s.calls {
-		if c == name {
-			n++
-		}
-	}
-	return n
-}
-
-func (s *script) HandleConnect() error {
-	defer s.enter("connect")()
-	if s.onConnect == nil {
-		return nil
-	}
-	return s.onConnect()
-}
-
-func (s *script) CollectIncomingData(data []byte) error {
-	defer s.enter("collect")()
-	if s.onCollect == nil {
-		return s.Collector.CollectIncomingData(data)
-	}
-	return s.onCollect(data)
-}
-
-func (s *script) FoundTerminator() error {
-	defer s.enter("found")()
-	if s.onFound == nil {
-		s.Reset()
-		return nil
-	}
-	return s.onFound()
-}
-
-func (s *script) HandleOversize(e *framer.MessageTooLongError) error {
-	defer s.enter("oversize")()
-	if s.onOversize == nil {
-		return e
-	}
-	return s.onOversize(e)
-}
-
-func (s *script) HandleShutdown() error {
-	defer s.enter("shutdown")()
-	if s.onShutdown == nil {
-		return nil
-	}
-	return s.onShutdown()
-}
-
-func (s *script) HandleClose(err error) {
-	defer s.enter("close")()
-	if s.onClose != nil {
-		s.onClose(err)
-	}
-}
-
-// newHandler makes s the Handler of c, with lines as its messages.
-func (s *script) newHandler(c *framer.Conn) framer.Handler {
-	s.Conn = c
-	if err := c.SetTerminator(framer.Delimiter("\n")); err != nil {
-		s.t.Error(err)
-	}
-	return s
-}
-
-// serve runs s on nc. At the end of the test the connection is closed.
-func (s *script) serve(t *testing.T, nc net.Conn, cfg framer.Config) *framer.Conn {
-	t.Helper()
-	s.t = t
-	t.Cleanup(func() { // runs after the one of serve
-		if n := s.called("close"); n != 1 {
-			t.Errorf("HandleClose was called %d times, want 1", n)
-		}
-	})
-	return serve(t, nc, s.newHandler, cfg)
-}
-
-// serve runs a Conn on nc. At the end of the test the connection is closed.
-func serve(t *testing.T, nc net.Conn, newHandler func(*framer.Conn) framer.Handler, cfg framer.Config) *framer.Conn {
-	t.Helper()
-	return serveContext(t, context.Background(), nc, newHandler, cfg)
-}
-
-func serveContext(t *testing.T, ctx context.Context, nc net.Conn, newHandler func(*framer.Conn) framer.Handler, cfg framer.Config) *framer.Conn {
-	t.Helper()
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	c := framer.NewConn(nc, newHandler, &cfg)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		err := c.Serve(ctx)
-		if waited := c.Wait(); waited != err {
-			t.Errorf("Serve returned %v, Wait %v", err, waited)
-		}
-	}()
-	t.Cleanup(func() {
-		c.Close()
-		<-done
-	})
-	return c
-}
-
-// A logBook is a slog.Handler that keeps what it is given.
-type logBook struct {
-	mu      sync.Mutex
-	records []slog.Record
-}
-
-func (b *logBook) Enabled(context.Context, slog.Level) bool { return true }
-func (b *logBook) WithAttrs([]slog.Attr) slog.Handler       { return b }
-func (b *logBook) WithGroup(string) slog.Handler            { return b }
-
-func (b *logBook) Handle(_ context.Context, r slog.Record) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.records = append(b.records, r)
-	return nil
-}
-
-// find returns the records with the message.
-func (b *logBook) find(message string) (found []slog.Record) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, r := range b.records {
-		if r.Message == message {
-			found = append(found, r)
-		}
-	}
-	return found
-}
-
-// attr returns the value of an attribute of r as a string.
-func attr(r slog.Record, key string) (value string) {
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == key {
-			value = a.Value.String()
-		}
-		return true
-	})
-	return value
-}
-
 // readAll returns what comes from the peer until its end. The end must be clean.
 func readAll(t *testing.T, nc net.Conn) string {
 	t.Helper()
@@ -374,17 +190,6 @@ func (c *countingConn) writes() []int {
 	return slices.Clone(c.sizes)
 }
 
-// A closeCounter is a Producer that counts how often it is closed.
-type closeCounter struct {
-	framer.Producer
-	closed atomic.Int32
-}
-
-func (p *closeCounter) Close() error {
-	p.closed.Add(1)
-	return nil
-}
-
 // exchange sends a line, which must come back.
 func exchange(t *testing.T, peer net.Conn) {
 	t.Helper()
@@ -392,5 +197,32 @@ func exchange(t *testing.T, peer net.Conn) {
 	readString(t, peer, "line\n")
 }
 
-// discardLogger returns a Logger for tests that want no records.
-func discardLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }
+// endInput ends what peer sends, in the way that it can.
+func endInput(t *testing.T, peer net.Conn) {
+	t.Helper()
+	var err error
+	if half, ok := peer.(interface{ CloseWrite() error }); ok {
+		err = half.CloseWrite()
+	} else {
+		err = peer.Close()
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// control calls f with the descriptor of nc.
+func control(t *testing.T, nc net.Conn, f func(fd int) error) {
+	t.Helper()
+	raw, err := nc.(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var callErr error
+	if err := raw.Control(func(fd uintptr) { callErr = f(int(fd)) }); err != nil {
+		t.Fatal(err)
+	}
+	if callErr != nil {
+		t.Fatal(callErr)
+	}
+}

@@ -4,7 +4,7 @@
 
 //go:build linux
 
-package framer_test
+package proof_test
 
 import (
 	"crypto/tls"

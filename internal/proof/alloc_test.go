@@ -2,7 +2,7 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-package framer_test
+package proof_test
 
 import (
 	"bufio"
@@ -33,7 +33,7 @@ const allocMessages = 1000
 func wantNoAllocations(t *testing.T, f func() error) {
 	t.Helper()
 	limit := 0.0
-	if framer.UnderRace {
+	if underRace {
 		limit = allocMessages / 2
 	}
 	var err error
@@ -50,17 +50,24 @@ func wantNoAllocations(t *testing.T, f func() error) {
 	}
 }
 
+// A framingCase is an input, and how its messages end.
+type framingCase struct {
+	name       string
+	terminator framer.Terminator
+	input      string
+}
+
 // framingCases are messages that are cut by the ends of reads, at ever other
 // places.
-func framingCases() []linearCase {
+func framingCases() []framingCase {
 	lengthPrefixed := func(n int) string {
 		return string(binary.BigEndian.AppendUint32(nil, uint32(n))) + strings.Repeat("x", n)
 	}
 	split := framer.Split(bufio.ScanLines)
-	var cases []linearCase
+	var cases []framingCase
 	for _, n := range []int{16, 1000, 6000} {
 		text := strings.Repeat("x", n)
-		for _, c := range []linearCase{
+		for _, c := range []framingCase{
 			{name: "LF", terminator: framer.Delimiter("\n"), input: text + "\n"},
 			{name: "CRLF", terminator: framer.Delimiter("\r\n"), input: text + "\r\n"},
 			{name: "text of SMTP", terminator: framer.Delimiter("\r\n.\r\n"), input: strings.Repeat("x\r\n", n/3) + "\r\n.\r\n"},
@@ -450,11 +457,11 @@ func TestLargeMessagesAreLinear(t *testing.T) {
 	const mega = 1 << 20
 	for _, c := range largeCases() {
 		for style := range largeStyles {
-			for _, size := range []int{mega - 1, mega, mega + 1, 3 * mega, 16 * mega} {
+			for _, size := range []int{mega - 1, mega, mega + 1, 3 * mega, 8 * mega} {
 				for _, step := range []int{1, 1460, 64 << 10} {
 					limit := 2*int64(size) + int64(size)/8 + 2*mega + 300<<10
 					switch {
-					case framer.UnderRace && (size > 3*mega || step == 1):
+					case underRace && (size > 3*mega || step == 1):
 						continue
 					case c.buffered && (step == 1 || size > 3*mega): // the function begins anew with every read
 						continue
@@ -471,10 +478,10 @@ func TestLargeMessagesAreLinear(t *testing.T) {
 			}
 		}
 	}
-	if testing.Short() || framer.UnderRace || math.MaxInt == math.MaxInt32 {
+	if underRace || math.MaxInt == math.MaxInt32 {
 		return
 	}
-	const size = 256 * mega
+	const size = 64 * mega
 	prefix, delimiter := largeCases()[2], largeCases()[3]
 	if allocated, _ := prefix.run(t, "Next", size, 64<<10, false); allocated > 2*size {
 		t.Errorf("Next, %d bytes: %d were allocated", size, allocated)
@@ -491,6 +498,9 @@ func TestLargeMessagesTakeTwiceTheMemory(t *testing.T) {
 	for _, c := range largeCases() {
 		for style := range largeStyles {
 			for _, size := range []int{mega + 1, 5 * mega} {
+				if size == mega+1 && style != "Next" {
+					continue
+				}
 				step := 64 << 10
 				limit := int64(size)*22/10 + 200<<10
 				if c.buffered && style == "Collector" {

@@ -4,7 +4,7 @@
 
 //go:build linux
 
-package framer_test
+package proof_test
 
 import (
 	"context"
@@ -117,9 +117,6 @@ func (f *fault) run(t *testing.T, m *medium) remains {
 	ft.check(f.want)
 	return ft.remains()
 }
-
-// watchdog is how long a fault may take, where that is no question of the result.
-const watchdog = time.Minute
 
 // A faultTest is a cell of the matrix: a server on a medium, its connections, and
 // their peers.

@@ -2,7 +2,7 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-package framer_test
+package proof_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"runtime"
 	"runtime/metrics"
 	"strings"
@@ -133,7 +134,7 @@ func TestDeafPeersAreBounded(t *testing.T) { synctest.Test(t, testDeafPeersAreBo
 func testDeafPeersAreBounded(t *testing.T) {
 	const maxQueued = 4 << 10
 	conns := 10_000
-	if framer.UnderRace || testing.Short() {
+	if underRace {
 		conns = 2000 // the race detector bears 8,128 goroutines
 	}
 	handlers := make(chan *script, conns+1)
@@ -282,5 +283,13 @@ func testSlowPeerDoesNotDelayShutdown(t *testing.T, play func(nc net.Conn)) {
 	}
 	if took := time.Since(begin); took != 10*time.Second {
 		t.Errorf("the end took %v, want 10 s", took)
+	}
+}
+
+// wantTimeout fails the test unless err says that the time limit was exceeded.
+func wantTimeout(t *testing.T, err error, limit string) {
+	t.Helper()
+	if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(err.Error(), "(Config."+limit+")") {
+		t.Errorf("ended with %v, want a timeout of %s", err, limit)
 	}
 }

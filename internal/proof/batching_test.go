@@ -2,9 +2,10 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-package framer_test
+package proof_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/goframer/framer"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/goframer/framer"
 )
 
 // What a handler pushes while it works through what was read at once leaves
@@ -252,7 +254,7 @@ func TestManyPushers(t *testing.T) {
 			return c.CloseWhenDone()
 		})
 		var next [goroutines]int
-		if err := scanLines(peer, next[:], -1, nil); err != nil {
+		if err := scanLines(peer, next[:]); err != nil {
 			t.Error(err)
 			c.Close()
 		}
@@ -262,4 +264,64 @@ func TestManyPushers(t *testing.T) {
 			t.Errorf("lines that have arrived (-want +got):\n%s", cmp.Diff(want, next[:]))
 		}
 	})
+}
+
+// line is the i-th line of goroutine g. The longest are longer than the queue.
+func line(g, i int) string {
+	return fmt.Sprintf("%d %d %s\n", g, i, strings.Repeat("x", 7*i*(i%5)))
+}
+
+// pushLine pushes a line in one of the ways that there are.
+func pushLine(c *framer.Conn, g, i int) error {
+	text := line(g, i)
+	switch rand.IntN(4) {
+	case 0:
+		return c.PushWithProducer(framer.NewSimpleProducer([]byte(text), 10))
+	case 1:
+		_, err := fmt.Fprint(c, text)
+		return err
+	case 2:
+		err := c.TryPush([]byte(text))
+		if err == framer.ErrQueueFull {
+			err = c.Push([]byte(text))
+		}
+		return err
+	}
+	return c.Push([]byte(text))
+}
+
+// In the following tests the peer reads only what the test lets it read, and the
+// writer has taken one byte, which waits in a write.
+func blockedConn(t *testing.T, cfg framer.Config) (c *framer.Conn, s *script, peer net.Conn) {
+	t.Helper()
+	nc, peer := net.Pipe()
+	t.Cleanup(func() { peer.Close() })
+	s = new(script)
+	c = s.serve(t, nc, cfg)
+	if err := c.Push([]byte("-")); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	return c, s, peer
+}
+
+// scanLines counts the lines of each goroutine, which must come in order.
+func scanLines(r io.Reader, next []int) error {
+	for in := bufio.NewReader(r); ; {
+		text, err := in.ReadString('\n')
+		if err == io.EOF && text == "" {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var g, i int
+		if _, err := fmt.Sscanf(text, "%d %d", &g, &i); err != nil {
+			return fmt.Errorf("%.40q: %w", text, err)
+		}
+		if i != next[g] || text != line(g, i) {
+			return fmt.Errorf("goroutine %d: line %d is %.40q", g, next[g], text)
+		}
+		next[g]++
+	}
 }

@@ -2,28 +2,30 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-package framer
+package proof_test
 
 import (
-	"bufio"
 	"io"
 	"math/bits"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/goframer/framer"
 )
 
 // The tests in this file leave nothing to chance: all delimiters of up to 3 bytes
-// over two letters, all inputs of up to 9, cut in all ways. With the two letters
-// swapped, everywhere, a case is another one of these and the same work: of the two
-// only the one is run whose delimiter, or one of two, begins with an a.
+// over two letters, all inputs that have room for two of them, cut in all ways. With
+// the two letters swapped, everywhere, a case is another one of these and the same
+// work: of the two only the one is run whose delimiter, or one of two, begins with an
+// a.
 
 // maxInput is the length of the longest inputs.
 func maxInput() int {
-	if UnderRace || testing.Short() {
+	if underRace {
 		return 6
 	}
-	return 9
+	return 7
 }
 
 // allWords returns all words over two letters of the lengths from least to most.
@@ -66,8 +68,8 @@ func (r *maskReader) Read(p []byte) (int, error) {
 // A transcriber writes down the bytes it is given, and a bar for the end of each
 // message. It alternates between its terminators.
 type transcriber struct {
-	f       *Framer
-	terms   []Terminator
+	f       *framer.Framer
+	terms   []framer.Terminator
 	ends    int
 	written []byte
 }
@@ -87,14 +89,14 @@ func (h *transcriber) FoundTerminator() error {
 }
 
 // checkAllCuts compares what a Framer makes of text, under every cut, with want.
-func checkAllCuts(t *testing.T, text, want string, terms ...Terminator) {
+func checkAllCuts(t *testing.T, text, want string, terms ...framer.Terminator) {
+	cfg := framer.Config{ReadBufferSize: 16, MaxMessageSize: 16}
 	var r maskReader
-	f := Framer{memory: new(buffers)}
 	var h transcriber
 	for cuts := range uint(1) << max(len(text)-1, 0) {
 		r = maskReader{text, cuts}
-		f = Framer{r: &r, memory: f.memory, smallSize: 16, pieceSize: 16, maxSize: 16, limit: 16, buf: f.buf} // NewFramer would take most of the time
-		h = transcriber{f: &f, terms: terms, written: h.written[:0]}
+		f := framer.NewFramer(&r, &cfg)
+		h = transcriber{f: f, terms: terms, written: h.written[:0]}
 		if err := f.SetTerminator(terms[0]); err != nil {
 			t.Fatal(err)
 		}
@@ -109,10 +111,10 @@ func checkAllCuts(t *testing.T, text, want string, terms ...Terminator) {
 
 func TestEveryDelimiter(t *testing.T) {
 	t.Parallel()
-	inputs := allWords(0, maxInput())
+	inputs := allWords(0, maxInput()+1)
 	for _, delim := range delimiters() {
 		for _, text := range inputs {
-			checkAllCuts(t, text, strings.ReplaceAll(text, delim, "|"), Delimiter(delim))
+			checkAllCuts(t, text, strings.ReplaceAll(text, delim, "|"), framer.Delimiter(delim))
 		}
 	}
 }
@@ -126,7 +128,7 @@ func TestEveryPairOfDelimiters(t *testing.T) {
 			if one[0] != 'a' && (len(one) < len(other) || other[0] != 'a') {
 				continue // the same as with the letters swapped
 			}
-			term := AnyDelimiter(one, other)
+			term := framer.AnyDelimiter(one, other)
 			for _, text := range inputs {
 				checkAllCuts(t, text, replaceAny(text, one, other), term)
 			}
@@ -161,7 +163,7 @@ func TestEveryAlternation(t *testing.T) {
 		for length := range 4 {
 			for _, text := range inputs {
 				checkAllCuts(t, text, alternate(text, delim, length),
-					Delimiter(delim), Length(int64(length)))
+					framer.Delimiter(delim), framer.Length(int64(length)))
 			}
 		}
 	}
@@ -184,73 +186,5 @@ func alternate(text, delim string, length int) string {
 		b.WriteString(after[:length])
 		b.WriteByte('|')
 		text = after[length:]
-	}
-}
-
-// A discardReader gives out its text in pieces, and lets f discard what it has when
-// there is as much left as discard says.
-type discardReader struct {
-	f       *Framer
-	text    string
-	discard int
-}
-
-func (r *discardReader) Read(p []byte) (int, error) {
-	if r.text == "" {
-		return 0, io.EOF
-	}
-	if len(r.text) == r.discard {
-		r.f.discard.Store(true)
-	}
-	end := len(r.text)
-	if end > r.discard {
-		end -= r.discard
-	}
-	n := copy(p, r.text[:min(3, end)])
-	r.text = r.text[n:]
-	return n, nil
-}
-
-// What was discarded does not count for the limit, unless a Handler has it.
-func TestDiscardedDoesNotCount(t *testing.T) {
-	const limit, size, collected = 10, 4, "abcdefg"
-	for _, test := range []struct {
-		term Terminator
-		rest string
-		want string
-	}{
-		{Delimiter("\r\n"), "0123456789\r\n", "0123456789"},
-		{AnyDelimiter("\r\n", "\n"), "0123456789\n", "0123456789"},
-		{FixedLength(limit), "012", "012"},
-		{Length(limit), "012", "012"},
-		{Split(bufio.ScanLines), "0123456789\n", "0123456789"},
-	} {
-		newFramer := func() *Framer {
-			f := NewFramer(nil, &Config{ReadBufferSize: size, MaxMessageSize: limit})
-			f.r = &discardReader{f, collected + test.rest, len(test.rest)}
-			return f
-		}
-		if message, err := newFramer().Next(test.term); string(message) != test.want || err != nil {
-			t.Errorf("%v: Next: %q, %v; want %q", test.term, message, err, test.want)
-		}
-		f := newFramer()
-		h := &transcriber{f: f, terms: []Terminator{test.term}}
-		if err := f.SetTerminator(test.term); err != nil {
-			t.Fatal(err)
-		}
-		err := f.Run(h)
-		long, _ := err.(*MessageTooLongError)
-		switch {
-		case test.term.kind == kindSplit: // nothing was given before
-			if string(h.written) != test.want+"|" || err != nil {
-				t.Errorf("%v: Run: %q, %v", test.term, h.written, err)
-			}
-		case f.term.kind == kindLength || f.term.kind == kindFixedLength || f.term.kind == kindNone:
-			if string(h.written) != collected+test.rest+"|" || err != nil {
-				t.Errorf("%v: Run: %q, %v", test.term, h.written, err)
-			}
-		case long == nil || string(h.written) != (collected + test.rest)[:limit]:
-			t.Errorf("%v: Run: %q, %v; want a MessageTooLongError after %d bytes", test.term, h.written, err, limit)
-		}
 	}
 }

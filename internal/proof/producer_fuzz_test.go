@@ -2,14 +2,18 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-package framer_test
+package proof_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 
@@ -199,3 +203,75 @@ func FuzzProducers(f *testing.F) {
 		}
 	})
 }
+
+// A testProducer produces its pieces and then ends in its own way. It counts how
+// often it is closed.
+type testProducer struct {
+	pieces []string
+	ending func(piece []byte) ([]byte, error) // for the last piece, or for what is after it
+	with   bool                               // the ending comes with the last piece
+	closes atomic.Int32
+	ended  bool
+	errs   []error
+}
+
+func (p *testProducer) More() ([]byte, error) {
+	if p.ended || p.closes.Load() > 0 {
+		p.errs = append(p.errs, errors.New("More was called after the end"))
+	}
+	var piece []byte
+	if len(p.pieces) > 0 {
+		piece = []byte(p.pieces[0])
+		p.pieces = p.pieces[1:]
+		if len(p.pieces) > 0 || !p.with {
+			return piece, nil
+		}
+	}
+	p.ended = true
+	return p.ending(piece)
+}
+
+func (p *testProducer) Close() error {
+	p.closes.Add(1)
+	return nil
+}
+
+var errProducer = errors.New("the producer failed")
+
+// Endings of producers.
+func endEmpty(piece []byte) ([]byte, error) { return piece, nil }
+
+func endEOF(piece []byte) ([]byte, error) { return piece, io.EOF }
+
+func endError([]byte) ([]byte, error) { return nil, errProducer }
+
+func endPanic([]byte) ([]byte, error) { panic(errProducer) }
+
+// produce sends ps over a Conn and returns what arrives and how it ends.
+func produce(t *testing.T, ps ...framer.Producer) (received string, reason error) {
+	t.Helper()
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	c := framer.NewConn(nc, framer.Session(func(*framer.Conn) error { return nil }), &framer.Config{Logger: slog.New(slog.DiscardHandler)})
+	for _, p := range ps {
+		if err := c.PushWithProducer(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	served := call(func() error { return c.Serve(t.Context()) })
+	c.CloseWhenDone()
+	data, err := io.ReadAll(peer)
+	if err != nil && !errors.Is(err, io.ErrClosedPipe) {
+		t.Error(err)
+	}
+	return string(data), <-served
+}
+
+// A closingReader counts how often it is closed.
+type closingReader struct {
+	io.Reader
+	closes int
+	err    error // of Close
+}
+
+func (r *closingReader) Close() error { r.closes++; return r.err }

@@ -2,7 +2,7 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-package framer_test
+package proof_test
 
 import (
 	"bytes"
@@ -20,8 +20,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/goframer/framer"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/goframer/framer"
 )
 
 // An oracleVector is a line of the files in testdata/oracle, which say what
