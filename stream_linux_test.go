@@ -336,11 +336,12 @@ func TestTimeoutsSpareBusyHandler(t *testing.T) {
 		}
 		for style, newHandler := range lineStyles(f) {
 			t.Run(name+"/"+style, func(t *testing.T) {
+				t.Parallel() // it does little but wait
 				nc, peer := tcpPair(t)
 				defer peer.Close()
 				peer.SetDeadline(time.Now().Add(watchdog))
+				writeString(t, peer, "line\nanother o") // or there might be no time to
 				c := serve(t, nc, newHandler, cfg)
-				writeString(t, peer, "line\nanother o")
 				if got := readAll(t, peer); got != "line\n" {
 					t.Errorf("the peer got %q", got)
 				}

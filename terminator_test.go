@@ -512,8 +512,9 @@ func TestTerminators(t *testing.T) {
 		t.Run(test.rule.terminator.String(), func(t *testing.T) {
 			t.Parallel()
 			for input := range inputs(test.alphabet, test.length) {
-				checkEveryCut(t, program{test.rule}, input, -1, 1, 3)
+				checkEveryCut(t, program{test.rule}, input, -1, 3)
 				if len(input) < 5 {
+					checkEveryCut(t, program{test.rule}, input, 1)
 					checkEveryCut(t, program{test.rule.limited(2)}, input, -1, 1, 3)
 				}
 			}
