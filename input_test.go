@@ -804,6 +804,7 @@ func TestHandleTimeoutEnds(t *testing.T) {
 				if got := time.Since(begun); got != 10*time.Second {
 					t.Errorf("the timeout came after %v", got)
 				}
+				io.Copy(io.Discard, peer) // or it might reset the end
 				peer.Close()
 				err := c.Wait()
 				if _, ok := way.want.(*framer.MessageTooLongError); ok {

@@ -274,15 +274,15 @@ func (c *Conn) endOutput() {
 		return
 	}
 	half, err := c.writeEnd()
+	left, known := unsent(c.nc)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.abort(err, byPeer) // the peer might take what it got for the whole
-	case c.endedByPeer(): // who may have gone since
+	case c.endedByPeer(), known && left <= 1: // it has got all, and may have gone since
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		c.abort(err, byNetwork) // a read would not find it any more, but an end
 	}
 	c.progress.endEnd()
-	left, _ := unsent(c.nc)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.linger = newLinger(c.lingerTimeout(half), left, half)
