@@ -237,8 +237,9 @@ type outputEnd struct {
 // NetConn that returns the other one, as [tls.Conn.NetConn] does. Otherwise the end of
 // the output can't be told to the peer before the connection is closed: what has come
 // is read before, but what the peer sends later may destroy output that it has not
-// received. And the connection can't be reset then to tell the peer that output was
-// cut off. Datagrams are refused by Serve; packets of a unixpacket connection count as
+// received. The connection can't be reset then to tell the peer that output was cut off,
+// nor is it known what a slow peer takes: over TLS it is taken to accept nothing if it
+// does not accept a record of 16 KiB within WriteTimeout. Datagrams are refused by Serve; packets of a unixpacket connection count as
 // bytes and may have at most 65,535 of them.
 //
 // The connections of a [Server] share the memory of their buffers. For many
@@ -397,7 +398,7 @@ func (c *Conn) pushProducer(p Producer, push func(Producer) error) error {
 }
 
 // Flush waits until all that was pushed before has been handed to the system, also
-// after CloseWhenDone, or until ctx has ended. If the connection has ended before that,
+// after CloseWhenDone, or until ctx has ended. If the connection ended before that,
 // or the output was discarded, it returns the reason or an error that is
 // [net.ErrClosed]; otherwise the cause of ctx. It must not be called by a Producer.
 func (c *Conn) Flush(ctx context.Context) error {
@@ -413,6 +414,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 	case err := <-mark:
 		return err
 	case <-ctx.Done():
+		c.queue.dropMark(mark)
 	}
 	select {
 	case err := <-mark: // both have come about

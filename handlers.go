@@ -156,8 +156,8 @@ func Replies(t Terminator, f func(c *Conn, msg, reply []byte) ([]byte, error)) f
 
 // OnTooLong returns newHandler, which must have been made by [Messages] or [Replies],
 // with a function that is called once for every message above its limit. If f returns
-// nil, what is left of the message is skipped, and the next one follows; otherwise its
-// error ends the connection, as e would without OnTooLong. f may push an answer, which
+// nil, what is left of the message is skipped, and the next one follows, under the
+// terminator that f has set, if it has; otherwise its error ends the connection, as e would without OnTooLong. f may push an answer, which
 // comes behind those to earlier messages.
 func OnTooLong(newHandler func(*Conn) Handler, f func(c *Conn, e *MessageTooLongError) error) func(*Conn) Handler {
 	return func(c *Conn) Handler {
@@ -192,6 +192,8 @@ func (m messages) run(c *Conn) ending {
 		f = m.answer
 		c.queue.keepOpen()
 	}
+	defer c.giveBackReplies()
+	defer c.sendReplies() // also after a panic; its error has the same reason
 	var failed ending
 	err := c.stream.await(func() error {
 		for {
@@ -208,8 +210,6 @@ func (m messages) run(c *Conn) ending {
 			}
 		}
 	})
-	c.sendReplies() // its error has the same reason
-	c.giveBackReplies()
 	if failed.err != nil {
 		return failed
 	}
@@ -224,7 +224,9 @@ func (m messages) goesOn(c *Conn, err *error) bool {
 		return false
 	}
 	if *err = c.sendReplies(); *err == nil {
+		c.framer.postpones = true
 		*err = m.tooLong(c, long)
+		c.framer.postpones = false
 	}
 	return true
 }

@@ -492,9 +492,11 @@ func (c *Conn) abort(err error, by origin) {
 	c.tellDrained()
 	c.mu.Unlock()
 
-	c.stream.sever(cut)
 	if lent {
-		c.nc.Close() // nobody else would tell the function of Hijack so
+		// The function of Hijack must not take it for the peer's end.
+		plainStream{c: c}.sever(cut)
+	} else {
+		c.stream.sever(cut)
 	}
 	interruptProducer(c.queue.active())
 	if cancel != nil {

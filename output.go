@@ -217,8 +217,8 @@ func (c *Conn) writeSome(p []byte) (int, error) {
 	p = p[:min(len(p), c.out.size)]
 	n, err := c.stream.write(p, false)
 	for early := 0; n == 0 && err == nil; early++ {
-		if early == maxEmpty {
-			err = io.ErrNoProgress
+		if early == maxEmpty { // an expired deadline that stays, as that of TLS does
+			err = c.timeoutError(writeTimeout)
 			break
 		}
 		c.progress.beginWait()
