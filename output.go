@@ -278,7 +278,8 @@ func (c *Conn) endOutput() {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.abort(err, byPeer) // the peer might take what it got for the whole
-	case c.endedByPeer(), known && left <= 1: // it has got all, and may have gone since
+	case !known || left <= 1:
+		// The peer has got all, as far as is known, and may have gone since.
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		c.abort(err, byNetwork) // a read would not find it any more, but an end
 	}
@@ -292,13 +293,6 @@ func (c *Conn) endOutput() {
 	}
 	c.outputEnd.told = true
 	c.tellDrained()
-}
-
-// endedByPeer reports whether the peer has ended its side in order.
-func (c *Conn) endedByPeer() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.end.what == endByPeer
 }
 
 // lingerTimeout returns how long to wait for the peer's end. half says that the peer can
