@@ -6,16 +6,12 @@ package framer
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -61,9 +57,10 @@ type TimeoutHandler interface {
 	// the Handler. Otherwise the connection ends with the error, which may be err,
 	// when what was pushed has been sent.
 	//
-	// It is not called when IdleTimeout runs out while a write is stuck: nothing
-	// that it could push would be sent. A handler that has nothing to say to a peer
-	// that is gone can return what [Conn.CloseWithError] does.
+	// A ping is best sent by TryPush: to a peer that is gone, Push may have to wait.
+	// HandleTimeout is not called when IdleTimeout runs out while a write is stuck: nothing
+	// that it could push would be sent. A connection with output for a peer that is
+	// gone ends after WriteTimeout, unless HandleTimeout calls [Conn.CloseWithError].
 	HandleTimeout(err error) error
 }
 
@@ -169,58 +166,66 @@ type Conn struct {
 	observe    func(*Conn, ConnState) // of a Server, or nil
 	queue      queue
 	progress   progress
-	severed    sync.WaitGroup // until the stream is
-	ended      sync.WaitGroup // until Serve is done
-
-	bytesRead, bytesWritten, messagesRead atomic.Int64
+	traffic    traffic
+	asked      requests
+	ends       endings
 
 	// Owned by the goroutine of Serve.
-	handler     Handler
-	framer      Framer
-	goOn        func() error   // goOnWithNext, or nil
-	message     []byte         // what came of it
-	nextErr     error          // what Next has failed with last
-	replies     []byte         // answers of Replies that were not pushed yet
-	hijack      func(net.Conn) // of Hijack, or nil
-	released    bool           // it has taken the connection
-	timedOut    error          // the last timeout of the input
-	broken      error          // what the network said to the last read
-	inWait      bool           // input is waited for
-	cutShort    bool           // the wait was interrupted before its time
-	inMessage   bool           // and that counts for MessageTimeout
-	waiting     time.Time      // when the last wait began, if it is timed
-	timed       int64          // the message that spent is about, counted by framer.ends
-	spent       time.Duration  // how long the peer has taken over it
-	before      int64          // bytesRead when that message began
-	departure   departure      // for a shutdown
-	lateReads   int            // since that was asked for
-	lateBytes   int64          // that had come before
-	lastMessage int64          // before it, counted by framer.ends
+	handler Handler
+	framer  Framer
+	session *sessionState // if the handler is one
+	replies []byte        // answers of Replies that were not pushed yet
+	broken  error         // what the network said to the last read
+	wait    inputWait
+	leaving departure
 
 	// Owned by the writer.
-	writeSize int    // how much is written at once
-	waitSize  int    // and if it has to wait
-	write     func() // runWriter
+	out     output
+	writing atomic.Bool // a write goes on; not while the writer waits for a producer
 
-	shutting   atomic.Bool // Shutdown was asked for
-	closing    atomic.Bool // CloseWhenDone was called
-	halfClosed atomic.Bool // CloseWrite was called
-	handsOver  atomic.Bool // the output is not ended: the function of Hijack goes on
-	writing    atomic.Bool // a write goes on; not while the writer waits for a producer
-	writers    sync.WaitGroup
+	mu        sync.Mutex
+	life      lifetime
+	state     ConnState
+	end       ending    // why the connection ends
+	deadline  time.Time // for reading, as it was last set
+	linger    *linger   // from the end of the output
+	outputEnd outputEnd
+	hijacked  hijacking
+	served    bool
+}
 
-	mu          sync.Mutex
-	values      context.Context // of Serve, or nil
-	life        context.Context // made by Context
-	cancel      context.CancelCauseFunc
-	state       ConnState
-	end         ending    // why the connection ends
-	deadline    time.Time // for reading, as it was last set
-	linger      *linger   // from the end of the output
-	outputEnded bool
-	lent        bool // to the function of Hijack, which has not returned
-	served      bool
-	drained     chan struct{} // closed by the writer after the last byte; made by awaitWriter
+// traffic is what a connection has moved.
+type traffic struct{ read, written, messages atomic.Int64 }
+
+// requests are what a connection was asked for, from any goroutine.
+type requests struct {
+	shutdown  atomic.Bool
+	close     atomic.Bool // CloseWhenDone
+	halfClose atomic.Bool // CloseWrite
+	handOver  atomic.Bool // the output is not ended: the function of Hijack goes on
+}
+
+// endings are what is waited for at the end of a connection.
+type endings struct{ severed, writers, served sync.WaitGroup }
+
+// An output is how the writer writes.
+type output struct {
+	size     int    // how much is written at once
+	waitSize int    // and if it has to wait
+	run      func() // runWriter
+}
+
+// A lifetime is what the contexts of a connection are made of.
+type lifetime struct {
+	values context.Context // of Serve, or nil
+	ctx    context.Context // made by Context
+	cancel context.CancelCauseFunc
+}
+
+// An outputEnd is the end of the output.
+type outputEnd struct {
+	told    bool          // to the peer
+	drained chan struct{} // closed by the writer after the last byte; made by awaitWriter
 }
 
 // NewConn returns a Conn on nc, which belongs to it from now on. Nothing happens
@@ -232,8 +237,9 @@ type Conn struct {
 // NetConn that returns the other one, as [tls.Conn.NetConn] does. Otherwise the end of
 // the output can't be told to the peer before the connection is closed: what has come
 // is read before, but what the peer sends later may destroy output that it has not
-// received. And the connection can't be reset then to tell the peer that output was
-// cut off. Datagrams are refused by Serve; packets of a unixpacket connection count as
+// received. The connection can't be reset then to tell the peer that output was cut off,
+// nor is it known what a slow peer takes: over TLS it is taken to accept nothing if it
+// does not accept a record of 16 KiB within WriteTimeout. Datagrams are refused by Serve; packets of a unixpacket connection count as
 // bytes and may have at most 65,535 of them.
 //
 // The connections of a [Server] share the memory of their buffers. For many
@@ -256,22 +262,22 @@ func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *b
 	c := &Conn{
 		nc:         nc,
 		newHandler: newHandler,
-		timed:      -1,
+		wait:       inputWait{message: -1},
 		deadline:   longAgo, // whatever it is
 	}
 	c.cfg.Store(cfg)
 	c.progress.c = c
-	c.writeSize, c.waitSize = cfg.writeBufferSizes()
+	c.out.size, c.out.waitSize = cfg.writeBufferSizes()
 	if isTLS(nc) {
-		c.writeSize, c.waitSize = min(c.writeSize, recordSize), min(c.waitSize, recordSize)
+		c.out.size, c.out.waitSize = min(c.out.size, recordSize), min(c.out.waitSize, recordSize)
 	}
 	c.stream = newStream(c)
-	c.severed.Add(1)
-	c.ended.Add(1)
+	c.ends.severed.Add(1)
+	c.ends.served.Add(1)
 	c.framer.init(connReader{c}, cfg, memory)
 	if len(unread) > 0 {
 		c.framer.unread(unread)
-		c.bytesRead.Store(int64(len(unread)))
+		c.traffic.read.Store(int64(len(unread)))
 	}
 	c.queue.init(cfg.maxQueuedBytes(), memory)
 	return c
@@ -337,568 +343,6 @@ func (c *Conn) Serve(ctx context.Context) error {
 	return c.serve(ctx)
 }
 
-// claim makes c the business of one goroutine, which must see to finish.
-func (c *Conn) claim() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.served:
-		return fmt.Errorf("framer: Serve was called before: %w", net.ErrClosed)
-	case c.state != StateNew:
-		return fmt.Errorf("framer: Serve was called after Close: %w", net.ErrClosed)
-	}
-	c.served = true
-	return nil
-}
-
-// begin makes the handler. If there is none, c is finished, and the reason returned.
-func (c *Conn) begin(ctx context.Context) (err error) {
-	c.mu.Lock()
-	c.values = ctx
-	c.mu.Unlock()
-	c.nc.SetDeadline(time.Time{}) // others may have left one
-	prepareSocket(c.nc)
-	if c.unshaken() == nil {
-		c.openQueue() // newHandler may push more than the queue holds
-	} else if timeout := c.config().handshakeTimeout(); timeout > 0 {
-		// Nothing is sent before the handshake, so that it may wait in vain.
-		limit := newAlarm(timeout, func() { c.abort(c.timeoutError(handshakeTimeout), byPeer) })
-		defer limit.stop()
-	}
-
-	end := ending{err: errors.New("framer: newHandler has ended its goroutine"), by: byHandler}
-	defer func() {
-		if end.err != nil {
-			err = c.finish(end)
-		}
-	}()
-	defer c.heed(ctx)()
-	end = c.protected("newHandler", c.makeHandler)
-	return nil
-}
-
-func (c *Conn) makeHandler() ending {
-	if err := checkStream(c.nc); err != nil {
-		return ending{err: err, by: byHandler}
-	}
-	var h Handler
-	if c.newHandler != nil {
-		h = c.newHandler(c)
-	}
-	c.mu.Lock()
-	c.handler = h // for Handler
-	c.mu.Unlock()
-	if h == nil {
-		return ending{err: errors.New("framer: a connection without a Handler"), by: byHandler}
-	}
-	return c.endOfHandler(nil)
-}
-
-// protected calls f. A panic in it is logged, and becomes the ending.
-func (c *Conn) protected(where string, f func() ending) (end ending) {
-	err := protect(func() error {
-		end = f()
-		return nil
-	})
-	if err != nil {
-		c.logPanic(err, where)
-		return ending{err: err, by: byPanic}
-	}
-	return end
-}
-
-// heed has c closed when ctx ends. What it returns must be called when that is no
-// longer wanted.
-func (c *Conn) heed(ctx context.Context) (stop func()) {
-	if ctx.Done() == nil {
-		return func() {}
-	}
-	aborted := make(chan struct{})
-	cancel := context.AfterFunc(ctx, func() {
-		defer close(aborted)
-		c.abort(context.Cause(ctx), inOrder)
-	})
-	return func() {
-		if !cancel() {
-			<-aborted
-		}
-	}
-}
-
-// A connContext ends with the connection and has the values of Serve's context.
-type connContext struct {
-	context.Context
-	values context.Context
-}
-
-func (c connContext) Value(key any) any {
-	if v := c.Context.Value(key); v != nil {
-		return v
-	}
-	return c.values.Value(key)
-}
-
-// serve is Serve after begin.
-func (c *Conn) serve(ctx context.Context) (err error) {
-	end := ending{err: errors.New("framer: the handler has ended its goroutine"), by: byHandler}
-	defer func() { err = c.finish(end) }()
-	defer c.heed(ctx)()
-	defer func() { c.windDown(end) }() // also if the handler calls runtime.Goexit
-	end = c.protected("the handler", c.converse)
-	return nil
-}
-
-// converse is the life of the connection until its handler is done.
-func (c *Conn) converse() ending {
-	if err := c.handshake(); err != nil {
-		return ending{err: err, by: byPeer}
-	}
-	c.enter(StateActive)
-	c.openQueue()
-	end := c.connected()
-	if end.err == nil {
-		end = c.receive()
-	}
-	for ends := false; ; end = c.receive() {
-		if end, ends = c.lastWord(end); ends {
-			return end
-		}
-	}
-}
-
-// connected lets the handler begin.
-func (c *Conn) connected() ending {
-	h, ok := c.handler.(ConnectHandler)
-	if !ok || c.framer.stop.Load() {
-		return ending{}
-	}
-	return c.endOfHandler(h.HandleConnect())
-}
-
-// lastWord lets the handler say something about an end of the input, and whether it
-// ends the conversation.
-func (c *Conn) lastWord(end ending) (ending, bool) {
-	if c.framer.stop.Load() && (end.err == nil || errors.Is(end.err, errClosed)) {
-		return ending{what: endByClose}, true // or Close, which has its own reason
-	}
-	switch {
-	case end.by == byHandler:
-	case end.err == ErrServerClosed && c.departure == left:
-		return c.goodbye()
-	case c.framer.stop.Load():
-	case end.err != nil && end.err == c.timedOut:
-		if h, ok := c.handler.(TimeoutHandler); ok {
-			err := h.HandleTimeout(end.err)
-			if err != end.err {
-				end = c.endOfHandler(err)
-			}
-			return end, end.err != nil
-		}
-	case c.peerDone() && (end.err == nil || end.err == io.ErrUnexpectedEOF):
-		if h, ok := c.handler.(EndHandler); ok {
-			err := h.HandleEnd(end.err)
-			switch {
-			case err != nil && err != end.err:
-				return c.endOfHandler(err), true
-			case err == nil && c.hijack != nil:
-				return ending{what: endByHijack}, true
-			}
-		}
-	}
-	return end, true
-}
-
-// goodbye lets the handler say goodbye in a shutdown, or stay.
-func (c *Conn) goodbye() (ending, bool) {
-	h, ok := c.handler.(ShutdownHandler)
-	if !ok || c.framer.stop.Load() {
-		return ending{what: endByShutdown}, true
-	}
-	err := h.HandleShutdown()
-	if errors.Is(err, ErrStayOpen) {
-		return ending{}, false
-	}
-	if end := c.endOfHandler(err); end.err != nil {
-		return end, true
-	}
-	return ending{what: endByShutdown}, true
-}
-
-// openQueue lets output be written.
-func (c *Conn) openQueue() {
-	if c.write == nil { // or a push from elsewhere may be reading it
-		c.write = c.runWriter // once: it allocates
-	}
-	c.queue.open(c)
-}
-
-// receive feeds the handler.
-func (c *Conn) receive() ending {
-	if c.framer.stop.Load() {
-		return ending{what: endByClose}
-	}
-	switch h := c.handler.(type) {
-	case session:
-		return c.endOfSession(h(c))
-	case messages:
-		return h.run(c)
-	}
-	err := c.stream.await(func() error { return c.framer.Run(c.handler) })
-	if c.framer.failed {
-		return c.endOfHandler(err)
-	}
-	return c.endOfInput(err)
-}
-
-// endOfHandler returns the ending for what a handler has returned. A terminator that was
-// refused is an error as well, unless the handler has closed the connection for that.
-// That a message of the peer is too long is not the handler's doing, also if it was the
-// one to say so.
-func (c *Conn) endOfHandler(err error) ending {
-	if err == nil && !c.framer.stop.Load() {
-		err = c.framer.refused
-	}
-	if long := c.framer.tooLongErr; err != nil && long != nil && errors.Is(err, long) {
-		return ending{err: err, by: byPeer}
-	}
-	return ending{err: err, by: byHandler}
-}
-
-// endOfInput returns the ending for an error of the input, which may be no more than
-// its end.
-func (c *Conn) endOfInput(err error) ending {
-	switch {
-	case err == nil, err == io.EOF:
-		return ending{what: endByPeer}
-	case c.broken != nil:
-		return ending{err: err, by: byNetwork}
-	}
-	return ending{err: err, by: byPeer}
-}
-
-// A handshaker is a tls.Conn, perhaps one in disguise.
-type handshaker interface {
-	HandshakeContext(context.Context) error
-}
-
-// unshaken returns what has still to shake hands, or nil.
-func (c *Conn) unshaken() handshaker {
-	t := handshakerOf(c.nc)
-	if done, ok := t.(interface{ ConnectionState() tls.ConnectionState }); ok && done.ConnectionState().HandshakeComplete {
-		return nil
-	}
-	return t
-}
-
-func (c *Conn) handshake() error {
-	t := c.unshaken()
-	if t == nil {
-		return nil
-	}
-	c.enter(StateHandshake)
-	if c.shutting.Load() {
-		c.abort(ErrServerClosed, inOrder)
-		return ErrServerClosed
-	}
-	ctx := c.Context()
-	if timeout := c.config().handshakeTimeout(); timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
-	err := t.HandshakeContext(ctx)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, context.DeadlineExceeded):
-		err = c.timeoutError(handshakeTimeout)
-	default:
-		err = fmt.Errorf("framer: TLS handshake: %w", err)
-	}
-	c.abort(err, byPeer)
-	return err
-}
-
-// enter raises the state to s. It is for the goroutine of Serve.
-func (c *Conn) enter(s ConnState) {
-	c.mu.Lock()
-	raised := c.state < s
-	if raised {
-		c.state = s
-	}
-	c.mu.Unlock()
-	if raised && c.observe != nil {
-		c.observe(c, s)
-	}
-}
-
-// windDown takes the connection from the conversation to its end.
-func (c *Conn) windDown(end ending) {
-	c.framer.stop.Store(true)
-	var fatal syscall.Errno
-	if c.broken != nil && !c.peerDone() && errors.As(c.broken, &fatal) {
-		// The connection is no more. If the handler did not think so, that is the
-		// reason.
-		if end.err == nil {
-			end = ending{err: c.broken, by: byNetwork}
-		}
-		c.abort(end.err, end.by)
-		return
-	}
-	c.messagesRead.Store(c.framer.found)
-	c.enter(StateClosing)
-	handOver := c.hijack != nil && end.err == nil && !c.closing.Load()
-	if handOver {
-		end.what = endByHijack
-		c.handsOver.Store(!c.halfClosed.Load())
-	}
-	c.mu.Lock()
-	c.endWith(end)
-	if c.linger != nil { // it begins anew
-		c.linger = newLinger(c.lingerTimeout(!c.linger.blind), c.linger.unsent, !c.linger.blind)
-	}
-	c.mu.Unlock()
-	c.queue.close()
-	if c.queue.hasProducers() {
-		c.progress.beginEnd() // they must not be silent for ever
-	}
-	if handOver {
-		c.awaitWriter()
-		if c.lend() {
-			c.handOver()
-			return
-		}
-	}
-	c.discardInput()
-	c.awaitWriter()
-}
-
-// lend reports whether the connection can be given to the function of Hijack: unless it
-// was closed, or CloseWhenDone has ended the output after all.
-func (c *Conn) lend() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.lent = c.state != StateClosed && (c.linger == nil || c.halfClosed.Load())
-	return c.lent
-}
-
-// handOver gives the connection to the function of Hijack.
-func (c *Conn) handOver() {
-	c.progress.endEnd()
-	c.nc.SetDeadline(time.Time{})
-	nc := Unread(c.nc, c.rest())
-	c.framer.release() // f may take long
-	end := ending{err: errors.New("framer: the function of Hijack has ended its goroutine"), by: byHandler}
-	defer func() {
-		if end.err != nil {
-			c.abort(end.err, end.by)
-			return
-		}
-		c.letGo()
-	}()
-	end = c.protected("the function of Hijack", func() ending {
-		c.hijack(nc)
-		return ending{}
-	})
-}
-
-// rest returns a copy of what was read and not given to the handler.
-func (c *Conn) rest() []byte {
-	rest := c.framer.rest()
-	if s, ok := c.stream.(plainStream); ok {
-		if packets, ok := s.in.(*packetReader); ok {
-			rest = append(rest, packets.unread...)
-		}
-	}
-	return rest
-}
-
-// letGo ends c and leaves its connection open, unless it was closed meanwhile.
-func (c *Conn) letGo() {
-	c.mu.Lock()
-	c.lent = false
-	if c.state == StateClosed {
-		c.mu.Unlock()
-		return
-	}
-	c.released = true
-	c.state = StateClosed
-	c.queue.shut()
-	cancel := c.cancel
-	c.mu.Unlock()
-	if cancel != nil {
-		cancel(errClosed)
-	}
-	c.severed.Done()
-}
-
-// endWith makes e the reason of the end, if there is none yet, or if the end was in
-// order so far and e cuts it off. c.mu must be held.
-func (c *Conn) endWith(e ending) {
-	if c.end == (ending{}) || c.end.err == nil && e.err != nil {
-		c.end = e
-	}
-}
-
-// peerDone reports whether the peer has ended its side. One that speaks TLS may
-// have done so without saying it properly.
-func (c *Conn) peerDone() bool {
-	return c.broken == io.EOF || c.broken == io.ErrUnexpectedEOF
-}
-
-// discardInput reads and throws away until the peer's end, or until it is no use
-// any more.
-func (c *Conn) discardInput() {
-	if c.peerDone() {
-		return
-	}
-	err := c.stream.await(func() error { return c.discardAll(c.stream) })
-	for early := 0; early < maxEmpty && c.unreadable(err); early++ {
-		// Perhaps it passes, or it is only the outermost layer, such as TLS after a
-		// record that makes no sense.
-		before := c.bytesRead.Load()
-		err = c.discardAll(plainStream{c, innermost(c.nc)})
-		if c.bytesRead.Load() != before {
-			early = 0
-		}
-	}
-	if c.unreadable(err) {
-		err = c.awaitLinger(err)
-	}
-	if err == errLingered || c.peerDone() {
-		return
-	}
-	c.mu.Lock()
-	sent := c.outputEnded
-	c.mu.Unlock()
-	if left, known := unsent(c.nc); !sent || !known || left > 1 {
-		c.abort(err, originOf(err))
-	}
-}
-
-// unreadable reports whether err is one of reading only: output can still be sent.
-func (c *Conn) unreadable(err error) bool {
-	var fatal syscall.Errno
-	return (c.broken != nil || err == io.ErrNoProgress) && !c.peerDone() && !c.isClosed() &&
-		err != errLingered && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.As(err, &fatal)
-}
-
-// awaitLinger waits for the peer to take the output where nothing can be read, because
-// of readErr. If it can't be known whether the peer has, that is the reason of the end.
-func (c *Conn) awaitLinger(readErr error) error {
-	c.awaitWriter()
-	for {
-		c.mu.Lock()
-		if c.linger == nil { // the output was cut off
-			c.mu.Unlock()
-			return errClosed
-		}
-		err := c.lingered()
-		left := time.Until(c.linger.end)
-		c.mu.Unlock()
-		if _, tells := unsent(c.nc); err == errLingered && !tells {
-			c.abort(readErr, byNetwork)
-		}
-		if err != nil {
-			return err
-		}
-		select {
-		case <-time.After(left):
-		case <-c.Context().Done():
-			return errClosed
-		}
-	}
-}
-
-// awaitWriter returns when the output has been sent, or can't be.
-func (c *Conn) awaitWriter() {
-	drained := make(chan struct{})
-	c.mu.Lock()
-	if c.outputEnded || c.state == StateClosed {
-		c.mu.Unlock()
-		return
-	}
-	c.drained = drained
-	c.mu.Unlock()
-	<-drained
-}
-
-// finish ends everything that is left and returns the reason. It is the last that
-// the goroutine of Serve does.
-func (c *Conn) finish(end ending) error {
-	c.abort(end.err, end.by)
-	c.severed.Wait() // it may be another goroutine that closes the connection
-	c.writers.Wait()
-	c.progress.stop()
-	if !c.released {
-		c.stream.release()
-	}
-	c.framer.release()
-	defer c.ended.Done()
-	if c.observe != nil {
-		defer c.observe(c, StateClosed)
-	}
-	c.mu.Lock()
-	end = c.end
-	c.mu.Unlock()
-	c.discardOutput(causeOf(end.err))
-	c.logEnd(end)
-	if h, ok := c.handler.(CloseHandler); ok {
-		err := protect(func() error {
-			h.HandleClose(end.err)
-			return nil
-		})
-		c.logPanic(err, "HandleClose")
-	}
-	return end.err
-}
-
-// abort closes the connection at once, from any goroutine. Only the first call
-// has an effect; the reason counts if there is none yet.
-func (c *Conn) abort(err error, by origin) {
-	c.framer.stop.Store(true)
-	c.mu.Lock()
-	if c.state == StateClosed {
-		c.mu.Unlock()
-		return
-	}
-	c.state = StateClosed
-	c.endWith(ending{err: err, by: by})
-	cut := c.queue.shut() // now whoever fails to push has a reason
-	err = c.end.err
-	served, lent := c.served, c.lent
-	cancel := c.cancel
-	c.tellDrained()
-	c.mu.Unlock()
-
-	c.stream.sever(cut)
-	if lent {
-		c.nc.Close() // nobody else would tell the function of Hijack so
-	}
-	interruptProducer(c.queue.active())
-	if cancel != nil {
-		cancel(causeOf(err))
-	}
-	c.severed.Done()
-	if !served {
-		c.finish(ending{err: err, by: by})
-	}
-}
-
-// causeOf returns what is the reason for those who wanted to go on.
-func causeOf(reason error) error {
-	if reason == nil {
-		return errClosed
-	}
-	return reason
-}
-
-func (c *Conn) err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.end.err
-}
-
 // Push queues a copy of data for sending, or writes it at once: data may be used
 // again when Push returns. While the queue is full it waits: until there is room, or
 // the connection has ended. Nothing is sent for empty data.
@@ -954,7 +398,7 @@ func (c *Conn) pushProducer(p Producer, push func(Producer) error) error {
 }
 
 // Flush waits until all that was pushed before has been handed to the system, also
-// after CloseWhenDone, or until ctx has ended. If the connection has ended before that,
+// after CloseWhenDone, or until ctx has ended. If the connection ended before that,
 // or the output was discarded, it returns the reason or an error that is
 // [net.ErrClosed]; otherwise the cause of ctx. It must not be called by a Producer.
 func (c *Conn) Flush(ctx context.Context) error {
@@ -970,6 +414,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 	case err := <-mark:
 		return err
 	case <-ctx.Done():
+		c.queue.dropMark(mark)
 	}
 	select {
 	case err := <-mark: // both have come about
@@ -986,7 +431,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 // sent; see Closing above. Nothing can be pushed any more. It does not wait, is
 // harmless twice, and always returns nil.
 func (c *Conn) CloseWhenDone() error {
-	c.closing.Store(true)
+	c.asked.close.Store(true)
 	c.framer.stop.Store(true)
 	c.queue.seal()
 	c.interrupt()
@@ -1022,28 +467,10 @@ func (c *Conn) CloseWrite() error {
 	if !canCloseWrite(c.nc) {
 		return errNoCloseWrite
 	}
-	c.halfClosed.Store(true)
+	c.asked.halfClose.Store(true)
 	c.queue.seal()
 	c.interrupt() // what keeps the queue open is over when there is nothing to read
 	return nil
-}
-
-// Hijack takes the connection away from c, for a protocol that is not framed: CONNECT,
-// SOCKS, an upgrade. It must be called by a method of the Handler, or the function of a
-// ready-made one. No method of the Handler is called after that but HandleClose. When
-// the one that runs has returned without an error, and what was pushed has been sent,
-// Serve calls f and returns nil when f has. After a panic of f the connection is closed,
-// and Serve returns it as a [*PanicError].
-//
-// nc gives the input first that was read already and not given to the handler; see
-// [Unread]. It has no deadlines, and belongs to f, which closes it, or hands it on. Until
-// f returns, the connection is open for the [Server]: Close, the end of Serve's context,
-// and that of Shutdown's close nc. If it has ended before f could be called, f is not
-// called and Serve returns the reason. Nor is it after CloseWhenDone, which closes the
-// connection; after CloseWrite nc can only be read.
-func (c *Conn) Hijack(f func(nc net.Conn)) {
-	c.hijack = f
-	c.framer.stop.Store(true)
 }
 
 // DiscardBuffers drops the output that is queued, ending its producers, and the
@@ -1080,22 +507,22 @@ func (c *Conn) Terminator() Terminator { return c.framer.Terminator() }
 func (c *Conn) Context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.life == nil {
-		c.life, c.cancel = context.WithCancelCause(context.Background())
+	if c.life.ctx == nil {
+		c.life.ctx, c.life.cancel = context.WithCancelCause(context.Background())
 		if c.state == StateClosed {
-			c.cancel(causeOf(c.end.err))
+			c.life.cancel(causeOf(c.end.err))
 		}
 	}
-	if c.values == nil {
-		return c.life
+	if c.life.values == nil {
+		return c.life.ctx
 	}
-	return connContext{c.life, c.values}
+	return connContext{c.life.ctx, c.life.values}
 }
 
 // Wait waits until the connection has ended and HandleClose has returned. It
 // returns what Serve returns.
 func (c *Conn) Wait() error {
-	c.ended.Wait()
+	c.ends.served.Wait()
 	return c.err()
 }
 
@@ -1123,9 +550,9 @@ func (c *Conn) NetConn() net.Conn { return c.nc }
 // Stats returns the figures of c so far.
 func (c *Conn) Stats() ConnStats {
 	return ConnStats{
-		BytesRead:    c.bytesRead.Load(),
-		BytesWritten: c.bytesWritten.Load(),
-		MessagesRead: c.messagesRead.Load(),
+		BytesRead:    c.traffic.read.Load(),
+		BytesWritten: c.traffic.written.Load(),
+		MessagesRead: c.traffic.messages.Load(),
 		QueuedBytes:  c.queue.queued(),
 	}
 }
@@ -1135,7 +562,7 @@ func (c *Conn) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	state := c.state.String()
-	if c.state == StateActive && c.shutting.Load() {
+	if c.state == StateActive && c.asked.shutdown.Load() {
 		state = "shutting down"
 	}
 	return fmt.Sprintf("%v->%v (%s)", c.nc.LocalAddr(), c.nc.RemoteAddr(), state)

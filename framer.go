@@ -185,6 +185,9 @@ type Framer struct {
 	gave    bool  // there were callbacks since the last HandleReadComplete
 	failed  bool  // Run has returned an error of the Handler
 
+	postpones bool // SetTerminator is for after the message that is skipped
+	newLimit  bool // MaxMessageSize has changed in the middle of a message
+
 	tooLongErr *MessageTooLongError // the last one
 
 	buf        []byte // nil while there is no input
@@ -236,10 +239,13 @@ func (f *Framer) init(r io.Reader, cfg *Config, memory *buffers) {
 	f.limit = f.maxSize
 }
 
-// setMaxSize changes MaxMessageSize.
+// setMaxSize changes MaxMessageSize, from the next message on.
 func (f *Framer) setMaxSize(n int64) {
 	f.maxSize = n
-	f.limit = limitOr(f.term.limit, n)
+	f.newLimit = f.begun || f.skipping
+	if !f.newLimit {
+		f.limit = limitOr(f.term.limit, n)
+	}
 }
 
 // received returns how many bytes of the current message have come, about.
@@ -275,10 +281,17 @@ func (f *Framer) SetTerminator(t Terminator) error {
 			return err
 		}
 	}
+	if f.postpones {
+		f.setThen(t)
+		return nil
+	}
 	f.changed = true
 	f.set(&t)
 	return nil
 }
+
+// setThen makes t the terminator after the message that is skipped.
+func (f *Framer) setThen(t Terminator) { f.refused, f.then = nil, &t }
 
 // noteTooLong reports whether err says that a message is too long. If so, it is kept.
 func (f *Framer) noteTooLong(err error) bool {
@@ -478,6 +491,10 @@ func (f *Framer) endMessage() {
 	f.ends++
 	if f.term.kind == kindLength {
 		f.term, f.limit = Terminator{}, f.maxSize
+	}
+	if f.newLimit {
+		f.newLimit = false
+		f.limit = limitOr(f.term.limit, f.maxSize)
 	}
 	f.search.restart(&f.term)
 	f.restart()
@@ -878,7 +895,9 @@ func (f *Framer) boundCollector(h Handler) error {
 // lacked; any other begins anew.
 func (f *Framer) discardInput() {
 	f.discard.Store(false)
-	f.search.matched = 0
+	if f.start < f.end { // otherwise it is about bytes that were given out: see DotBlock
+		f.search.matched = 0
+	}
 	f.search.remaining += int64(f.known)
 	f.start, f.token = f.end, nil
 	f.size -= min(f.size, int64(f.message.len())) // what a Handler was given, it still has

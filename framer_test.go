@@ -20,6 +20,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -1694,5 +1695,35 @@ func TestCollectorUnderNone(t *testing.T) {
 	c := &counter{}
 	if err := newFramer(limit).Run(c); err != nil || c.bytes != 10000 {
 		t.Errorf("Run without a Collector: %v, %d bytes", err, c.bytes)
+	}
+}
+
+// To discard input where there is none changes nothing in a text that is given as it
+// comes.
+func TestDiscardInDotBlock(t *testing.T) {
+	for _, chunks := range [][]string{{"foo", ".\r\nbar\r\n.\r\n"}, {"a\r", "\n.\r\n"}} {
+		t.Run(chunks[0], func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := net.Pipe()
+				var s script
+				s.onFound = func() error { return s.Push(append(s.Take(), '|')) }
+				c := framer.NewConn(nc, func(c *framer.Conn) framer.Handler {
+					h := s.newHandler(c)
+					c.SetTerminator(framer.DotBlock())
+					return h
+				}, nil)
+				served := call(func() error { return c.Serve(t.Context()) })
+				writeString(t, peer, chunks[0])
+				synctest.Wait()
+				c.DiscardBuffers()
+				go io.WriteString(peer, chunks[1])
+				whole := strings.Join(chunks, "")
+				readString(t, peer, strings.TrimSuffix(whole, ".\r\n")+"|")
+				peer.Close()
+				if err := <-served; err != nil {
+					t.Error(err)
+				}
+			})
+		})
 	}
 }

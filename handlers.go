@@ -156,8 +156,8 @@ func Replies(t Terminator, f func(c *Conn, msg, reply []byte) ([]byte, error)) f
 
 // OnTooLong returns newHandler, which must have been made by [Messages] or [Replies],
 // with a function that is called once for every message above its limit. If f returns
-// nil, what is left of the message is skipped, and the next one follows; otherwise its
-// error ends the connection, as e would without OnTooLong. f may push an answer, which
+// nil, what is left of the message is skipped, and the next one follows, under the
+// terminator that f has set, if it has; otherwise its error ends the connection, as e would without OnTooLong. f may push an answer, which
 // comes behind those to earlier messages.
 func OnTooLong(newHandler func(*Conn) Handler, f func(c *Conn, e *MessageTooLongError) error) func(*Conn) Handler {
 	return func(c *Conn) Handler {
@@ -192,6 +192,8 @@ func (m messages) run(c *Conn) ending {
 		f = m.answer
 		c.queue.keepOpen()
 	}
+	defer c.giveBackReplies()
+	defer c.sendReplies() // also after a panic; its error has the same reason
 	var failed ending
 	err := c.stream.await(func() error {
 		for {
@@ -208,8 +210,6 @@ func (m messages) run(c *Conn) ending {
 			}
 		}
 	})
-	c.sendReplies() // its error has the same reason
-	c.giveBackReplies()
 	if failed.err != nil {
 		return failed
 	}
@@ -224,7 +224,9 @@ func (m messages) goesOn(c *Conn, err *error) bool {
 		return false
 	}
 	if *err = c.sendReplies(); *err == nil {
+		c.framer.postpones = true
 		*err = m.tooLong(c, long)
+		c.framer.postpones = false
 	}
 	return true
 }
@@ -247,7 +249,7 @@ func (m messages) answer(c *Conn, msg []byte) error {
 			c.replies = append(c.framer.memory.grow(c.replies, len(reply)), reply...)
 		}
 	}
-	ends := c.halfClosed.Load()
+	ends := c.asked.halfClose.Load()
 	if ends || len(c.replies) >= replyBatch {
 		if sendErr := c.sendReplies(); err == nil {
 			err = sendErr
@@ -275,6 +277,13 @@ func (c *Conn) giveBackReplies() {
 	c.replies = nil
 }
 
+// A sessionState is what Next keeps for the function of a Session.
+type sessionState struct {
+	goOn    func() error // goOnWithNext
+	message []byte       // what came of it
+	err     error        // what Next has failed with last
+}
+
 // endOfSession returns the ending for what the function of a Session has returned. It
 // has mostly handed on what Next has said.
 func (c *Conn) endOfSession(err error) ending {
@@ -285,12 +294,12 @@ func (c *Conn) endOfSession(err error) ending {
 		return ending{what: endBySession}
 	case errors.Is(err, ErrServerClosed):
 		return ending{what: endByShutdown}
-	case c.nextErr == nil || !errors.Is(err, c.nextErr):
+	case c.session.err == nil || !errors.Is(err, c.session.err):
 		return c.endOfHandler(err)
 	case err == io.EOF:
 		return ending{what: endByPeer}
 	}
-	return ending{err: err, by: c.endOfInput(c.nextErr).by}
+	return ending{err: err, by: c.endOfInput(c.session.err).by}
 }
 
 // Next returns the next message, which ends as t says. It is [Framer.Next] for
@@ -303,12 +312,12 @@ func (c *Conn) endOfSession(err error) ending {
 //
 // After a timeout, Next can go on: it has the whole time again.
 func (c *Conn) Next(t Terminator) ([]byte, error) {
-	if _, ok := c.handler.(session); !ok {
+	if c.session == nil {
 		return nil, errOutsideOfSession
 	}
 	msg, err := c.nextWithin(t)
 	if err != nil {
-		c.nextErr = err
+		c.session.err = err
 	}
 	return msg, err
 }
@@ -317,10 +326,10 @@ var errOutsideOfSession = errors.New("framer: Next and NextReader are for the fu
 
 // NextReader returns a reader of the next message, which ends as t says, for messages
 // that memory need not hold. It is [Framer.NextReader] for the function of a [Session],
-// which alone may call it. For shutdowns and timeouts it is as [Conn.Next], and so are
-// the reads.
+// which alone may call it. For shutdowns and timeouts it is as [Conn.Next]. The reads
+// have the same timeouts; [ErrServerClosed] comes only between messages.
 func (c *Conn) NextReader(t Terminator) (io.Reader, error) {
-	if _, ok := c.handler.(session); !ok {
+	if c.session == nil {
 		return nil, errOutsideOfSession
 	}
 	err := error(errClosed)
@@ -331,7 +340,7 @@ func (c *Conn) NextReader(t Terminator) (io.Reader, error) {
 		err = c.stream.await(c.framer.findMessage)
 	}
 	if err != nil {
-		c.nextErr = err
+		c.session.err = err
 		return nil, err
 	}
 	return c.framer.newReader(c), nil
@@ -350,7 +359,7 @@ func (c *Conn) readMessage(p []byte) (n int, err error) {
 		})
 	}
 	if err != nil && err != io.EOF {
-		c.nextErr = err
+		c.session.err = err
 	}
 	return n, err
 }
@@ -367,11 +376,8 @@ func (c *Conn) nextWithin(t Terminator) ([]byte, error) {
 	if err != errWouldBlock {
 		return msg, err
 	}
-	if c.goOn == nil {
-		c.goOn = c.goOnWithNext // once: it allocates
-	}
-	err = c.stream.await(c.goOn)
-	msg, c.message = c.message, nil
+	err = c.stream.await(c.session.goOn)
+	msg, c.session.message = c.session.message, nil
 	if err != nil && msg == nil {
 		msg = c.framer.unfinishedMessage() // the wait has failed, or it begins anew
 	}
@@ -379,7 +385,7 @@ func (c *Conn) nextWithin(t Terminator) ([]byte, error) {
 }
 
 func (c *Conn) goOnWithNext() (err error) {
-	c.message, err = c.next()
+	c.session.message, err = c.next()
 	return err
 }
 

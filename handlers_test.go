@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -607,4 +608,49 @@ func TestRepliesAfterCloseWrite(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What was answered before a panic, or the end of the goroutine, is sent.
+func TestRepliesBeforePanic(t *testing.T) {
+	for name, fail := range map[string]func(){"panic": func() { panic("bad") }, "Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+				c := serve(t, nc, framer.Replies(framer.Delimiter("\n"), func(_ *framer.Conn, line, reply []byte) ([]byte, error) {
+					if string(line) == "fail" {
+						fail()
+					}
+					return append(append(reply, line...), '\n'), nil
+				}), framer.Config{Logger: slog.New(slog.DiscardHandler)})
+				writeString(t, peer, "one\ntwo\nfail\nnever\n")
+				if got := readAll(t, peer); got != "one\ntwo\n" {
+					t.Errorf("the peer got %q", got)
+				}
+				peer.Close()
+				if c.Wait() == nil {
+					t.Error("ended in order")
+				}
+			})
+		})
+	}
+}
+
+// A terminator that the function of OnTooLong sets rules behind the long message: nothing
+// of that becomes a message.
+func TestOnTooLongSetsTerminator(t *testing.T) {
+	newHandler := framer.OnTooLong(framer.Messages(framer.Delimiter("\n").Limit(4), func(c *framer.Conn, line []byte) error {
+		return c.Push(append(line, '|'))
+	}), func(c *framer.Conn, e *framer.MessageTooLongError) error {
+		return c.SetTerminator(framer.Delimiter(";").Limit(50))
+	})
+	input := "abcdefgh;QUIT\nnext;more;"
+	framertest.Recut(t, []byte(input), framertest.Transcript(newHandler, nil))
+	nc, peer := tcpPair(t)
+	c := serve(t, nc, newHandler, framer.Config{})
+	writeString(t, peer, input)
+	peer.(*net.TCPConn).CloseWrite()
+	if got := readAll(t, peer); got != "next|more|" {
+		t.Errorf("the peer got %q", got)
+	}
+	peer.Close()
+	c.Wait()
 }

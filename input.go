@@ -25,8 +25,8 @@ var longAgo = time.Unix(1, 0)
 // to shut down.
 func (r connReader) Read(p []byte) (int, error) {
 	c := r.c
-	if found := c.framer.found; found != c.messagesRead.Load() {
-		c.messagesRead.Store(found)
+	if found := c.framer.found; found != c.traffic.messages.Load() {
+		c.traffic.messages.Store(found)
 	}
 	if len(c.replies) > 0 {
 		if err := c.sendReplies(); err != nil {
@@ -36,7 +36,7 @@ func (r connReader) Read(p []byte) (int, error) {
 	switch {
 	case c.framer.stop.Load():
 		return 0, errClosed
-	case c.shutting.Load() && c.isLate():
+	case c.asked.shutdown.Load() && c.isLate():
 		return 0, ErrServerClosed
 	}
 	n, err := c.stream.Read(p)
@@ -46,14 +46,34 @@ func (r connReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A departure is how far a connection has got in leaving for a shutdown.
-type departure int
+// An inputWait is what a peer takes its time over: the wait for input that goes on, and
+// the message that it is about.
+type inputWait struct {
+	on        bool          // input is waited for
+	cutShort  bool          // the wait was interrupted before its time
+	inMessage bool          // and that counts for MessageTimeout and MinReadRate
+	began     time.Time     // if it is timed
+	failed    error         // the last timeout
+	message   int64         // counted by framer.ends; -1 if there was none yet
+	spent     time.Duration // in waits for that message
+	before    int64         // bytes that had come when it began
+}
+
+// A departure is how a connection leaves for a shutdown.
+type departure struct {
+	stage   departureStage
+	reads   int32 // since it was asked for
+	bytes   int64 // that had come before
+	message int64 // that comes to its end before, counted by framer.ends
+}
+
+type departureStage uint8
 
 const (
-	staying   departure = iota
-	noticed             // what has come may still be read
-	finishing           // one message, which has begun, comes to its end
-	left                // the handler knows; what is read after that is up to it
+	staying   departureStage = iota
+	noticed                  // what has come may still be read
+	finishing                // one message, which has begun, comes to its end
+	left                     // the handler knows; what is read after that is up to it
 )
 
 // How often, and how much, a connection that shuts down reads of what may have come
@@ -66,12 +86,12 @@ const (
 // isLate is for a read after a shutdown was asked for. It reports whether that ends the
 // reading now.
 func (c *Conn) isLate() bool {
-	read := c.bytesRead.Load()
-	if c.lateReads == 0 {
-		c.lateBytes = read
+	read := c.traffic.read.Load()
+	if c.leaving.reads == 0 {
+		c.leaving.bytes = read
 	}
-	c.lateReads++
-	if c.departure < finishing && c.lateReads <= maxLateReads && read-c.lateBytes < maxLateBytes {
+	c.leaving.reads++
+	if c.leaving.stage < finishing && c.leaving.reads <= maxLateReads && read-c.leaving.bytes < maxLateBytes {
 		return false
 	}
 	return c.mayLeave()
@@ -79,8 +99,8 @@ func (c *Conn) isLate() bool {
 
 // mustLeave is isLate for a wait. drained says that what has come was read.
 func (c *Conn) mustLeave(drained bool) bool {
-	if c.departure == staying {
-		c.departure = noticed // it may have come since that was read
+	if c.leaving.stage == staying {
+		c.leaving.stage = noticed // it may have come since that was read
 		return false
 	}
 	return drained && c.mayLeave()
@@ -89,16 +109,16 @@ func (c *Conn) mustLeave(drained bool) bool {
 // mayLeave reports whether there is no message that has begun, when what has come was
 // read.
 func (c *Conn) mayLeave() bool {
-	switch c.departure {
+	switch c.leaving.stage {
 	case left:
 		return false
 	case staying, noticed:
-		c.departure, c.lastMessage = finishing, c.framer.ends
+		c.leaving.stage, c.leaving.message = finishing, c.framer.ends
 	}
-	if c.framer.inMessage() && c.framer.ends == c.lastMessage {
+	if c.framer.inMessage() && c.framer.ends == c.leaving.message {
 		return false
 	}
-	c.departure = left
+	c.leaving.stage = left
 	return true
 }
 
@@ -130,7 +150,7 @@ func (c *Conn) discardAll(s stream) error {
 // interrupted.
 func (c *Conn) gotInput(n int, err error) error {
 	c.endWait()
-	c.bytesRead.Add(int64(n))
+	c.traffic.read.Add(int64(n))
 	if n > 0 && c.config().IdleTimeout > 0 {
 		c.progress.read()
 	}
@@ -145,38 +165,38 @@ func (c *Conn) gotInput(n int, err error) error {
 // interruption: it sets the deadline, or says why there must be no wait. drained says
 // that what has come was read, so that there would indeed be a wait.
 func (c *Conn) beginWait(drained bool) error {
-	if !c.inWait {
-		c.inWait = true
-		c.inMessage = (c.config().MessageTimeout > 0 || c.config().MinReadRate > 0) && c.framer.inMessage()
-		if c.timed != c.framer.ends {
-			c.timed, c.spent = c.framer.ends, 0
-			c.before = c.bytesRead.Load() - c.framer.received()
+	if !c.wait.on {
+		c.wait.on = true
+		c.wait.inMessage = (c.config().MessageTimeout > 0 || c.config().MinReadRate > 0) && c.framer.inMessage()
+		if c.wait.message != c.framer.ends {
+			c.wait.message, c.wait.spent = c.framer.ends, 0
+			c.wait.before = c.traffic.read.Load() - c.framer.received()
 		}
-		if c.inMessage || c.config().IdleTimeout > 0 || c.config().ReadIdleTimeout > 0 {
-			c.waiting = time.Now()
+		if c.wait.inMessage || c.config().IdleTimeout > 0 || c.config().ReadIdleTimeout > 0 {
+			c.wait.began = time.Now()
 		}
 	}
-	if c.halfClosed.Load() {
+	if c.asked.halfClose.Load() {
 		c.queue.close() // all answers were pushed
 	}
 	err := c.arm(drained)
 	if err != nil {
 		// If the handler goes on nevertheless, it has the whole time again.
-		c.inWait, c.timed = false, -1
+		c.wait.on, c.wait.message = false, -1
 	}
 	return err
 }
 
 // endWait takes the time of a wait.
 func (c *Conn) endWait() {
-	if c.inWait && c.inMessage {
-		c.spent += time.Since(c.waiting)
+	if c.wait.on && c.wait.inMessage {
+		c.wait.spent += time.Since(c.wait.began)
 	}
-	c.inWait = false
+	c.wait.on = false
 }
 
 // A timeout says which limit a deadline comes from.
-type timeout int
+type timeout uint8
 
 const (
 	noTimeout timeout = iota
@@ -215,9 +235,9 @@ func (c *Conn) timeoutError(t timeout) error {
 func (c *Conn) arm(drained bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	shutting := c.state == StateActive && c.shutting.Load()
-	drained = drained && !c.cutShort
-	c.cutShort = false
+	shutting := c.state == StateActive && c.asked.shutdown.Load()
+	drained = drained && !c.wait.cutShort
+	c.wait.cutShort = false
 	switch {
 	case c.state == StateClosed, c.state == StateActive && c.framer.stop.Load():
 		return errClosed
@@ -231,11 +251,11 @@ func (c *Conn) arm(drained bool) error {
 	if which != noTimeout && which != lingerTimeout && !deadline.After(time.Now()) { // lingered decides for itself
 		err := c.timeoutError(which)
 		if which != readRate {
-			c.timedOut = err
+			c.wait.failed = err
 		}
 		return err
 	}
-	if shutting && c.departure == noticed {
+	if shutting && c.leaving.stage == noticed {
 		if soon := time.Now().Add(pause); which == noTimeout || deadline.After(soon) {
 			deadline = soon // only what has come
 		}
@@ -262,23 +282,23 @@ func (c *Conn) readDeadline() (deadline time.Time, which timeout) {
 		}
 		return deadline, which
 	}
-	if c.inMessage {
+	if c.wait.inMessage {
 		if d := c.config().MessageTimeout; d > 0 {
-			until(c.waiting.Add(d-c.spent), messageTimeout)
+			until(c.wait.began.Add(d-c.wait.spent), messageTimeout)
 		}
 		if rate := c.config().MinReadRate; rate > 0 {
-			until(c.waiting.Add(timeFor(c.bytesRead.Load()-c.before, rate)-c.spent), readRate)
+			until(c.wait.began.Add(timeFor(c.traffic.read.Load()-c.wait.before, rate)-c.wait.spent), readRate)
 		}
 	}
 	if d := c.config().idleTimeout(); d > 0 {
-		last := c.waiting
+		last := c.wait.began
 		if moved := c.progress.lastMoved(); moved.After(last) {
 			last = moved
 		}
 		until(last.Add(d), idleTimeout)
 	}
 	if d := c.config().ReadIdleTimeout; d > 0 {
-		until(c.waiting.Add(d), readIdleTimeout)
+		until(c.wait.began.Add(d), readIdleTimeout)
 	}
 	return deadline, which
 }
@@ -292,6 +312,7 @@ type linger struct {
 	limit   time.Time     // when it is over, whatever the peer takes
 	taken   time.Time     // when its system has last acknowledged output
 	unsent  int           // what it had not acknowledged then
+	waits   bool          // output did, at the last look
 	blind   bool          // the peer can't see the end of the output
 	read    int64         // what had come at the last look
 }
@@ -333,7 +354,7 @@ func (c *Conn) lingered() error {
 	case l.timeout == 0:
 		return errLingered
 	case l.blind:
-		read := c.bytesRead.Load()
+		read := c.traffic.read.Load()
 		if read == l.read || !now.Before(l.limit) {
 			return errLingered
 		}
@@ -345,11 +366,13 @@ func (c *Conn) lingered() error {
 			l.taken = now
 		}
 		// What is left to be acknowledged, other than the FIN itself, is output
-		// that waits.
+		// that waits. When all of it has been, the peer has as long again to end.
+		waited := l.waits
+		l.waits = l.unsent > 1
 		switch timeout := c.config().writeTimeout(); {
-		case l.unsent <= 1 && l.unsent == before:
+		case !l.waits && !waited:
 			return errLingered
-		case l.unsent <= 1:
+		case !l.waits:
 		case !now.Before(l.limit), timeout > 0 && now.Sub(l.taken) >= timeout:
 			return fmt.Errorf("framer: closed before the peer took the last %d bytes (Config.LingerTimeout): %w", l.unsent, os.ErrDeadlineExceeded)
 		}
@@ -364,7 +387,7 @@ func (c *Conn) interrupted() (expired bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	expired = !c.deadline.IsZero() && !time.Now().Before(c.deadline)
-	c.cutShort = c.deadline.Equal(longAgo)
+	c.wait.cutShort = c.deadline.Equal(longAgo)
 	c.deadline = longAgo
 	return expired
 }
@@ -387,7 +410,7 @@ func (c *Conn) isClosed() bool {
 
 // shutdown asks the handler to say goodbye.
 func (c *Conn) shutdown() {
-	c.shutting.Store(true)
+	c.asked.shutdown.Store(true)
 	c.mu.Lock()
 	inHandshake := c.state == StateHandshake
 	c.mu.Unlock()

@@ -18,14 +18,14 @@ var errWriterEnded = errors.New("framer: the end of a producer has ended the wri
 
 // start starts the writer goroutine.
 func (c *Conn) start() {
-	c.writers.Add(1)
-	go c.write()
+	c.ends.writers.Add(1)
+	go c.out.run()
 }
 
 // runWriter is the writer goroutine: it sends what is queued, until there is
 // nothing.
 func (c *Conn) runWriter() {
-	defer c.writers.Done()
+	defer c.ends.writers.Done()
 	reason := errWriterEnded
 	defer func() {
 		if reason != nil {
@@ -83,14 +83,14 @@ func (c *Conn) sendBytes(data []byte, done func(left int)) (ok bool) {
 	return err == nil
 }
 
-func (c *Conn) join()  { c.writers.Add(1) }
-func (c *Conn) leave() { c.writers.Done() }
+func (c *Conn) join()  { c.ends.writers.Add(1) }
+func (c *Conn) leave() { c.ends.writers.Done() }
 
 // writeNow does what the writer goroutine would with data, as long as it need not
 // wait, and returns how many bytes it has written.
 func (c *Conn) writeNow(data []byte) int {
 	c.writing.Store(true)
-	n, err := c.stream.write(data[:min(len(data), c.writeSize)], false)
+	n, err := c.stream.write(data[:min(len(data), c.out.size)], false)
 	c.wrote(int64(n))
 	if err != nil {
 		c.writeFailed(err)
@@ -214,11 +214,11 @@ func (c *Conn) writeAll(p []byte) error {
 // writeSome writes the beginning of p, at most WriteBufferSize.
 func (c *Conn) writeSome(p []byte) (int, error) {
 	c.writing.Store(true)
-	p = p[:min(len(p), c.writeSize)]
+	p = p[:min(len(p), c.out.size)]
 	n, err := c.stream.write(p, false)
 	for early := 0; n == 0 && err == nil; early++ {
-		if early == maxEmpty {
-			err = io.ErrNoProgress
+		if early == maxEmpty { // an expired deadline that stays, as that of TLS does
+			err = c.timeoutError(writeTimeout)
 			break
 		}
 		c.progress.beginWait()
@@ -260,29 +260,29 @@ func (c *Conn) wrote(n int64) {
 		c.progress.wrote()
 	}
 	c.writing.Store(false)
-	c.bytesWritten.Add(n)
+	c.traffic.written.Add(n)
 }
 
 // endOutput tells the peer that nothing more will come, and begins the wait for its
 // end.
 func (c *Conn) endOutput() {
-	if c.handsOver.Load() { // somebody goes on
+	if c.asked.handOver.Load() { // somebody goes on
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.outputEnded = true
+		c.outputEnd.told = true
 		c.tellDrained()
 		return
 	}
 	half, err := c.writeEnd()
+	left, known := unsent(c.nc)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.abort(err, byPeer) // the peer might take what it got for the whole
-	case c.endedByPeer(): // who may have gone since
+	case c.endedByPeer(), known && left <= 1: // it has got all, and may have gone since
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		c.abort(err, byNetwork) // a read would not find it any more, but an end
 	}
 	c.progress.endEnd()
-	left, _ := unsent(c.nc)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.linger = newLinger(c.lingerTimeout(half), left, half)
@@ -290,7 +290,7 @@ func (c *Conn) endOutput() {
 		c.deadline = c.linger.end
 		c.nc.SetReadDeadline(c.deadline)
 	}
-	c.outputEnded = true
+	c.outputEnd.told = true
 	c.tellDrained()
 }
 
@@ -331,8 +331,8 @@ func (c *Conn) writeEnd() (bool, error) {
 
 // tellDrained wakes awaitWriter. c.mu must be held.
 func (c *Conn) tellDrained() {
-	if c.drained != nil {
-		close(c.drained)
-		c.drained = nil
+	if c.outputEnd.drained != nil {
+		close(c.outputEnd.drained)
+		c.outputEnd.drained = nil
 	}
 }

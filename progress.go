@@ -34,17 +34,16 @@ type progress struct {
 	waiting bool      // a write waits for the peer
 	ending  bool      // no input is given to the handler any more, and output goes on
 	over    bool      // the output has ended
+	looked  bool      // there was a look since the write began to wait
+	last    bool      // the write that waits has a last chance
+	busy    bool      // for MinWriteRate: there was no moment without output since
 	expired timeout   // for which the write that waits was told to return, if it was
 	since   time.Time // when waiting or ending began
 	taken   time.Time // when the peer has last taken output
 	moved   time.Time // when a byte has last moved either way, if there is an IdleTimeout
 	acked   uint64    // what the peer's system had acknowledged at the last look; see acked
-	looked  bool      // there was a look since the write began to wait
-	last    bool      // the write that waits has a last chance
 
-	// For MinWriteRate: since there was nothing to write, how long the peer was
-	// waited for, and what it had taken before that.
-	busy   bool
+	// While busy: how long the peer was waited for, and what it had taken before that.
 	waited time.Duration
 	before int64
 }
@@ -82,9 +81,9 @@ func (p *progress) takenBytes() int64 {
 			return int64(n)
 		}
 	}
-	n := p.c.bytesWritten.Load()
+	n := p.c.traffic.written.Load()
 	if p.waiting {
-		n += int64(p.c.waitSize)
+		n += int64(p.c.out.waitSize)
 	}
 	return n
 }

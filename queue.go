@@ -10,13 +10,17 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 )
 
-// ErrQueueFull is returned by [Conn.TryPush] where [Conn.Push] would wait.
+// ErrQueueFull is returned by [Conn.TryPush] where [Conn.Push] would wait. It does not
+// say that the peer is slow: what is pushed in a burst waits in the queue until the
+// writer's goroutine has run, so that MaxQueuedBytes must have room for the largest one.
+// A queue that stays full is that of a slow peer.
 var ErrQueueFull = errors.New("framer: output queue is full")
 
 var (
@@ -219,13 +223,12 @@ func (q *queue) tryPushProducer(p Producer) error {
 func (q *queue) pushMark(ctx context.Context, mark flushMark) (done bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	over := q.over
 	fits := func() bool { return q.over || q.finished || q.hasPlace() }
 	if q.line.waiting > 0 || !fits() {
 		err = q.line.await(ctx, q, fits)
 	}
 	switch {
-	case q.finished && !over: // all was written, even if the connection has ended since
+	case q.finished: // all was written, even if the connection has ended since
 		return true, nil
 	case q.over:
 		return false, errClosed
@@ -234,6 +237,17 @@ func (q *queue) pushMark(ctx context.Context, mark flushMark) (done bool, err er
 	}
 	q.add(mark)
 	return false, nil
+}
+
+// dropMark removes mark, if it still waits.
+func (q *queue) dropMark(mark flushMark) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if i := slices.Index(q.entries, Producer(mark)); i >= 0 {
+		q.entries = slices.Delete(q.entries, i, i+1)
+		q.producers--
+		q.line.next()
+	}
 }
 
 // hasPlace reports whether another producer can wait. q.mu must be held.

@@ -24,6 +24,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/goframer/framer"
 	"github.com/google/go-cmp/cmp"
@@ -344,8 +345,8 @@ func TestPushAfterTheEnd(t *testing.T) {
 		peer.Close()
 		c.Wait()
 		check(t, c)
-		if err := c.Flush(t.Context()); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("Flush after the end: %v, want net.ErrClosed", err)
+		if err := c.Flush(t.Context()); err != nil {
+			t.Errorf("Flush after the end: %v, and all was sent", err)
 		}
 	})
 }
@@ -443,6 +444,26 @@ func TestTryPushWithProducer(t *testing.T) {
 			t.Errorf("the 17th: %v, closed %d times; want ErrQueueFull, once", err, refused.closed.Load())
 		}
 		readString(t, peer, want)
+	})
+}
+
+// A Flush that has given up takes no place.
+func TestFlushGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, peer := blockedConn(t, framer.Config{})
+		for range 40 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			if err := c.Flush(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Flush: %v", err)
+			}
+			cancel()
+		}
+		for range 16 {
+			if err := c.TryPushWithProducer(framer.NewSimpleProducer([]byte("x"), 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		readString(t, peer, "-"+strings.Repeat("x", 16))
 	})
 }
 

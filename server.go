@@ -549,6 +549,9 @@ func (s *ServerStats) add(c ConnStats) {
 // A message that has begun comes to its end before, and is answered. So are others that
 // have come, but not without limit: of a peer that never pauses, about 64 KiB are read.
 //
+// A connection whose peer does not end its side is waited for as long as LingerTimeout
+// says, 5 seconds by default.
+//
 // Connections in a TLS handshake are closed at once. Those given to ServeConn
 // are shut down like all others. A server that was shut down can't serve again.
 //

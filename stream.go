@@ -83,7 +83,7 @@ func (s plainStream) write(p []byte, wait bool) (int, error) {
 	if !wait {
 		return 0, nil
 	}
-	p = p[:min(len(p), s.c.waitSize)]
+	p = p[:min(len(p), s.c.out.waitSize)]
 	n, err := s.c.nc.Write(p)
 	if n < 0 || n > len(p) {
 		return 0, impossibleCount("Write", n)
@@ -340,8 +340,8 @@ func isPackets(nc net.Conn) bool {
 // newPlainStream returns a stream for c, whatever its connection is.
 func newPlainStream(c *Conn) stream {
 	if isPackets(c.nc) {
-		c.writeSize = min(c.writeSize, smallBuffer)
-		c.waitSize = min(c.waitSize, smallBuffer)
+		c.out.size = min(c.out.size, smallBuffer)
+		c.out.waitSize = min(c.out.waitSize, smallBuffer)
 		return plainStream{c, &packetReader{nc: c.nc}}
 	}
 	return plainStream{c, c.nc}

@@ -572,3 +572,28 @@ func TestDatagramsAreRefused(t *testing.T) {
 		check("Dial", err)
 	}
 }
+
+// A peer that has taken all, and does not end its side, is waited for once: on TCP not
+// for longer than on a Unix socket, where nothing has to be acknowledged.
+func TestLingerOnce(t *testing.T) {
+	t.Parallel()
+	ended := make(chan string, 2)
+	linger := func(network string, nc, peer net.Conn, timeout time.Duration) {
+		c := serve(t, nc, framer.Session(func(c *framer.Conn) error { return c.Push([]byte("bye")) }), framer.Config{LingerTimeout: timeout})
+		go func() {
+			io.Copy(io.Discard, peer)
+			c.Wait()
+			ended <- network
+		}()
+	}
+	nc, peer := tcpPair(t)
+	defer peer.Close()
+	linger("tcp", nc, peer, 300*time.Millisecond)
+	nc, peer = socketPair(t, "unix", t.TempDir()+"/s")
+	defer peer.Close()
+	linger("unix", nc, peer, 500*time.Millisecond)
+	if first := <-ended; first != "tcp" {
+		t.Errorf("%s has ended first", first)
+	}
+	<-ended
+}

@@ -218,7 +218,7 @@ func Split(f bufio.SplitFunc) Terminator {
 //
 // So one kind of message can be longer than all others:
 //
-//	command := framer.Delimiter("\r\n").Limit(512)
+//	command := framer.Delimiter("\r\n").Limit(510) // the delimiter does not count
 //	mail := framer.DotBlock().Limit(20 << 20)
 //
 // Two Terminators with the same limit are equal, if they were before. Limit

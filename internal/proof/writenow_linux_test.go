@@ -194,7 +194,11 @@ func TestSinglePushThenDiscard(t *testing.T) {
 	onSingles(t, framer.Config{MaxQueuedBytes: -1}, last, func(t *testing.T, c *framer.Conn, peer *net.TCPConn) {
 		writeString(t, peer, "last\n")
 		<-discarded
-		if got := readAll(t, peer); got != string(data)+"end" && got != "end" {
+		// If the peer's system was slow in saying what it has got, the pushes were not
+		// taken to come singly, and the writer may have both of them, or none.
+		switch got := readAll(t, peer); got {
+		case string(data) + "end", string(data) + "droppedend", "end":
+		default:
 			t.Errorf("got %d bytes, want %d, or only the end", len(got), len(data)+len("end"))
 		}
 		peer.Close()

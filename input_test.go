@@ -662,6 +662,40 @@ func TestMinRates(t *testing.T) {
 	}
 }
 
+// A message that has begun keeps its limit when SetConfig changes it.
+func TestSetConfigInMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := net.Pipe()
+		c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+			lines := framer.Delimiter("\n")
+			for {
+				line, err := c.Next(lines)
+				var long *framer.MessageTooLongError
+				switch {
+				case errors.Is(err, os.ErrDeadlineExceeded):
+					cfg := c.Config()
+					cfg.MaxMessageSize = 4
+					c.SetConfig(cfg)
+				case errors.As(err, &long):
+					return c.Push([]byte("too long"))
+				case err != nil:
+					return err
+				default:
+					c.Push(append(line, '\n'))
+				}
+			}
+		}), framer.Config{MessageTimeout: time.Second})
+		writeString(t, peer, "twelve")
+		time.Sleep(2 * time.Second)
+		writeString(t, peer, " bytes\n")
+		readString(t, peer, "twelve bytes\n")
+		go io.WriteString(peer, "twelve\n")
+		readString(t, peer, "too long")
+		peer.Close()
+		c.Wait()
+	})
+}
+
 // SetConfig rules from the next message, wait and push on.
 func TestSetConfig(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -804,6 +838,7 @@ func TestHandleTimeoutEnds(t *testing.T) {
 				if got := time.Since(begun); got != 10*time.Second {
 					t.Errorf("the timeout came after %v", got)
 				}
+				io.Copy(io.Discard, peer) // or it might reset the end
 				peer.Close()
 				err := c.Wait()
 				if _, ok := way.want.(*framer.MessageTooLongError); ok {

@@ -1,0 +1,96 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer
+
+import (
+	"errors"
+	"net"
+	"time"
+)
+
+// A hijacking is what has come of Hijack.
+type hijacking struct {
+	f        func(net.Conn) // or nil; owned by the goroutine of Serve
+	released bool           // it has taken the connection; likewise
+	lent     bool           // the connection, to f, which has not returned
+}
+
+// Hijack takes the connection away from c, for a protocol that is not framed: CONNECT,
+// SOCKS, an upgrade. It must be called by a method of the Handler, or the function of a
+// ready-made one. No method of the Handler is called after that but HandleClose. When
+// the one that runs has returned without an error, and what was pushed has been sent,
+// Serve calls f and returns nil when f has. After a panic of f the connection is closed,
+// and Serve returns it as a [*PanicError].
+//
+// nc gives the input first that was read already and not given to the handler; see
+// [Unread]. It has no deadlines, and belongs to f, which closes it, or hands it on. Until
+// f returns, the connection is open for the [Server]: Close, the end of Serve's context,
+// and that of Shutdown's close nc. It also has its place under MaxConns, so that f must
+// not wait for another one, as ServeConn with nc does. If the connection has ended before
+// f could be called, f is not called and Serve returns the reason. Nor is it after
+// CloseWhenDone, which closes the connection; after CloseWrite nc can only be read.
+func (c *Conn) Hijack(f func(nc net.Conn)) {
+	c.hijacked.f = f
+	c.framer.stop.Store(true)
+}
+
+// lend reports whether the connection can be given to the function of Hijack: unless it
+// was closed, or CloseWhenDone has ended the output after all.
+func (c *Conn) lend() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hijacked.lent = c.state != StateClosed && (c.linger == nil || c.asked.halfClose.Load())
+	return c.hijacked.lent
+}
+
+// handOver gives the connection to the function of Hijack.
+func (c *Conn) handOver() {
+	c.progress.endEnd()
+	c.nc.SetDeadline(time.Time{})
+	nc := Unread(c.nc, c.rest())
+	c.framer.release() // f may take long
+	end := ending{err: errors.New("framer: the function of Hijack has ended its goroutine"), by: byHandler}
+	defer func() {
+		if end.err != nil {
+			c.abort(end.err, end.by)
+			return
+		}
+		c.letGo()
+	}()
+	end = c.protected("the function of Hijack", func() ending {
+		c.hijacked.f(nc)
+		return ending{}
+	})
+}
+
+// rest returns a copy of what was read and not given to the handler.
+func (c *Conn) rest() []byte {
+	rest := c.framer.rest()
+	if s, ok := c.stream.(plainStream); ok {
+		if packets, ok := s.in.(*packetReader); ok {
+			rest = append(rest, packets.unread...)
+		}
+	}
+	return rest
+}
+
+// letGo ends c and leaves its connection open, unless it was closed meanwhile.
+func (c *Conn) letGo() {
+	c.mu.Lock()
+	c.hijacked.lent = false
+	if c.state == StateClosed {
+		c.mu.Unlock()
+		return
+	}
+	c.hijacked.released = true
+	c.state = StateClosed
+	c.queue.shut()
+	cancel := c.life.cancel
+	c.mu.Unlock()
+	if cancel != nil {
+		cancel(errClosed)
+	}
+	c.ends.severed.Done()
+}

@@ -1,0 +1,523 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// claim makes c the business of one goroutine, which must see to finish.
+func (c *Conn) claim() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.served:
+		return fmt.Errorf("framer: Serve was called before: %w", net.ErrClosed)
+	case c.state != StateNew:
+		return fmt.Errorf("framer: Serve was called after Close: %w", net.ErrClosed)
+	}
+	c.served = true
+	return nil
+}
+
+// begin makes the handler. If there is none, c is finished, and the reason returned.
+func (c *Conn) begin(ctx context.Context) (err error) {
+	c.mu.Lock()
+	c.life.values = ctx
+	c.mu.Unlock()
+	c.nc.SetDeadline(time.Time{}) // others may have left one
+	prepareSocket(c.nc)
+	if c.unshaken() == nil {
+		c.openQueue() // newHandler may push more than the queue holds
+	} else if timeout := c.config().handshakeTimeout(); timeout > 0 {
+		// Nothing is sent before the handshake, so that it may wait in vain.
+		limit := newAlarm(timeout, func() { c.abort(c.timeoutError(handshakeTimeout), byPeer) })
+		defer limit.stop()
+	}
+
+	end := ending{err: errors.New("framer: newHandler has ended its goroutine"), by: byHandler}
+	defer func() {
+		if end.err != nil {
+			err = c.finish(end)
+		}
+	}()
+	defer c.heed(ctx)()
+	end = c.protected("newHandler", c.makeHandler)
+	return nil
+}
+
+func (c *Conn) makeHandler() ending {
+	if err := checkStream(c.nc); err != nil {
+		return ending{err: err, by: byHandler}
+	}
+	var h Handler
+	if c.newHandler != nil {
+		h = c.newHandler(c)
+	}
+	c.mu.Lock()
+	c.handler = h // for Handler
+	c.mu.Unlock()
+	if h == nil {
+		return ending{err: errors.New("framer: a connection without a Handler"), by: byHandler}
+	}
+	return c.endOfHandler(nil)
+}
+
+// protected calls f. A panic in it is logged, and becomes the ending.
+func (c *Conn) protected(where string, f func() ending) (end ending) {
+	err := protect(func() error {
+		end = f()
+		return nil
+	})
+	if err != nil {
+		c.logPanic(err, where)
+		return ending{err: err, by: byPanic}
+	}
+	return end
+}
+
+// heed has c closed when ctx ends. What it returns must be called when that is no
+// longer wanted.
+func (c *Conn) heed(ctx context.Context) (stop func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	aborted := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(aborted)
+		c.abort(context.Cause(ctx), inOrder)
+	})
+	return func() {
+		if !cancel() {
+			<-aborted
+		}
+	}
+}
+
+// A connContext ends with the connection and has the values of Serve's context.
+type connContext struct {
+	context.Context
+	values context.Context
+}
+
+func (c connContext) Value(key any) any {
+	if v := c.Context.Value(key); v != nil {
+		return v
+	}
+	return c.values.Value(key)
+}
+
+// serve is Serve after begin.
+func (c *Conn) serve(ctx context.Context) (err error) {
+	end := ending{err: errors.New("framer: the handler has ended its goroutine"), by: byHandler}
+	defer func() { err = c.finish(end) }()
+	defer c.heed(ctx)()
+	defer func() { c.windDown(end) }() // also if the handler calls runtime.Goexit
+	end = c.protected("the handler", c.converse)
+	return nil
+}
+
+// converse is the life of the connection until its handler is done.
+func (c *Conn) converse() ending {
+	if err := c.handshake(); err != nil {
+		return ending{err: err, by: byPeer}
+	}
+	c.enter(StateActive)
+	c.openQueue()
+	end := c.connected()
+	if end.err == nil {
+		end = c.receive()
+	}
+	for ends := false; ; end = c.receive() {
+		if end, ends = c.lastWord(end); ends {
+			return end
+		}
+	}
+}
+
+// connected lets the handler begin.
+func (c *Conn) connected() ending {
+	h, ok := c.handler.(ConnectHandler)
+	if !ok || c.framer.stop.Load() {
+		return ending{}
+	}
+	return c.endOfHandler(h.HandleConnect())
+}
+
+// lastWord lets the handler say something about an end of the input, and whether it
+// ends the conversation.
+func (c *Conn) lastWord(end ending) (ending, bool) {
+	if c.framer.stop.Load() && (end.err == nil || errors.Is(end.err, errClosed)) {
+		return ending{what: endByClose}, true // or Close, which has its own reason
+	}
+	switch {
+	case end.by == byHandler:
+	case end.err == ErrServerClosed && c.leaving.stage == left:
+		return c.goodbye()
+	case c.framer.stop.Load():
+	case end.err != nil && end.err == c.wait.failed:
+		if h, ok := c.handler.(TimeoutHandler); ok {
+			err := h.HandleTimeout(end.err)
+			if err != end.err {
+				end = c.endOfHandler(err)
+			}
+			return end, end.err != nil
+		}
+	case c.peerDone() && (end.err == nil || end.err == io.ErrUnexpectedEOF):
+		if h, ok := c.handler.(EndHandler); ok {
+			err := h.HandleEnd(end.err)
+			switch {
+			case err != nil && err != end.err:
+				return c.endOfHandler(err), true
+			case err == nil && c.hijacked.f != nil:
+				return ending{what: endByHijack}, true
+			}
+		}
+	}
+	return end, true
+}
+
+// goodbye lets the handler say goodbye in a shutdown, or stay.
+func (c *Conn) goodbye() (ending, bool) {
+	h, ok := c.handler.(ShutdownHandler)
+	if !ok || c.framer.stop.Load() {
+		return ending{what: endByShutdown}, true
+	}
+	err := h.HandleShutdown()
+	if errors.Is(err, ErrStayOpen) {
+		return ending{}, false
+	}
+	if end := c.endOfHandler(err); end.err != nil {
+		return end, true
+	}
+	return ending{what: endByShutdown}, true
+}
+
+// openQueue lets output be written.
+func (c *Conn) openQueue() {
+	if c.out.run == nil { // or a push from elsewhere may be reading it
+		c.out.run = c.runWriter // once: it allocates
+	}
+	c.queue.open(c)
+}
+
+// receive feeds the handler.
+func (c *Conn) receive() ending {
+	if c.framer.stop.Load() {
+		return ending{what: endByClose}
+	}
+	switch h := c.handler.(type) {
+	case session:
+		c.session = &sessionState{goOn: c.goOnWithNext}
+		return c.endOfSession(h(c))
+	case messages:
+		return h.run(c)
+	}
+	err := c.stream.await(func() error { return c.framer.Run(c.handler) })
+	if c.framer.failed {
+		return c.endOfHandler(err)
+	}
+	return c.endOfInput(err)
+}
+
+// endOfHandler returns the ending for what a handler has returned. A terminator that was
+// refused is an error as well, unless the handler has closed the connection for that.
+// That a message of the peer is too long is not the handler's doing, also if it was the
+// one to say so.
+func (c *Conn) endOfHandler(err error) ending {
+	if err == nil && !c.framer.stop.Load() {
+		err = c.framer.refused
+	}
+	if long := c.framer.tooLongErr; err != nil && long != nil && errors.Is(err, long) {
+		return ending{err: err, by: byPeer}
+	}
+	return ending{err: err, by: byHandler}
+}
+
+// endOfInput returns the ending for an error of the input, which may be no more than
+// its end.
+func (c *Conn) endOfInput(err error) ending {
+	switch {
+	case err == nil, err == io.EOF:
+		return ending{what: endByPeer}
+	case c.broken != nil:
+		return ending{err: err, by: byNetwork}
+	}
+	return ending{err: err, by: byPeer}
+}
+
+// A handshaker is a tls.Conn, perhaps one in disguise.
+type handshaker interface {
+	HandshakeContext(context.Context) error
+}
+
+// unshaken returns what has still to shake hands, or nil.
+func (c *Conn) unshaken() handshaker {
+	t := handshakerOf(c.nc)
+	if done, ok := t.(interface{ ConnectionState() tls.ConnectionState }); ok && done.ConnectionState().HandshakeComplete {
+		return nil
+	}
+	return t
+}
+
+func (c *Conn) handshake() error {
+	t := c.unshaken()
+	if t == nil {
+		return nil
+	}
+	c.enter(StateHandshake)
+	if c.asked.shutdown.Load() {
+		c.abort(ErrServerClosed, inOrder)
+		return ErrServerClosed
+	}
+	ctx := c.Context()
+	if timeout := c.config().handshakeTimeout(); timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	err := t.HandshakeContext(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.DeadlineExceeded):
+		err = c.timeoutError(handshakeTimeout)
+	default:
+		err = fmt.Errorf("framer: TLS handshake: %w", err)
+	}
+	c.abort(err, byPeer)
+	return err
+}
+
+// enter raises the state to s. It is for the goroutine of Serve.
+func (c *Conn) enter(s ConnState) {
+	c.mu.Lock()
+	raised := c.state < s
+	if raised {
+		c.state = s
+	}
+	c.mu.Unlock()
+	if raised && c.observe != nil {
+		c.observe(c, s)
+	}
+}
+
+// windDown takes the connection from the conversation to its end.
+func (c *Conn) windDown(end ending) {
+	c.framer.stop.Store(true)
+	var fatal syscall.Errno
+	if c.broken != nil && !c.peerDone() && errors.As(c.broken, &fatal) {
+		// The connection is no more. If the handler did not think so, that is the
+		// reason.
+		if end.err == nil {
+			end = ending{err: c.broken, by: byNetwork}
+		}
+		c.abort(end.err, end.by)
+		return
+	}
+	c.traffic.messages.Store(c.framer.found)
+	c.enter(StateClosing)
+	handOver := c.hijacked.f != nil && end.err == nil && !c.asked.close.Load()
+	if handOver {
+		end.what = endByHijack
+		c.asked.handOver.Store(!c.asked.halfClose.Load())
+	}
+	c.mu.Lock()
+	c.endWith(end)
+	if c.linger != nil { // it begins anew
+		c.linger = newLinger(c.lingerTimeout(!c.linger.blind), c.linger.unsent, !c.linger.blind)
+	}
+	c.mu.Unlock()
+	c.queue.close()
+	if c.queue.hasProducers() {
+		c.progress.beginEnd() // they must not be silent for ever
+	}
+	if handOver {
+		c.awaitWriter()
+		if c.lend() {
+			c.handOver()
+			return
+		}
+	}
+	c.discardInput()
+	c.awaitWriter()
+}
+
+// endWith makes e the reason of the end, if there is none yet, or if the end was in
+// order so far and e cuts it off. c.mu must be held.
+func (c *Conn) endWith(e ending) {
+	if c.end == (ending{}) || c.end.err == nil && e.err != nil {
+		c.end = e
+	}
+}
+
+// peerDone reports whether the peer has ended its side. One that speaks TLS may
+// have done so without saying it properly.
+func (c *Conn) peerDone() bool {
+	return c.broken == io.EOF || c.broken == io.ErrUnexpectedEOF
+}
+
+// discardInput reads and throws away until the peer's end, or until it is no use
+// any more.
+func (c *Conn) discardInput() {
+	if c.peerDone() {
+		return
+	}
+	err := c.stream.await(func() error { return c.discardAll(c.stream) })
+	for early := 0; early < maxEmpty && c.unreadable(err); early++ {
+		// Perhaps it passes, or it is only the outermost layer, such as TLS after a
+		// record that makes no sense.
+		before := c.traffic.read.Load()
+		err = c.discardAll(plainStream{c, innermost(c.nc)})
+		if c.traffic.read.Load() != before {
+			early = 0
+		}
+	}
+	if c.unreadable(err) {
+		err = c.awaitLinger(err)
+	}
+	if err == errLingered || c.peerDone() {
+		return
+	}
+	c.mu.Lock()
+	sent := c.outputEnd.told
+	c.mu.Unlock()
+	if left, known := unsent(c.nc); !sent || !known || left > 1 {
+		c.abort(err, originOf(err))
+	}
+}
+
+// unreadable reports whether err is one of reading only: output can still be sent.
+func (c *Conn) unreadable(err error) bool {
+	var fatal syscall.Errno
+	return (c.broken != nil || err == io.ErrNoProgress) && !c.peerDone() && !c.isClosed() &&
+		err != errLingered && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.As(err, &fatal)
+}
+
+// awaitLinger waits for the peer to take the output where nothing can be read, because
+// of readErr. If it can't be known whether the peer has, that is the reason of the end.
+func (c *Conn) awaitLinger(readErr error) error {
+	c.awaitWriter()
+	for {
+		c.mu.Lock()
+		if c.linger == nil { // the output was cut off
+			c.mu.Unlock()
+			return errClosed
+		}
+		err := c.lingered()
+		left := time.Until(c.linger.end)
+		c.mu.Unlock()
+		if _, tells := unsent(c.nc); err == errLingered && !tells {
+			c.abort(readErr, byNetwork)
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-time.After(left):
+		case <-c.Context().Done():
+			return errClosed
+		}
+	}
+}
+
+// awaitWriter returns when the output has been sent, or can't be.
+func (c *Conn) awaitWriter() {
+	drained := make(chan struct{})
+	c.mu.Lock()
+	if c.outputEnd.told || c.state == StateClosed {
+		c.mu.Unlock()
+		return
+	}
+	c.outputEnd.drained = drained
+	c.mu.Unlock()
+	<-drained
+}
+
+// finish ends everything that is left and returns the reason. It is the last that
+// the goroutine of Serve does.
+func (c *Conn) finish(end ending) error {
+	c.abort(end.err, end.by)
+	c.ends.severed.Wait() // it may be another goroutine that closes the connection
+	c.ends.writers.Wait()
+	c.progress.stop()
+	if !c.hijacked.released {
+		c.stream.release()
+	}
+	c.framer.release()
+	defer c.ends.served.Done()
+	if c.observe != nil {
+		defer c.observe(c, StateClosed)
+	}
+	c.mu.Lock()
+	end = c.end
+	c.mu.Unlock()
+	c.discardOutput(causeOf(end.err))
+	c.logEnd(end)
+	if h, ok := c.handler.(CloseHandler); ok {
+		err := protect(func() error {
+			h.HandleClose(end.err)
+			return nil
+		})
+		c.logPanic(err, "HandleClose")
+	}
+	return end.err
+}
+
+// abort closes the connection at once, from any goroutine. Only the first call
+// has an effect; the reason counts if there is none yet.
+func (c *Conn) abort(err error, by origin) {
+	c.framer.stop.Store(true)
+	c.mu.Lock()
+	if c.state == StateClosed {
+		c.mu.Unlock()
+		return
+	}
+	c.state = StateClosed
+	c.endWith(ending{err: err, by: by})
+	cut := c.queue.shut() // now whoever fails to push has a reason
+	err = c.end.err
+	served, lent := c.served, c.hijacked.lent
+	cancel := c.life.cancel
+	c.tellDrained()
+	c.mu.Unlock()
+
+	if lent {
+		// The function of Hijack must not take it for the peer's end.
+		plainStream{c: c}.sever(cut)
+	} else {
+		c.stream.sever(cut)
+	}
+	interruptProducer(c.queue.active())
+	if cancel != nil {
+		cancel(causeOf(err))
+	}
+	c.ends.severed.Done()
+	if !served {
+		c.finish(ending{err: err, by: by})
+	}
+}
+
+// causeOf returns what is the reason for those who wanted to go on.
+func causeOf(reason error) error {
+	if reason == nil {
+		return errClosed
+	}
+	return reason
+}
+
+func (c *Conn) err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.end.err
+}
