@@ -748,8 +748,8 @@ func TestSplitIsScanner(t *testing.T) {
 		length   int
 	}{
 		{"ScanLines", bufio.ScanLines, "x\r\n", 6},
-		{"ScanWords", bufio.ScanWords, "x \n", 6},
-		{"ScanRunes", bufio.ScanRunes, "x\xc3\xa9", 6},
+		{"ScanWords", bufio.ScanWords, "x \n", 5},
+		{"ScanRunes", bufio.ScanRunes, "x\xc3\xa9", 5},
 		{"ScanBytes", bufio.ScanBytes, "xy", 5},
 		{"fields until !", scanFields, "x,!", 6},
 	}

@@ -483,7 +483,7 @@ func TestLargeMessagesAreLinear(t *testing.T) {
 	if underRace || math.MaxInt == math.MaxInt32 {
 		return
 	}
-	const size = 64 * mega
+	const size = 32 * mega
 	prefix, delimiter := largeCases()[2], largeCases()[3]
 	if allocated, _ := prefix.run(t, "Next", size, 64<<10, false); allocated > 2*size {
 		t.Errorf("Next, %d bytes: %d were allocated", size, allocated)

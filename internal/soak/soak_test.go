@@ -25,7 +25,7 @@ import (
 
 func TestSoak(t *testing.T) {
 	var log bytes.Buffer
-	s := newSoak(options{duration: 2 * time.Second, conns: 32, seed: 1}, &log)
+	s := newSoak(options{duration: time.Second, conns: 32, seed: 1}, &log)
 	s.lifetime = 300 * time.Millisecond
 	res, err := s.measure(t.Context())
 	if err != nil {
