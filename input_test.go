@@ -968,3 +968,17 @@ func TestPingLoop(t *testing.T) {
 		wantTimeout(t, c.Wait(), limit)
 	})
 }
+
+// A connection that was idle before its output began to wait ends nevertheless, if the
+// peer takes nothing, also where WriteTimeout is off.
+func TestIdleBeforeOutputIsStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := net.Pipe()
+		defer peer.Close()
+		c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+			_, err := c.Next(framer.None())
+			return errors.Join(err, c.Push(make([]byte, 1<<10)))
+		}), framer.Config{WriteTimeout: -1, IdleTimeout: 10 * time.Second})
+		wantTimeout(t, wantEndAfter(t, c, 20*time.Second), "IdleTimeout")
+	})
+}

@@ -34,6 +34,7 @@ type progress struct {
 	waiting bool      // a write waits for the peer
 	ending  bool      // no input is given to the handler any more, and output goes on
 	over    bool      // the output has ended
+	idled   bool      // the connection ends because it was idle
 	looked  bool      // there was a look since the write began to wait
 	last    bool      // the write that waits has a last chance
 	busy    bool      // for MinWriteRate: there was no moment without output since
@@ -168,6 +169,17 @@ func (p *progress) beginEnd() {
 	p.watch()
 }
 
+// idle notes that the connection ends because it was idle. Where WriteTimeout is off,
+// IdleTimeout goes on to rule: nothing else would end a write to a peer that is gone.
+func (p *progress) idle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idled = p.c.config().writeTimeout() == 0
+	if p.waiting {
+		p.watch()
+	}
+}
+
 // endEnd ends the watch for the end of the output.
 func (p *progress) endEnd() {
 	p.mu.Lock()
@@ -252,7 +264,7 @@ func (p *progress) left() (left time.Duration, which timeout) {
 		}
 	}
 	until(p.c.config().writeTimeout(), p.taken, writeTimeout)
-	if !p.c.framer.stop.Load() { // and while nothing waits, it is for the reader to see
+	if p.idled || !p.c.framer.stop.Load() { // and while nothing waits, it is for the reader to see
 		until(p.c.config().idleTimeout(), p.moved, idleTimeout)
 	}
 	if rate := p.c.config().MinWriteRate; rate > 0 && p.busy && p.waiting {
