@@ -877,7 +877,8 @@ func testAcceptErrorPasses(t *testing.T, passing error) {
 		}
 	}
 
-	// Now the server waits in Accept. After a success, the waits are short again.
+	// After a success, the waits are short again.
+	synctest.Wait() // the server waits in Accept
 	l.errs <- passing
 	l.errs <- passing
 	if peer, err = l.Dial(); err != nil {
