@@ -146,6 +146,9 @@ func TestSlowPeer(t *testing.T) {
 					cfg.WriteBufferSize = 4096 // the system takes all of a write or nothing
 				}
 				trials(t, func(x *trial) bool {
+					if underRace && x.name == "wrapped" {
+						return false // what little can be known of it takes some speed
+					}
 					if buffer == 0 {
 						return true
 					}
