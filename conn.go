@@ -138,8 +138,8 @@ type ConnStats struct {
 // for its output.
 //
 // Input is read by the goroutine that calls Serve, which calls all methods of the
-// Handler. SetTerminator, Terminator, Matched, Next, NextReader, SetConfig and Hijack
-// must be called from there, or before Serve. All other methods may be called from any
+// Handler. SetTerminator, Terminator, Matched, Next, NextReader, SetConfig, StartTLS
+// and Hijack must be called from there, or before Serve. All other methods may be called from any
 // goroutine, also from the Handler.
 //
 // Output is written by a goroutine that exists while there is some, or by a Push
@@ -159,7 +159,7 @@ type ConnStats struct {
 // Producer close it at once. If that cuts off a push or a producer, a TCP
 // connection is reset, so that the peer does not take what it got for the whole.
 type Conn struct {
-	nc         net.Conn
+	nc         net.Conn // these two are others after StartTLS; see goOnWith
 	stream     stream
 	cfg        atomic.Pointer[Config] // see config
 	newHandler func(*Conn) Handler
@@ -178,6 +178,7 @@ type Conn struct {
 	broken  error         // what the network said to the last read
 	wait    inputWait
 	leaving departure
+	upgrade *upgrade // of StartTLS, or nil; changed with mu held
 
 	// Owned by the writer.
 	out     output
@@ -269,7 +270,7 @@ func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *b
 	c.progress.c = c
 	c.out.size, c.out.waitSize = cfg.writeBufferSizes()
 	if isTLS(nc) {
-		c.out.size, c.out.waitSize = min(c.out.size, recordSize), min(c.out.waitSize, recordSize)
+		c.out.limitToRecords()
 	}
 	c.stream = newStream(c)
 	c.ends.severed.Add(1)
@@ -464,7 +465,7 @@ func (c *Conn) CloseWithError(err error) error {
 // connection can't do that, as that of net.Pipe, nothing happens and the error is
 // [errors.ErrUnsupported].
 func (c *Conn) CloseWrite() error {
-	if !canCloseWrite(c.nc) {
+	if !canCloseWrite(c.NetConn()) {
 		return errNoCloseWrite
 	}
 	c.asked.halfClose.Store(true)
@@ -527,10 +528,10 @@ func (c *Conn) Wait() error {
 }
 
 // LocalAddr returns the address of this side.
-func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr { return c.NetConn().LocalAddr() }
 
 // RemoteAddr returns the address of the peer.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.NetConn().RemoteAddr() }
 
 // Handler returns the handler of c, for those who find c in [Server.Conns] and know its
 // type; nil while newHandler has not returned. Its methods are called by the goroutine
@@ -541,11 +542,16 @@ func (c *Conn) Handler() Handler {
 	return c.handler
 }
 
-// NetConn returns the connection that c runs on, for its options and its state.
+// NetConn returns the connection that c runs on, for its options and its state; after
+// StartTLS it is the [*tls.Conn].
 // To read, write or close it, or to set its deadlines, is the business of c. To
 // close it waits until the method of the Handler that runs has returned, and a
 // Handler that reads or closes it waits for itself; use [Conn.Close].
-func (c *Conn) NetConn() net.Conn { return c.nc }
+func (c *Conn) NetConn() net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nc
+}
 
 // Stats returns the figures of c so far.
 func (c *Conn) Stats() ConnStats {

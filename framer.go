@@ -60,6 +60,7 @@ package framer
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -180,7 +181,8 @@ type Framer struct {
 	term    Terminator
 	limit   int64 // that of term, or maxSize
 	search  search
-	refused error // what SetTerminator last returned
+	refused error // what SetTerminator last returned, or paused
+	paused  error // nil, or errPaused: nothing more may be given at the moment
 	changed bool  // SetTerminator was called; cleared before each callback
 	gave    bool  // there were callbacks since the last HandleReadComplete
 	failed  bool  // Run has returned an error of the Handler
@@ -248,6 +250,34 @@ func (f *Framer) setMaxSize(n int64) {
 	}
 }
 
+// errPaused ends Run after pause.
+var errPaused = errors.New("framer: paused")
+
+// pause has Run, or what else gives out messages, end with errPaused when the method of
+// the Handler has returned.
+func (f *Framer) pause() {
+	f.paused = errPaused
+	if f.refused == nil {
+		f.refused = errPaused
+	}
+}
+
+// resume ends what pause has begun. The next message begins with what is read next: what
+// has come of the current one is forgotten.
+func (f *Framer) resume() {
+	f.paused, f.refused, f.failed = nil, nil, false
+	f.closeReader()
+	f.message.reset(f.memory)
+	f.start, f.token, f.readErr = f.end, nil, nil
+	f.skipping, f.returned = false, false
+	if f.then != nil {
+		f.set(f.then)
+		return
+	}
+	f.search.restart(&f.term)
+	f.restart()
+}
+
 // received returns how many bytes of the current message have come, about.
 func (f *Framer) received() int64 { return f.size + int64(f.end-f.start) }
 
@@ -291,7 +321,7 @@ func (f *Framer) SetTerminator(t Terminator) error {
 }
 
 // setThen makes t the terminator after the message that is skipped.
-func (f *Framer) setThen(t Terminator) { f.refused, f.then = nil, &t }
+func (f *Framer) setThen(t Terminator) { f.refused, f.then = f.paused, &t }
 
 // noteTooLong reports whether err says that a message is too long. If so, it is kept.
 func (f *Framer) noteTooLong(err error) bool {
@@ -306,7 +336,7 @@ func (f *Framer) noteTooLong(err error) bool {
 func (f *Framer) set(t *Terminator) {
 	f.skipping = false
 	if f.refused != nil || f.then != nil || f.token != nil { // storing pointers takes time
-		f.refused, f.then, f.token = nil, nil, nil
+		f.refused, f.then, f.token = f.paused, nil, nil
 	}
 	if f.term.limit != t.limit {
 		f.limit = limitOr(t.limit, f.maxSize)

@@ -182,15 +182,19 @@ type messages struct {
 func (messages) CollectIncomingData([]byte) error { return nil }
 func (messages) FoundTerminator() error           { return nil }
 
-// run is the life of c.
-func (m messages) run(c *Conn) ending {
-	if err := c.SetTerminator(m.t); err != nil {
-		return ending{err: err, by: byHandler}
+// begin is to be called once, before run.
+func (m messages) begin(c *Conn) error {
+	if m.reply != nil {
+		c.queue.keepOpen()
 	}
+	return c.SetTerminator(m.t)
+}
+
+// run is the life of c, until StartTLS.
+func (m messages) run(c *Conn) ending {
 	f := m.f
 	if m.reply != nil {
 		f = m.answer
-		c.queue.keepOpen()
 	}
 	defer c.giveBackReplies()
 	defer c.sendReplies() // also after a panic; its error has the same reason
@@ -264,6 +268,11 @@ func (m messages) answer(c *Conn, msg []byte) error {
 // sendReplies sends the answers that were collected.
 func (c *Conn) sendReplies() error {
 	if len(c.replies) == 0 {
+		return nil
+	}
+	if u := c.upgrade; u != nil { // its place in the queue is before what was pushed since
+		u.lastWords = append(u.lastWords, c.replies...)
+		c.replies = c.replies[:0]
 		return nil
 	}
 	err := c.queue.pushLast(c.replies)

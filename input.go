@@ -396,7 +396,7 @@ func (c *Conn) interrupted() (expired bool) {
 func (c *Conn) interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == StateActive {
+	if c.state == StateActive && !c.upgrade.isShaking() {
 		c.deadline = longAgo
 		c.nc.SetReadDeadline(longAgo)
 	}

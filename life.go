@@ -70,7 +70,15 @@ func (c *Conn) makeHandler() ending {
 	if h == nil {
 		return ending{err: errors.New("framer: a connection without a Handler"), by: byHandler}
 	}
-	return c.endOfHandler(nil)
+	if m, ok := h.(messages); ok {
+		if err := m.begin(c); err != nil {
+			return ending{err: err, by: byHandler}
+		}
+	}
+	if end := c.endOfHandler(nil); end.err != errPaused {
+		return end
+	}
+	return ending{}
 }
 
 // protected calls f. A panic in it is logged, and becomes the ending.
@@ -134,12 +142,25 @@ func (c *Conn) converse() ending {
 	}
 	c.enter(StateActive)
 	c.openQueue()
-	end := c.connected()
+	var end ending
+	if c.upgrade != nil {
+		end = c.secure()
+	}
+	if end.err == nil {
+		end = c.connected()
+	}
 	if end.err == nil {
 		end = c.receive()
 	}
 	for ends := false; ; end = c.receive() {
-		if end, ends = c.lastWord(end); ends {
+		if end.err != errPaused {
+			end, ends = c.lastWord(end)
+		}
+		if end.err == errPaused {
+			end = c.secure()
+			ends = end.err != nil
+		}
+		if ends {
 			return end
 		}
 	}
@@ -197,7 +218,7 @@ func (c *Conn) goodbye() (ending, bool) {
 	if errors.Is(err, ErrStayOpen) {
 		return ending{}, false
 	}
-	if end := c.endOfHandler(err); end.err != nil {
+	if end := c.endOfHandler(err); end.err != nil && end.err != errPaused {
 		return end, true
 	}
 	return ending{what: endByShutdown}, true
@@ -341,6 +362,7 @@ func (c *Conn) windDown(end ending) {
 		c.linger = newLinger(c.lingerTimeout(!c.linger.blind), c.linger.unsent, !c.linger.blind)
 	}
 	c.mu.Unlock()
+	c.dropUpgrade()
 	c.queue.close()
 	if c.queue.hasProducers() {
 		c.progress.beginEnd() // they must not be silent for ever
@@ -491,6 +513,7 @@ func (c *Conn) abort(err error, by origin) {
 	cut := c.queue.shut() // now whoever fails to push has a reason
 	err = c.end.err
 	served, lent := c.served, c.hijacked.lent
+	stream := c.stream // StartTLS does not change it any more
 	cancel := c.life.cancel
 	c.tellDrained()
 	c.mu.Unlock()
@@ -499,7 +522,7 @@ func (c *Conn) abort(err error, by origin) {
 		// The function of Hijack must not take it for the peer's end.
 		plainStream{c: c}.sever(cut)
 	} else {
-		c.stream.sever(cut)
+		stream.sever(cut)
 	}
 	interruptProducer(c.queue.active())
 	if cancel != nil {

@@ -52,6 +52,9 @@ func (c *Conn) writeQueue() {
 			ok = c.sendBytes(p.data, func(left int) { c.queue.doneBatch(p.data, left) })
 		case *bytesProducer:
 			ok = c.sendBytes(p.data, c.queue.doneShared)
+		case *upgrade:
+			ok = c.awaitUpgrade(p)
+			c.queue.doneProducer()
 		case flushMark:
 			c.queue.rest()
 			p <- nil
@@ -198,6 +201,11 @@ func (c *Conn) produce(p Producer) error {
 // what the peer's system has acknowledged, it is only known of whole records what it
 // has accepted.
 const recordSize = 16 << 10
+
+// limitToRecords is for a connection under TLS.
+func (o *output) limitToRecords() {
+	o.size, o.waitSize = min(o.size, recordSize), min(o.waitSize, recordSize)
+}
 
 // writeAll writes p.
 func (c *Conn) writeAll(p []byte) error {

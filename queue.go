@@ -239,6 +239,16 @@ func (q *queue) pushMark(ctx context.Context, mark flushMark) (done bool, err er
 	return false, nil
 }
 
+// pushUpgrade appends u, without waiting. It reports whether the queue is open.
+func (q *queue) pushUpgrade(u *upgrade) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.closed {
+		q.add(u)
+	}
+	return !q.closed
+}
+
 // dropMark removes mark, if it still waits.
 func (q *queue) dropMark(mark flushMark) {
 	q.mu.Lock()
@@ -530,7 +540,8 @@ func (q *queue) droppedProducer() {
 }
 
 // discard removes everything and returns the producers, which must be ended, and the one
-// that the writer is at, if there is one. A close that waits behind them stays.
+// that the writer is at, if there is one. A close that waits behind them stays, and an
+// upgrade.
 func (q *queue) discard() (producers []Producer, asked Producer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -538,18 +549,21 @@ func (q *queue) discard() (producers []Producer, asked Producer) {
 	q.solo.begin(q.pushed) // what is not written does not count
 	q.gone += int64(len(q.tail))
 	q.memory.put(q.takeTail())
-	for _, p := range q.entries {
+	entries := q.entries
+	q.entries = nil
+	for _, p := range entries {
 		switch p := p.(type) {
 		case *batch:
 			q.gone += int64(len(p.data))
 			q.memory.put(p.data)
 		case *bytesProducer:
 			q.gone += int64(len(p.data))
+		case *upgrade:
+			q.entries = append(q.entries, p)
 		default:
 			producers = append(producers, p)
 		}
 	}
-	q.entries = nil
 	q.line.next()
 	return producers, q.asked
 }

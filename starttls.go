@@ -1,0 +1,220 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// StartTLS has the connection go on under TLS, as STARTTLS of SMTP (RFC 3207), STLS of
+// POP3 and AUTH TLS of FTP do. wrap is [tls.Server] or [tls.Client], and cfg is what that
+// needs. It must be called where [Conn.Hijack] may be, or before Serve.
+//
+// What was pushed before, such as "220 go ahead", is sent in clear, and so is what the
+// function of [Replies] returns. What is pushed after, by whatever goroutine, waits for
+// the handshake and is encrypted. In a [Session] the handshake is at once, and StartTLS
+// returns when it is complete. Otherwise it begins when the method of the Handler has
+// returned, without an error; the next one is called when it is complete.
+//
+// The connection ends if the handshake fails, or is not complete within
+// HandshakeTimeout after what was to be sent in clear has been. So it does if the peer has
+// sent something that was read already: it would be taken for something that came under TLS,
+// although anybody could have put it there (RFC 3207 section 5, CVE-2011-0411). Nothing that waits
+// is sent then.
+//
+// The message that is being collected is forgotten, in an embedded [Collector] too, and
+// the next one begins with the first byte that comes encrypted, under the terminator
+// in force; what the handler knows of the peer it must forget itself.
+// Afterwards NetConn returns the [*tls.Conn], which knows the peer's certificates and what
+// was negotiated. HandleConnect is not called again, and the [ConnState] stays as it is.
+// A Shutdown lets the handshake come to its end.
+//
+// StartTLS itself returns an error if its arguments are not complete, if it was called
+// before and the handshake has not begun yet, and one that is [net.ErrClosed] if the
+// connection has ended or is closing, or after CloseWrite.
+func (c *Conn) StartTLS(wrap func(net.Conn, *tls.Config) *tls.Conn, cfg *tls.Config) error {
+	switch {
+	case wrap == nil || cfg == nil:
+		return errors.New("framer: StartTLS needs tls.Server or tls.Client, and a tls.Config")
+	case c.upgrade != nil:
+		return errors.New("framer: StartTLS was called twice")
+	case c.framer.stop.Load() || c.asked.halfClose.Load():
+		return errClosed
+	}
+	u := &upgrade{
+		wrap:  func(nc net.Conn) *tls.Conn { return wrap(nc, cfg) },
+		ended: c.Context().Done(),
+		begin: make(chan struct{}),
+		clear: make(chan struct{}),
+		over:  make(chan struct{}),
+	}
+	if !c.queue.pushUpgrade(u) {
+		return errClosed
+	}
+	c.mu.Lock()
+	c.upgrade = u
+	c.mu.Unlock()
+	c.framer.pause()
+	if c.session == nil {
+		return nil
+	}
+	end := c.secure()
+	if end.err != nil { // there is nothing to go on with
+		c.framer.stop.Store(true)
+		c.session.err = end.err
+		c.mu.Lock()
+		c.endWith(end)
+		c.mu.Unlock()
+	}
+	return end.err
+}
+
+// An upgrade is a StartTLS that was asked for. It has a place in the queue, where the
+// writer waits until the goroutine of Serve has shaken hands.
+type upgrade struct {
+	wrap      func(net.Conn) *tls.Conn
+	ended     <-chan struct{} // the connection has
+	lastWords []byte          // of Replies: what is still sent in clear
+	given     bool            // to the writer: lastWords must not be changed any more
+	failed    bool            // nothing of what waits may be sent
+	shaking   bool            // hands; guarded by the mutex of the Conn
+
+	begin chan struct{} // closed by Serve: lastWords are complete
+	clear chan struct{} // closed by the writer: all that goes in clear was sent
+	over  chan struct{} // closed by Serve: the writer may go on
+}
+
+// More makes an upgrade an entry of the queue.
+func (u *upgrade) More() ([]byte, error) { return nil, nil }
+
+// isShaking reports whether there is a handshake, which must not be interrupted.
+func (u *upgrade) isShaking() bool { return u != nil && u.shaking }
+
+// awaitUpgrade is what the writer does at the place of u. It reports whether it can go on.
+func (c *Conn) awaitUpgrade(u *upgrade) (ok bool) {
+	if timeout := c.config().handshakeTimeout(); timeout > 0 {
+		limit := newAlarm(timeout, func() { c.abort(c.timeoutError(handshakeTimeout), byPeer) })
+		defer limit.stop()
+	}
+	if !u.await(u.begin) {
+		return false
+	}
+	if err := protect(func() error { return c.writeAll(u.lastWords) }); err != nil {
+		c.writeFailed(err)
+		return false
+	}
+	c.queue.rest()
+	c.progress.rest()
+	close(u.clear)
+	if !u.await(u.over) {
+		return false
+	}
+	if u.failed {
+		c.discardOutput(errClosed)
+	}
+	return true
+}
+
+// await waits for step, and reports whether the connection is open.
+func (u *upgrade) await(step <-chan struct{}) bool {
+	select {
+	case <-step:
+		return true
+	case <-u.ended:
+		return false
+	}
+}
+
+// secure does what StartTLS has asked for. The handler is not running, or waits for it.
+func (c *Conn) secure() ending {
+	u := c.upgrade
+	if n := len(c.rest()); n > 0 {
+		err := fmt.Errorf("framer: StartTLS: the peer has sent %d bytes in clear behind what came before the handshake", n)
+		return ending{err: err, by: byPeer}
+	}
+	u.given = true
+	close(u.begin)
+	if !u.await(u.clear) {
+		return ending{err: c.causeOfEnd(), by: byPeer}
+	}
+	t, err := c.shakeHands(u)
+	if err != nil {
+		c.abort(err, byPeer)
+		return ending{err: c.causeOfEnd(), by: byPeer}
+	}
+	if !c.goOnWith(t) {
+		return ending{err: c.causeOfEnd(), by: byPeer}
+	}
+	c.forgetInput()
+	close(u.over)
+	return ending{}
+}
+
+// causeOfEnd returns why the connection has ended, for those who wanted to go on.
+func (c *Conn) causeOfEnd() error { return causeOf(c.err()) }
+
+// shakeHands performs the handshake of u. It is limited by the writer, which waits for
+// it.
+func (c *Conn) shakeHands(u *upgrade) (*tls.Conn, error) {
+	c.queue.endTurn() // no push may take the writer's place for one that was answered
+	c.mu.Lock()
+	u.shaking = true // nobody interrupts it but abort
+	c.deadline = time.Time{}
+	c.nc.SetReadDeadline(time.Time{})
+	c.mu.Unlock()
+	t := u.wrap(c.nc)
+	if t == nil {
+		return nil, errors.New("framer: StartTLS: there is no tls.Conn")
+	}
+	err := t.HandshakeContext(c.Context())
+	if err != nil {
+		return nil, fmt.Errorf("framer: TLS handshake: %w", err)
+	}
+	return t, nil
+}
+
+// goOnWith makes t the connection of c, unless that has ended. The writer waits, and no
+// handler runs; others, who want to end it or ask how it gets on, hold a mutex.
+func (c *Conn) goOnWith(t *tls.Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.progress.mu.Lock()
+	defer c.progress.mu.Unlock()
+	if c.state == StateClosed {
+		return false
+	}
+	c.nc = t
+	c.out.limitToRecords()
+	c.stream = newStream(c)
+	c.upgrade = nil
+	return true
+}
+
+// forgetInput forgets what has come of a message in clear.
+func (c *Conn) forgetInput() {
+	c.framer.resume()
+	if collector := collectorOf(c.handler); collector != nil {
+		collector.Reset()
+	}
+	c.wait = inputWait{message: -1}
+}
+
+// dropUpgrade ends an upgrade that has not come about. What was pushed behind it must not
+// be sent.
+func (c *Conn) dropUpgrade() {
+	u := c.upgrade
+	if u == nil {
+		return
+	}
+	u.failed = true
+	if !u.given {
+		close(u.begin)
+	}
+	close(u.over)
+}
