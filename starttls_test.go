@@ -1,0 +1,512 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
+)
+
+// clearOrTLS returns the answer to line of a server that knows STARTTLS, and whether it is
+// that.
+func clearOrTLS(c *framer.Conn, line []byte) (reply string, starts bool) {
+	if string(line) == "STARTTLS" {
+		return "go ahead\n", true
+	}
+	kind := "clear"
+	if _, ok := c.NetConn().(*tls.Conn); ok {
+		kind = "tls"
+	}
+	return fmt.Sprintf("%s:%s\n", kind, line), false
+}
+
+var lines = framer.Delimiter("\n")
+
+// A tlsHandler is a server that knows STARTTLS, as a Handler.
+type tlsHandler struct {
+	*framer.Conn
+	framer.Collector
+	start func(c *framer.Conn) error
+}
+
+func (h *tlsHandler) FoundTerminator() error {
+	reply, starts := clearOrTLS(h.Conn, h.Bytes())
+	h.Push([]byte(reply))
+	if starts {
+		return h.start(h.Conn) // what is collected is forgotten
+	}
+	h.Reset()
+	return nil
+}
+
+// startStyles are servers that know STARTTLS in every style. start is what calls StartTLS.
+func startStyles(start func(c *framer.Conn) error) map[string]func(*framer.Conn) framer.Handler {
+	return map[string]func(*framer.Conn) framer.Handler{
+		"Handler": func(c *framer.Conn) framer.Handler {
+			c.SetTerminator(lines)
+			return &tlsHandler{Conn: c, start: start}
+		},
+		"Messages": framer.Messages(lines, func(c *framer.Conn, line []byte) error {
+			reply, starts := clearOrTLS(c, line)
+			c.Push([]byte(reply))
+			if starts {
+				return start(c)
+			}
+			return nil
+		}),
+		"Replies": framer.Replies(lines, func(c *framer.Conn, line, out []byte) ([]byte, error) {
+			reply, starts := clearOrTLS(c, line)
+			var err error
+			if starts {
+				err = start(c)
+			}
+			return append(out, reply...), err
+		}),
+		"Session": framer.Session(func(c *framer.Conn) error {
+			for {
+				line, err := c.Next(lines)
+				if err != nil {
+					return err
+				}
+				reply, starts := clearOrTLS(c, line)
+				c.Push([]byte(reply))
+				if starts {
+					if err := start(c); err != nil {
+						return err
+					}
+				}
+			}
+		}),
+	}
+}
+
+// plainTransports are those without TLS.
+func plainTransports() (plain []transport) {
+	for _, tr := range transports() {
+		if !strings.HasPrefix(tr.name, "tls") {
+			plain = append(plain, tr)
+		}
+	}
+	return plain
+}
+
+// onStartTLS runs test for every style on every transport. The server has start.
+func onStartTLS(t *testing.T, start func(c *framer.Conn) error, test func(t *testing.T, c *framer.Conn, peer net.Conn)) {
+	t.Helper()
+	for style, newHandler := range startStyles(start) {
+		for _, tr := range plainTransports() {
+			t.Run(style+"/"+tr.name, func(t *testing.T) {
+				nc, peer := tr.pair(t)
+				t.Cleanup(func() { peer.Close() })
+				peer.SetDeadline(time.Now().Add(watchdog))
+				test(t, serve(t, nc, newHandler, framer.Config{}), peer)
+			})
+		}
+	}
+}
+
+func TestStartTLS(t *testing.T) {
+	server, client := tlsConfigs(t)
+	server.NextProtos, client.NextProtos = []string{"lines"}, []string{"lines"}
+	server.ClientAuth, server.ClientCAs = tls.RequireAndVerifyClientCert, client.RootCAs
+	client.Certificates = server.Certificates
+	start := func(c *framer.Conn) error { return c.StartTLS(tls.Server, server) }
+	onStartTLS(t, start, func(t *testing.T, c *framer.Conn, peer net.Conn) {
+		writeString(t, peer, "one\ntwo\n")
+		readString(t, peer, "clear:one\nclear:two\n")
+		writeString(t, peer, "three\nSTARTTLS\n")
+		readString(t, peer, "clear:three\ngo ahead\n")
+		secure := tls.Client(peer, client)
+		writeString(t, secure, "four\nfi")
+		readString(t, secure, "tls:four\n")
+		writeString(t, secure, "ve\n")
+		readString(t, secure, "tls:five\n")
+		state := c.NetConn().(*tls.Conn).ConnectionState()
+		if state.NegotiatedProtocol != "lines" || len(state.PeerCertificates) != 1 {
+			t.Errorf("negotiated %q with %d certificates", state.NegotiatedProtocol, len(state.PeerCertificates))
+		}
+		if state := c.String(); !strings.HasSuffix(state, "(active)") {
+			t.Errorf("%s, want it active", state)
+		}
+		secure.CloseWrite()
+		if rest := readAll(t, secure); rest != "" {
+			t.Errorf("%q comes behind the answers", rest)
+		}
+		peer.Close()
+		if err := c.Wait(); err != nil {
+			t.Errorf("the reason is %v, want none", err)
+		}
+		if n := c.Stats().MessagesRead; n != 6 {
+			t.Errorf("%d messages, want 6", n)
+		}
+	})
+}
+
+// Both sides are framer's, and upgrade while messages of any cut come.
+func TestStartTLSClient(t *testing.T) {
+	server, client := tlsConfigs(t)
+	for style, newHandler := range startStyles(func(c *framer.Conn) error { return c.StartTLS(tls.Server, server) }) {
+		t.Run(style, func(t *testing.T) {
+			nc, peer := tcpPair(t)
+			serve(t, nc, newHandler, framer.Config{})
+			var got []string
+			c := framer.NewConn(peer, framer.Session(func(c *framer.Conn) error {
+				say := func(line string) error {
+					fmt.Fprintf(c, "%s\n", line)
+					reply, err := c.Next(lines)
+					got = append(got, string(reply))
+					return err
+				}
+				return errors.Join(say("one"), say("STARTTLS"), c.StartTLS(tls.Client, client), say("two"))
+			}), nil)
+			if err := c.Serve(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if want := "clear:one go ahead tls:two"; strings.Join(got, " ") != want {
+				t.Errorf("got %q, want %s", got, want)
+			}
+		})
+	}
+}
+
+// What comes in clear behind STARTTLS must not be taken for what comes encrypted,
+// whether it has been read already or not.
+func TestStartTLSInjection(t *testing.T) {
+	server, _ := tlsConfigs(t)
+	start := func(c *framer.Conn) error { return c.StartTLS(tls.Server, server) }
+	for _, injected := range []string{"evil\n", "e", "\x16\x03\x01", "STARTTLS\n"} {
+		onStartTLS(t, start, func(t *testing.T, c *framer.Conn, peer net.Conn) {
+			writeString(t, peer, "STARTTLS\n"+injected)
+			readString(t, peer, "go ahead\n")
+			rest, _ := io.ReadAll(peer)
+			if len(rest) > 0 {
+				t.Errorf("%q is sent in clear", rest)
+			}
+			peer.Close()
+			if err := c.Wait(); err == nil || !strings.Contains(err.Error(), "StartTLS") && !strings.Contains(err.Error(), "handshake") {
+				t.Errorf("the reason is %v", err)
+			}
+			if n := c.Stats().MessagesRead; n != 1 {
+				t.Errorf("%d messages, want 1", n)
+			}
+		})
+	}
+	onStartTLS(t, start, func(t *testing.T, c *framer.Conn, peer net.Conn) {
+		writeString(t, peer, "STARTTLS\n")
+		readString(t, peer, "go ahead\n")
+		writeString(t, peer, "evil\n")
+		io.Copy(io.Discard, peer) // an alert, perhaps
+		peer.Close()
+		if err := c.Wait(); err == nil || !strings.Contains(err.Error(), "handshake") {
+			t.Errorf("the reason is %v", err)
+		}
+	})
+}
+
+// A tap shows what a net.Conn reads.
+type tap struct {
+	net.Conn
+	seen bytes.Buffer
+}
+
+func (c *tap) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.seen.Write(p[:n])
+	return n, err
+}
+
+// allRecords reports whether data consists of TLS records.
+func allRecords(data []byte) bool {
+	for len(data) > 0 {
+		if len(data) < 5 || data[0] < 20 || data[0] > 23 || data[1] != 3 {
+			return false
+		}
+		n := 5 + int(data[3])<<8 + int(data[4])
+		data = data[min(n, len(data)):]
+	}
+	return true
+}
+
+// Others push during the handshake. What they push is neither lost nor sent in clear, and
+// each keeps its order.
+func TestStartTLSWhilePushing(t *testing.T) {
+	const pushers, each = 4, 50
+	server, client := tlsConfigs(t)
+	var group sync.WaitGroup
+	push := func(c *framer.Conn, i int) {
+		for j := range each {
+			line := fmt.Appendf(nil, "push %d %d\n", i, j)
+			if j%2 == 0 {
+				c.Push(line)
+			} else {
+				c.PushWithProducer(framer.NewSimpleProducer(line, 3))
+			}
+		}
+	}
+	start := func(c *framer.Conn) error {
+		return c.StartTLS(func(nc net.Conn, cfg *tls.Config) *tls.Conn {
+			for i := range pushers {
+				group.Go(func() { push(c, i) })
+			}
+			return tls.Server(nc, cfg)
+		}, server)
+	}
+	onStartTLS(t, start, func(t *testing.T, c *framer.Conn, peer net.Conn) {
+		defer group.Wait()
+		writeString(t, peer, "STARTTLS\n")
+		readString(t, peer, "go ahead\n")
+		wire := &tap{Conn: peer}
+		secure := tls.Client(wire, client)
+		go io.WriteString(secure, "last\n") // net.Pipe lets nobody write while nobody reads
+		r := bufio.NewReader(secure)
+		var next [pushers]int
+		for n := 0; n < pushers*each+1; n++ {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				t.Fatalf("after %v: %v", next, err)
+			}
+			if line == "tls:last\n" {
+				continue
+			}
+			var i, j int
+			fmt.Sscanf(line, "push %d %d\n", &i, &j)
+			if next[i] != j {
+				t.Fatalf("%q comes where %d is next", line, next[i])
+			}
+			next[i]++
+		}
+		if !allRecords(wire.seen.Bytes()) {
+			t.Error("something behind STARTTLS was sent in clear")
+		}
+	})
+}
+
+// Each of these ends the upgrade, in a known way and a known time. Nothing that was pushed
+// behind it is sent.
+func TestStartTLSFails(t *testing.T) {
+	server, _ := tlsConfigs(t)
+	_, stranger := tlsConfigs(t) // knows another certificate
+	var handlerError = errors.New("the handler's error")
+	tests := []struct {
+		name  string
+		after func(c *framer.Conn) error          // in the handler, after StartTLS
+		do    func(c *framer.Conn, peer net.Conn) // when the peer has got "go ahead"
+		want  func(err error) bool
+	}{
+		{"stall", nil, func(c *framer.Conn, peer net.Conn) { c.Wait() }, isTimeout},
+		{"stall in the middle", nil, func(c *framer.Conn, peer net.Conn) {
+			peer.Write([]byte("\x16\x03\x01\x01\x00"))
+			c.Wait()
+		}, isTimeout},
+		{"hang up", nil, func(c *framer.Conn, peer net.Conn) { peer.Close() }, func(err error) bool { return errors.Is(err, io.EOF) }},
+		{"bad certificate", nil, func(c *framer.Conn, peer net.Conn) {
+			tls.Client(peer, stranger).Handshake()
+		}, func(err error) bool { return strings.Contains(err.Error(), "bad certificate") }},
+		{"Close", nil, func(c *framer.Conn, peer net.Conn) { c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
+		{"CloseWithError", nil, func(c *framer.Conn, peer net.Conn) { c.CloseWithError(handlerError) }, func(err error) bool { return err == handlerError }},
+		{"error", func(c *framer.Conn) error { return handlerError }, nil, func(err error) bool { return err == handlerError }},
+		{"CloseWhenDone", func(c *framer.Conn) error { return c.CloseWhenDone() }, nil, func(err error) bool { return err == nil }},
+		{"no connection", nil, nil, func(err error) bool { return strings.Contains(err.Error(), "no tls.Conn") }},
+		{"full queue", func(c *framer.Conn) error { return c.Push(make([]byte, 100<<10)) }, nil, isTimeout},
+	}
+	for _, test := range tests {
+		start := func(c *framer.Conn) error {
+			wrap := tls.Server
+			if test.name == "no connection" {
+				wrap = func(net.Conn, *tls.Config) *tls.Conn { return nil }
+			}
+			err := c.StartTLS(wrap, server)
+			c.TryPush([]byte("secret\n"))
+			if err == nil && test.after != nil {
+				err = test.after(c)
+			}
+			return err
+		}
+		for style, newHandler := range startStyles(start) {
+			switch {
+			case style == "Session" && test.after != nil:
+				continue // there the handshake is over
+			case style == "Replies" && test.name == "full queue":
+				continue // there "go ahead" comes later
+			}
+			t.Run(test.name+"/"+style, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					nc, peer := framertest.Pipe()
+					defer peer.Close()
+					c := serve(t, nc, newHandler, framer.Config{HandshakeTimeout: 3 * time.Second, MaxQueuedBytes: 64 << 10})
+					began := time.Now()
+					writeString(t, peer, "STARTTLS\n")
+					readString(t, peer, "go ahead\n")
+					if test.do != nil {
+						test.do(c, peer)
+					} else if rest, _ := io.ReadAll(peer); len(rest) > 0 {
+						t.Errorf("%q is sent in clear", rest)
+					}
+					peer.Close()
+					if err := c.Wait(); !test.want(err) {
+						t.Errorf("the reason is %v", err)
+					}
+					if took := time.Since(began); took > 3*time.Second {
+						t.Errorf("it took %v", took)
+					}
+				})
+			})
+		}
+	}
+}
+
+func isTimeout(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) && strings.Contains(err.Error(), "HandshakeTimeout")
+}
+
+// A handshake comes to its end although a shutdown, a close or a discard comes.
+func TestStartTLSIsNotInterrupted(t *testing.T) {
+	server, client := tlsConfigs(t)
+	client.InsecureSkipVerify = true // in a bubble, it is not valid yet
+	start := func(c *framer.Conn) error {
+		err := c.StartTLS(tls.Server, server)
+		if err == nil {
+			err = c.Push([]byte("welcome\n"))
+		}
+		return err
+	}
+	for name, interrupt := range map[string]func(s *framer.Server, c *framer.Conn){
+		"Shutdown":       func(s *framer.Server, c *framer.Conn) { go s.Shutdown(context.Background()) },
+		"CloseWhenDone":  func(s *framer.Server, c *framer.Conn) { c.CloseWhenDone() },
+		"DiscardBuffers": func(s *framer.Server, c *framer.Conn) { c.DiscardBuffers() },
+		"SetConfig":      func(s *framer.Server, c *framer.Conn) { c.Flush(canceled()) },
+	} {
+		for style, newHandler := range startStyles(start) {
+			t.Run(name+"/"+style, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					nc, peer := framertest.Pipe()
+					defer peer.Close()
+					conns := make(chan *framer.Conn, 1)
+					s := &framer.Server{NewHandler: newHandler, Config: framer.Config{Logger: discardLogger()}, ConnState: func(c *framer.Conn, state framer.ConnState) {
+						if state == framer.StateNew {
+							conns <- c
+						}
+					}}
+					done := make(chan error, 1)
+					go func() { done <- s.ServeConn(t.Context(), nc) }()
+					writeString(t, peer, "STARTTLS\n")
+					readString(t, peer, "go ahead\n")
+					synctest.Wait()
+					interrupt(s, <-conns)
+					synctest.Wait()
+					secure := tls.Client(peer, client)
+					want := "welcome\n"
+					switch {
+					case name == "DiscardBuffers" && style != "Session", name == "CloseWhenDone" && style == "Session":
+						want = "" // it was dropped, or came too late
+					}
+					readString(t, secure, want)
+					if name != "Shutdown" && name != "CloseWhenDone" {
+						writeString(t, secure, "line\n")
+						readString(t, secure, "tls:line\n")
+						secure.CloseWrite()
+					}
+					if rest := readAll(t, secure); rest != "" {
+						t.Errorf("%q comes behind", rest)
+					}
+					secure.Close()
+					if err := <-done; err != nil {
+						t.Errorf("the reason is %v", err)
+					}
+				})
+			})
+		}
+	}
+}
+
+func canceled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+func TestStartTLSRefused(t *testing.T) {
+	server, _ := tlsConfigs(t)
+	nc, peer := tcpPair(t)
+	defer peer.Close()
+	c := framer.NewConn(nc, framer.Session(func(c *framer.Conn) error { return nil }), nil)
+	for _, err := range []error{c.StartTLS(nil, server), c.StartTLS(tls.Server, nil)} {
+		if err == nil || errors.Is(err, net.ErrClosed) {
+			t.Errorf("StartTLS with half of what it needs: %v", err)
+		}
+	}
+	c.CloseWrite()
+	if err := c.StartTLS(tls.Server, server); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after CloseWrite: %v", err)
+	}
+	c.Close()
+	if err := c.StartTLS(tls.Server, server); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+// StartTLS before Serve, by newHandler and by HandleConnect is as by any other method.
+func TestStartTLSAtOnce(t *testing.T) {
+	server, client := tlsConfigs(t)
+	begin := func(c *framer.Conn) error {
+		c.Push([]byte("clear\n"))
+		err := c.StartTLS(tls.Server, server)
+		if again := c.StartTLS(tls.Server, server); again == nil {
+			t.Error("StartTLS can be called twice")
+		}
+		c.Push([]byte("encrypted\n"))
+		return err
+	}
+	for name, test := range map[string]func(nc net.Conn) *framer.Conn{
+		"before Serve": func(nc net.Conn) *framer.Conn {
+			c := framer.NewConn(nc, (&script{t: t}).newHandler, nil)
+			begin(c)
+			return c
+		},
+		"newHandler": func(nc net.Conn) *framer.Conn {
+			return framer.NewConn(nc, func(c *framer.Conn) framer.Handler {
+				begin(c)
+				return (&script{t: t}).newHandler(c)
+			}, nil)
+		},
+		"HandleConnect": func(nc net.Conn) *framer.Conn {
+			s := &script{t: t}
+			s.onConnect = func() error { return begin(s.Conn) }
+			return framer.NewConn(nc, s.newHandler, nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			nc, peer := tcpPair(t)
+			defer peer.Close()
+			peer.SetDeadline(time.Now().Add(watchdog))
+			c := test(nc)
+			go c.Serve(context.Background())
+			readString(t, peer, "clear\n")
+			secure := tls.Client(peer, client)
+			readString(t, secure, "encrypted\n")
+			secure.CloseWrite()
+			readAll(t, secure)
+			secure.Close()
+			if err := c.Wait(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
