@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -15,6 +16,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strconv"
@@ -361,6 +364,58 @@ func ExampleConn_Hijack() {
 	// Output:
 	// 200 connected
 	// tunnelled "raw bytes\x00" <nil>
+}
+
+// A client and a server upgrade their connection, as with STARTTLS of SMTP.
+func ExampleConn_StartTLS() {
+	certified := httptest.NewTLSServer(nil) // has a certificate
+	defer certified.Close()
+	serverConfig := certified.TLS
+	clientConfig := certified.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	clientConfig.ServerName = "example.com"
+
+	line := framer.Delimiter("\r\n")
+	s := framer.Server{NewHandler: framer.Replies(line, func(c *framer.Conn, msg, reply []byte) ([]byte, error) {
+		if string(msg) == "STARTTLS" {
+			err := c.StartTLS(tls.Server, serverConfig)
+			return append(reply, "220 go ahead\r\n"...), err // sent before, in clear
+		}
+		_, secret := c.NetConn().(*tls.Conn)
+		return fmt.Appendf(reply, "250 %s, secret: %t\r\n", msg, secret), nil
+	})}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var served sync.WaitGroup
+	served.Go(func() { s.Serve(l) })
+
+	client, err := framer.Dial(context.Background(), "tcp", l.Addr().String(), framer.Session(func(c *framer.Conn) error {
+		say := func(command string) {
+			fmt.Fprintf(c, "%s\r\n", command)
+			reply, _ := c.Next(line)
+			fmt.Printf("%s\n", reply)
+		}
+		say("NOOP")
+		say("STARTTLS")
+		if err := c.StartTLS(tls.Client, clientConfig); err != nil {
+			return err
+		}
+		say("NOOP")
+		return nil
+	}), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client.Wait()
+	s.Shutdown(context.Background())
+	served.Wait()
+	// Output:
+	// 250 NOOP, secret: false
+	// 220 go ahead
+	// 250 NOOP, secret: true
 }
 
 // Some servers answer when they have seen the end of the request, as sort does.

@@ -41,8 +41,8 @@
 // [Conn.Serve], never two at once, and none after HandleClose. Producers run on
 // the writer goroutine of their connection. Push and the other methods of Conn
 // that send or close may be called from any goroutine; SetTerminator, Terminator,
-// Matched, Next, NextReader, SetConfig and Hijack belong to the goroutine of the
-// Handler. A Framer belongs to one goroutine at a time.
+// Matched, Next, NextReader, SetConfig, StartTLS and Hijack belong to the goroutine of
+// the Handler. A Framer belongs to one goroutine at a time.
 //
 // # Buffers
 //

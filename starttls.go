@@ -13,31 +13,33 @@ import (
 )
 
 // StartTLS has the connection go on under TLS, as STARTTLS of SMTP (RFC 3207), STLS of
-// POP3 and AUTH TLS of FTP do. wrap is [tls.Server] or [tls.Client], and cfg is what that
-// needs. It must be called where [Conn.Hijack] may be, or before Serve.
+// POP3 (RFC 2595) and AUTH TLS of FTP (RFC 4217) do. wrap is [tls.Server] or [tls.Client],
+// and cfg is what that needs. StartTLS must be called before Serve, or by a method of the
+// Handler or the function of a ready-made one. In a [Session] the handshake is at once, and
+// StartTLS returns when it is complete. Otherwise it begins when the method of the Handler
+// has returned, without an error, and the next one is called when it is complete.
 //
 // What was pushed before, such as "220 go ahead", is sent in clear, and so is what the
-// function of [Replies] returns. What is pushed after, by whatever goroutine, waits for
-// the handshake and is encrypted. In a [Session] the handshake is at once, and StartTLS
-// returns when it is complete. Otherwise it begins when the method of the Handler has
-// returned, without an error; the next one is called when it is complete.
+// function of [Replies] returns then. What is pushed after, by whatever goroutine, waits
+// for the handshake and is encrypted; so is what HandleReadComplete pushes. Where other
+// goroutines push, they must not push between the answer and StartTLS: the peer expects
+// nothing there. With Replies they can't.
 //
-// The connection ends if the handshake fails, or is not complete within
-// HandshakeTimeout after what was to be sent in clear has been. So it does if the peer has
-// sent something that was read already: it would be taken for something that came under TLS,
-// although anybody could have put it there (RFC 3207 section 5, CVE-2011-0411). Nothing that waits
-// is sent then.
+// If the handshake fails, or is not complete within HandshakeTimeout after the output in
+// clear, the connection ends. So it does if the peer has sent more in clear before the
+// handshake: anybody could have put that there, and it would be taken for something that
+// came under TLS (RFC 3207 section 5, CVE-2011-0411). What waits is dropped then.
 //
-// The message that is being collected is forgotten, in an embedded [Collector] too, and
-// the next one begins with the first byte that comes encrypted, under the terminator
-// in force; what the handler knows of the peer it must forget itself.
-// Afterwards NetConn returns the [*tls.Conn], which knows the peer's certificates and what
-// was negotiated. HandleConnect is not called again, and the [ConnState] stays as it is.
-// A Shutdown lets the handshake come to its end.
+// What was collected of a message, in an embedded [Collector] too, is forgotten. The next
+// message begins with the first byte under TLS, and ends as the terminator in force says.
+// Whatever else the Handler has learned from the peer it must forget itself. NetConn
+// returns the [*tls.Conn] then, which knows the peer's certificates and what was
+// negotiated. HandleConnect is not called again, and the [ConnState] stays as it is. A
+// Shutdown lets the handshake come to its end.
 //
-// StartTLS itself returns an error if its arguments are not complete, if it was called
-// before and the handshake has not begun yet, and one that is [net.ErrClosed] if the
-// connection has ended or is closing, or after CloseWrite.
+// StartTLS returns an error at once if an argument is nil, if it was called before and
+// that handshake has not begun, and one that is [net.ErrClosed] if the connection is
+// closing, or after CloseWrite.
 func (c *Conn) StartTLS(wrap func(net.Conn, *tls.Config) *tls.Conn, cfg *tls.Config) error {
 	switch {
 	case wrap == nil || cfg == nil:
