@@ -174,8 +174,8 @@ type Conn struct {
 	handler Handler
 	framer  Framer
 	session *sessionState // if the handler is one
-	replies []byte        // answers of Replies that were not pushed yet
-	broken  error         // what the network said to the last read
+	replies replies
+	broken  error // what the network said to the last read
 	wait    inputWait
 	leaving departure
 	upgrade *upgrade // of StartTLS, or nil; changed with mu held

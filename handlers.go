@@ -241,20 +241,21 @@ const replyBatch = 64 << 10
 
 // answer is for a message that is to be answered.
 func (m messages) answer(c *Conn, msg []byte) error {
-	if c.replies == nil {
-		c.replies = c.framer.memory.get(smallBuffer)
+	r := &c.replies
+	if r.data == nil {
+		r.data = c.framer.memory.get(min(2*r.usual, 2*replyBatch)) // or another answer has to move
 	}
-	n := len(c.replies)
-	reply, err := m.reply(c, msg, c.replies[n:])
+	n := len(r.data)
+	reply, err := m.reply(c, msg, r.data[n:])
 	if len(reply) > 0 {
-		if n < cap(c.replies) && &reply[0] == &c.replies[:n+1][n] {
-			c.replies = c.replies[:n+len(reply)] // in place
+		if n < cap(r.data) && &reply[0] == &r.data[:n+1][n] {
+			r.data = r.data[:n+len(reply)] // in place
 		} else {
-			c.replies = append(c.framer.memory.grow(c.replies, len(reply)), reply...)
+			r.data = append(c.framer.memory.grow(r.data, len(reply)), reply...)
 		}
 	}
 	ends := c.asked.halfClose.Load()
-	if ends || len(c.replies) >= replyBatch {
+	if ends || len(r.data) >= replyBatch {
 		if sendErr := c.sendReplies(); err == nil {
 			err = sendErr
 		}
@@ -265,25 +266,36 @@ func (m messages) answer(c *Conn, msg []byte) error {
 	return err
 }
 
+// replies are the answers of [Replies] that were not pushed yet.
+type replies struct {
+	data  []byte
+	usual int // about the greatest length of data when it was pushed lately
+}
+
 // sendReplies sends the answers that were collected.
 func (c *Conn) sendReplies() error {
-	if len(c.replies) == 0 {
+	r := &c.replies
+	if len(r.data) == 0 {
 		return nil
 	}
 	if u := c.upgrade; u != nil { // its place in the queue is before what was pushed since
-		u.lastWords = append(u.lastWords, c.replies...)
-		c.replies = c.replies[:0]
+		u.lastWords = append(u.lastWords, r.data...)
+		r.data = r.data[:0]
 		return nil
 	}
-	err := c.queue.pushLast(c.replies)
-	c.replies = c.replies[:0]
+	r.usual = max(len(r.data), r.usual-r.usual/8)
+	kept, err := c.queue.pushLast(r.data)
+	if kept {
+		r.data = nil
+	}
+	r.data = r.data[:0]
 	return err
 }
 
 // giveBackReplies gives the memory for answers back, until there is more input.
 func (c *Conn) giveBackReplies() {
-	c.framer.memory.put(c.replies)
-	c.replies = nil
+	c.framer.memory.put(c.replies.data)
+	c.replies.data = nil
 }
 
 // A sessionState is what Next keeps for the function of a Session.

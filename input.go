@@ -28,10 +28,11 @@ func (r connReader) Read(p []byte) (int, error) {
 	if found := c.framer.found; found != c.traffic.messages.Load() {
 		c.traffic.messages.Store(found)
 	}
-	if len(c.replies) > 0 {
+	if c.replies.data != nil {
 		if err := c.sendReplies(); err != nil {
 			return 0, err
 		}
+		c.giveBackReplies()
 	}
 	switch {
 	case c.framer.stop.Load():
@@ -39,11 +40,7 @@ func (r connReader) Read(p []byte) (int, error) {
 	case c.asked.shutdown.Load() && c.isLate():
 		return 0, ErrServerClosed
 	}
-	n, err := c.stream.Read(p)
-	if err == errWouldBlock && c.replies != nil {
-		c.giveBackReplies()
-	}
-	return n, err
+	return c.stream.Read(p)
 }
 
 // An inputWait is what a peer takes its time over: the wait for input that goes on, and

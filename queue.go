@@ -158,7 +158,7 @@ func (q *queue) admit(data []byte) error {
 	case q.isFull(len(data)):
 		return ErrQueueFull
 	}
-	if q.solo.expected && !q.running && q.writer != nil { // there is nothing before data
+	if q.comesAlone() {
 		q.solo.expected = false
 		q.count(len(data))
 		q.writeNow(data)
@@ -168,21 +168,41 @@ func (q *queue) admit(data []byte) error {
 	return nil
 }
 
+// comesAlone reports whether there is nothing before what is pushed next, nor behind it,
+// as it is to be expected. q.mu must be held.
+func (q *queue) comesAlone() bool { return q.solo.expected && !q.running && q.writer != nil }
+
 // pushLast is push for a handler that has said keepOpen. If the queue was closed since,
-// data is the last that it accepts.
-func (q *queue) pushLast(data []byte) error {
-	err := q.push(data)
-	if err != errClosed {
-		return err
+// data is the last that it accepts. The memory of data comes from the pools; pushLast
+// reports whether the queue has kept it instead of copying it.
+func (q *queue) pushLast(data []byte) (kept bool, err error) {
+	if q.tryKeep(data) {
+		return true, nil
+	}
+	if err := q.push(data); err != errClosed {
+		return false, err
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.over || q.ending {
-		return errClosed
+		return false, errClosed
 	}
 	q.append(data)
 	q.end()
-	return nil
+	return false, nil
+}
+
+// tryKeep makes data the batch at the end, if there is none and it need not wait. It
+// leaves to push what is written at once.
+func (q *queue) tryKeep(data []byte) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.tail != nil || q.closed || q.isFull(len(data)) || q.comesAlone() {
+		return false
+	}
+	q.tail = data
+	q.appended(len(data))
+	return true
 }
 
 // pushProducer appends p. If the queue is full it waits, until it is closed or
@@ -301,7 +321,12 @@ func (q *queue) append(data []byte) {
 		q.tail = q.memory.get(max(len(data), min(q.usual, maxBatch)))
 	}
 	q.tail = append(q.memory.grow(q.tail, len(data)), data...)
-	q.count(len(data))
+	q.appended(len(data))
+}
+
+// appended notes that n bytes have come to the batch at the end. q.mu must be held.
+func (q *queue) appended(n int) {
+	q.count(n)
 	q.room = cap(q.tail) - len(q.tail)
 	if q.maxBytes > 0 {
 		q.room = int(min(int64(q.room), max(q.maxBytes-q.pushed+q.gone, 0), q.line.passing(q.pushed)))
