@@ -214,6 +214,7 @@ type output struct {
 	size     int    // how much is written at once
 	waitSize int    // and if it has to wait
 	run      func() // runWriter
+	held     bool   // the system holds back what does not fill a segment
 }
 
 // A lifetime is what the contexts of a connection are made of.
@@ -376,6 +377,10 @@ func (c *Conn) Write(p []byte) (int, error) {
 // PushWithProducer queues p, whose bytes are sent after all that was pushed
 // before. p belongs to the connection from now on, also if there is an error; see
 // [Producer] for when it is closed. PushWithProducer waits and fails as Push does.
+//
+// A small push before a producer of memory or a file, such as the header of a file,
+// leaves together with its beginning: on Linux, on a TCP connection, if it is still in
+// the queue, or if that was so in the answers before. Within [Concat] it always does.
 func (c *Conn) PushWithProducer(p Producer) error {
 	return c.pushProducer(p, func(p Producer) error { return c.queue.pushProducer(context.Background(), p) })
 }

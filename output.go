@@ -38,7 +38,10 @@ func (c *Conn) runWriter() {
 
 func (c *Conn) writeQueue() {
 	for ok := true; ok; {
-		p, last := c.queue.take()
+		p, followed, last := c.queue.take()
+		if _, whole := p.(*bytesProducer); followed || !whole && isReady(p) {
+			c.hold(true)
+		}
 		switch p := p.(type) {
 		case nil:
 			if c.config().MinWriteRate > 0 {
@@ -62,6 +65,18 @@ func (c *Conn) writeQueue() {
 		default:
 			ok = c.send(p)
 		}
+		c.hold(followed)
+	}
+}
+
+// hold has the system hold back what does not fill a segment, or send it after all: a push
+// leaves with the beginning of a producer that is ready behind it, as a header with its
+// file, and small pieces together. The system holds nothing for more than 200
+// milliseconds; see TCP_CORK in tcp(7). It is for the writer.
+func (c *Conn) hold(on bool) {
+	if c.out.held != on {
+		c.out.held = on
+		cork(c.nc, on)
 	}
 }
 

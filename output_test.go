@@ -32,6 +32,8 @@ func (w slowWriter) start() { w.t.Error("a goroutine was started") }
 func (w slowWriter) join()  {}
 func (w slowWriter) leave() {}
 
+func (w slowWriter) hold(bool) {}
+
 func (w slowWriter) writeNow(data []byte) int {
 	<-w.goOn
 	return len(data)

@@ -12,6 +12,7 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +56,19 @@ func interruptProducer(p Producer) {
 	if p, ok := p.(interrupter); ok {
 		p.interrupt()
 	}
+}
+
+// A readyProducer is a Producer that may know that its More, and transfer, wait for
+// nothing outside: it has its bytes in memory or in a file.
+type readyProducer interface {
+	// ready may be called before More and transfer, and not while they run.
+	ready() bool
+}
+
+// isReady reports whether p is known not to wait for anything.
+func isReady(p Producer) bool {
+	r, ok := p.(readyProducer)
+	return ok && r.ready()
 }
 
 // A ProducerFunc is a function that is a [Producer].
@@ -101,6 +115,9 @@ func (p *bytesProducer) More() ([]byte, error) {
 	p.data = nil
 	return data, nil
 }
+
+func (*SimpleProducer) ready() bool { return true }
+func (*bytesProducer) ready() bool  { return true }
 
 // NewReaderProducer returns a producer of all that r has. r is closed with the
 // producer if it is an [io.Closer].
@@ -181,6 +198,17 @@ func (p *readerProducer) source() io.Reader {
 		return limited.R
 	}
 	return p.r
+}
+
+func (p *readerProducer) ready() bool {
+	switch r := p.source().(type) {
+	case *bytes.Reader, *bytes.Buffer, *strings.Reader:
+		return true
+	case *os.File:
+		info, err := r.Stat()
+		return err == nil && info.Mode().IsRegular()
+	}
+	return false
 }
 
 func (p *readerProducer) interrupt() {
@@ -371,6 +399,7 @@ func (p *dotProducer) end() {
 	p.ended = true
 }
 
+func (p *dotProducer) ready() bool  { return p.src.ready() }
 func (p *dotProducer) interrupt()   { p.src.interrupt() }
 func (p *dotProducer) Close() error { return p.src.Close() }
 
@@ -457,6 +486,10 @@ func (p *concatProducer) transfer(w io.ReaderFrom) (int64, error) {
 	}
 	return 0, nil
 }
+
+func (p *concatProducer) ready() bool { return !slices.ContainsFunc(p.rest, isWaiting) }
+
+func isWaiting(p Producer) bool { return !isReady(p) }
 
 // advance closes the first producer, which is exhausted. It has given all it had,
 // so that the next one follows even if it can't be closed.
@@ -559,7 +592,8 @@ func (p *doneProducer) transfer(w io.ReaderFrom) (int64, error) {
 	return n, err
 }
 
-func (p *doneProducer) interrupt() { interruptProducer(p.p) }
+func (p *doneProducer) ready() bool { return isReady(p.p) }
+func (p *doneProducer) interrupt()  { interruptProducer(p.p) }
 
 func (p *doneProducer) end(cause error) error {
 	if p.f == nil {

@@ -81,6 +81,7 @@ type writer interface {
 	join()                    // announces writeNow; the queue's mutex is held
 	writeNow(data []byte) int // writes on this goroutine, as far as it need not wait
 	leave()                   // ends what join announced
+	hold(on bool)             // what is written leaves in full segments only, until that is over
 }
 
 // A batch is what was pushed in a row.
@@ -161,6 +162,9 @@ func (q *queue) admit(data []byte) error {
 	if q.comesAlone() {
 		q.solo.expected = false
 		q.count(len(data))
+		if q.solo.leads {
+			q.writer.hold(true)
+		}
 		q.writeNow(data)
 		return nil
 	}
@@ -355,6 +359,7 @@ func (q *queue) takeTail() []byte {
 // add adds p to the end. q.mu must be held.
 func (q *queue) add(p Producer) {
 	q.producers++
+	q.solo.pushProducer(q.pushed, 0, isReady(p))
 	q.enter(p)
 }
 
@@ -366,7 +371,8 @@ func (q *queue) addBytes(b *bytesProducer) {
 	case n < minShared:
 		q.append(b.data)
 	default:
-		q.count(n)
+		q.solo.pushProducer(q.pushed, n, true)
+		q.pushed += int64(n)
 		q.enter(b)
 	}
 }
@@ -456,10 +462,10 @@ func (q *queue) shut() (busy bool) {
 	return q.busy
 }
 
-// take returns what the writer has to write next: a *batch, or a producer. When
-// there is nothing it returns nil, and the writer must end; last says whether
-// there will never be more.
-func (q *queue) take() (p Producer, last bool) {
+// take returns what the writer has to write next: a *batch, or a producer. followed says
+// that a producer that is ready comes behind it. When there is nothing it returns nil,
+// and the writer must end; last says whether there will never be more.
+func (q *queue) take() (p Producer, followed, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.discardsThen = q.discards.Load()
@@ -467,7 +473,7 @@ func (q *queue) take() (p Producer, last bool) {
 	switch {
 	case q.begun != nil:
 		q.taken.data, q.begun = q.begun, nil
-		return &q.taken, false
+		return &q.taken, q.isReady(), false
 	case len(q.entries) > 0:
 		p := q.entries[0]
 		q.entries[0] = nil
@@ -475,17 +481,23 @@ func (q *queue) take() (p Producer, last bool) {
 		if _, ok := p.(*batch); !ok {
 			q.asked = p
 		}
-		return p, false
+		return p, q.isReady(), false
 	case len(q.tail) > 0:
 		q.taken.data = q.takeTail()
-		return &q.taken, false
+		return &q.taken, false, false
 	}
 	q.busy = false
 	q.entries = nil // a silent connection needs no memory for them
 	q.running = q.ending
 	q.finished = q.ending && !q.over
-	return nil, q.ending
+	if q.writer != nil {
+		q.writer.hold(false) // the producer that was to come was discarded
+	}
+	return nil, false, q.ending
 }
+
+// isReady reports whether the next entry is a producer that is. q.mu must be held.
+func (q *queue) isReady() bool { return len(q.entries) > 0 && isReady(q.entries[0]) }
 
 // hasProducers reports whether there are producers that are not at their end.
 func (q *queue) hasProducers() bool {
@@ -608,6 +620,9 @@ func (q *queue) endTurn() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.soloSeen = q.discards.Load()
+	if q.solo.leads && !q.running && q.writer != nil {
+		q.writer.hold(false) // a producer was expected in vain, or it is through
+	}
 	return q.solo.end(q.pushed) && q.producers == 0
 }
 
@@ -724,22 +739,42 @@ func (l *waitingLine) next() {
 // another goroutine can be relied on to write the first at once, whatever comes after
 // it, and the others together.
 //
-// It is expected to come alone if that was so in the last turns. It is guarded by the
-// queue's mutex.
+// Likewise it guesses whether it leads: whether a producer follows at once, as a file does
+// behind its header. Then it is written at once, too, but leaves with the beginning of
+// what follows.
+//
+// What was so in the last turns is expected to be so again. It is guarded by the queue's
+// mutex.
 type soloPush struct {
-	expected bool
+	expected bool  // the next push comes alone, or leads
+	leads    bool  // in this turn, it was expected to lead
 	before   int64 // bytes pushed when the turn began
-	first    int64 // bytes pushed after its first push, or 0
-	streak   int   // turns in a row that had one push
+	first    int64 // bytes pushed after its first push, and a producer behind it, or 0
+	behind   follower
+	like     follower // what was behind the push in the last turn
+	streak   int      // turns in a row that were like it
 }
 
-// minStreak is how often a push must have been alone to be expected to be.
+// A follower is what is pushed behind the first push of a turn.
+type follower uint8
+
+const (
+	nobody   follower = iota
+	producer          // one, which is ready
+	others
+)
+
+// minStreak is how often turns must have been alike for the next one to be expected to
+// be.
 const minStreak = 4
 
 // begin begins a turn, after so many bytes.
-func (s *soloPush) begin(pushed int64) { s.before, s.first = pushed, 0 }
+func (s *soloPush) begin(pushed int64) { s.before, s.first, s.behind = pushed, 0, nobody }
 
-func (s *soloPush) expect() { s.expected = s.streak >= minStreak }
+func (s *soloPush) expect() {
+	s.expected = s.streak >= minStreak
+	s.leads = s.expected && s.like == producer
+}
 
 // push notes a push, after which so many bytes are pushed.
 func (s *soloPush) push(pushed int64) {
@@ -748,16 +783,31 @@ func (s *soloPush) push(pushed int64) {
 	}
 }
 
+// pushProducer notes a producer behind so many bytes, which has n that are counted.
+func (s *soloPush) pushProducer(pushed int64, n int, ready bool) {
+	if ready && s.behind == nobody && s.first == pushed {
+		s.behind = producer
+		s.first += int64(n)
+		return
+	}
+	s.behind = others
+}
+
 // end ends the turn, after so many bytes, and reports whether there was a push in it.
 func (s *soloPush) end(pushed int64) bool {
-	s.expected = false
-	switch pushed {
-	case s.before:
-		return false
-	case s.first:
-		s.streak++
-	default:
+	s.expected, s.leads = false, false
+	if pushed != s.first {
+		if pushed == s.before && s.behind == nobody {
+			return false
+		}
+		s.behind = others
+	}
+	if s.behind != s.like {
+		s.like, s.streak = s.behind, 0
+	}
+	s.streak++
+	if s.like == others {
 		s.streak = 0
 	}
-	return true
+	return pushed != s.before
 }

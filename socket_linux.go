@@ -30,6 +30,18 @@ func prepareSocket(nc net.Conn) {
 	})
 }
 
+// cork sets TCP_CORK, if nc is a TCP connection, or runs on one.
+func cork(nc net.Conn, on bool) {
+	if _, ok := innermost(nc).(*net.TCPConn); !ok {
+		return
+	}
+	value := 0
+	if on {
+		value = 1
+	}
+	controlSocket(nc, func(fd int) { syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_CORK, value) })
+}
+
 // unblock ends the system calls that wait on the socket of nc, if it is one that has
 // them wait: they don't heed deadlines, and a Close would wait for them.
 func unblock(nc net.Conn) {

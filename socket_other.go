@@ -12,6 +12,8 @@ func prepareSocket(net.Conn) {}
 
 func unblock(net.Conn) {}
 
+func cork(net.Conn, bool) {}
+
 // unsent returns how many bytes written to nc the peer's system has not acknowledged,
 // if that is known. Here it is not.
 func unsent(net.Conn) (n int, ok bool) { return 0, false }
