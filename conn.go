@@ -357,7 +357,9 @@ func (c *Conn) Serve(ctx context.Context) error {
 // take its replies can't send requests.
 func (c *Conn) Push(data []byte) error { return c.queue.push(data) }
 
-// TryPush is Push, but returns [ErrQueueFull] where Push would wait.
+// TryPush is Push, but returns [ErrQueueFull] where Push would wait. It is for those who
+// send one message to many connections: what can be written at once to a connection that
+// was quiet is written by TryPush itself, without a copy.
 func (c *Conn) TryPush(data []byte) error { return c.queue.tryPush(data) }
 
 // PushContext is Push, but gives up with the cause of ctx when that ends. After an
@@ -387,7 +389,8 @@ func (c *Conn) PushWithProducer(p Producer) error {
 
 // TryPushWithProducer is PushWithProducer, but returns [ErrQueueFull] where that would
 // wait; p has been closed then. With a [NewBytesProducer] for each, one payload can be
-// sent to many connections without a copy, and none of them holds up the others.
+// sent to many connections without a copy, also for those that can't take it at once,
+// and none of them holds up the others.
 func (c *Conn) TryPushWithProducer(p Producer) error {
 	return c.pushProducer(p, c.queue.tryPushProducer)
 }

@@ -5,10 +5,12 @@
 package framer
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // InterruptProducer is what a Conn does with a producer that may wait.
@@ -64,4 +66,81 @@ func TestRoomAfterWriteNow(t *testing.T) {
 			t.Errorf("%d bytes are queued, want 5", n)
 		}
 	})
+}
+
+// A greedyWriter takes at most so many bytes at once, and counts the goroutines that are
+// started for the rest.
+type greedyWriter struct {
+	takes   int
+	written []byte
+	started int
+}
+
+func (w *greedyWriter) start()    { w.started++ }
+func (w *greedyWriter) join()     {}
+func (w *greedyWriter) leave()    {}
+func (w *greedyWriter) hold(bool) {}
+
+func (w *greedyWriter) writeNow(data []byte) int {
+	n := min(w.takes, len(data))
+	w.written = append(w.written, data[:n]...)
+	return n
+}
+
+// One push to a quiet connection is written by who pushes, as far as the system takes it.
+// What is pushed in a row, or in a turn, is left to a goroutine, which writes it together.
+func TestTryPushAtOnce(t *testing.T) {
+	payload := bytes.Repeat([]byte("payload "), 100)
+	ways := map[string]func(q *queue) error{
+		"bytes":    func(q *queue) error { return q.tryPush(payload) },
+		"producer": func(q *queue) error { return q.tryPushProducer(&bytesProducer{payload}) },
+	}
+	for name, push := range ways {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var q queue
+				q.init(1<<20, new(buffers))
+				w := &greedyWriter{takes: 1000}
+				q.open(w)
+				check := func(when string, wantStarted, wantQueued int) {
+					t.Helper()
+					if w.started != wantStarted || q.queued() != int64(wantQueued) {
+						t.Errorf("%s: %d goroutines started, %d bytes wait; want %d and %d", when, w.started, q.queued(), wantStarted, wantQueued)
+					}
+				}
+				if err := push(&q); err != nil {
+					t.Fatal(err)
+				}
+				check("after a quiet time", 0, 0)
+				push(&q)
+				check("in a row", 1, len(payload))
+				q.take()
+				q.doneBytes(len(payload))
+				q.take()
+				time.Sleep(time.Second)
+				q.beginTurn()
+				push(&q)
+				check("in a turn", 2, len(payload))
+				q.take()
+				q.doneBytes(len(payload))
+				q.take()
+				q.endTurn()
+				time.Sleep(time.Second)
+				w.takes, w.written = 300, nil
+				push(&q)
+				check("to a slow peer", 3, len(payload)-300)
+				left, _, _ := q.take()
+				var rest []byte
+				switch left := left.(type) {
+				case *batch:
+					rest = left.data
+				case *bytesProducer:
+					rest = left.data
+				}
+				if got := string(w.written) + string(rest); got != string(payload) {
+					t.Errorf("%q is sent", got)
+				}
+			})
+		})
+	}
 }

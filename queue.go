@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -62,7 +63,9 @@ type queue struct {
 	discards  atomic.Int64 // how often the queue was discarded
 	line      waitingLine
 	solo      soloPush
-	soloSeen  int64 // discards when the handler had got through
+	soloSeen  int64     // discards when the handler had got through
+	turn      bool      // the handler works through what was read
+	tried     time.Time // when something was last tried to be pushed
 
 	// Of the writer.
 	writer       writer   // nil while it must not run yet
@@ -119,7 +122,7 @@ func (q *queue) push(data []byte) error {
 		q.mu.Unlock()
 		return nil
 	}
-	err := q.admit(data)
+	err := q.admit(data, false)
 	q.mu.Unlock()
 	if err == ErrQueueFull {
 		return q.pushLater(context.Background(), data)
@@ -146,11 +149,29 @@ func (q *queue) pushLater(ctx context.Context, data []byte) error {
 func (q *queue) tryPush(data []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.admit(data)
+	return q.admit(data, q.isQuiet())
 }
 
-// admit is tryPush with q.mu held; it may be released meanwhile.
-func (q *queue) admit(data []byte) error {
+// quiet is how long nothing must have been pushed by tryPush or tryPushProducer for the
+// next one to be written at once: it is one to many connections, perhaps, and to start a
+// writer for each would take longer. One who tries to push many in a row has them
+// written together.
+const quiet = 100 * time.Microsecond
+
+// isQuiet reports whether nothing was tried to be pushed for a while, outside of turns.
+// It is to be called for every try, with q.mu held.
+func (q *queue) isQuiet() bool {
+	if q.running || q.writer == nil || q.turn {
+		return false
+	}
+	before := q.tried
+	q.tried = time.Now()
+	return q.tried.Sub(before) > quiet
+}
+
+// admit is tryPush with q.mu held; it may be released meanwhile. atOnce says that data
+// shall be written at once, before which there is nothing.
+func (q *queue) admit(data []byte, atOnce bool) error {
 	switch {
 	case q.closed:
 		return errClosed
@@ -159,13 +180,13 @@ func (q *queue) admit(data []byte) error {
 	case q.isFull(len(data)):
 		return ErrQueueFull
 	}
-	if q.comesAlone() {
-		q.solo.expected = false
-		q.count(len(data))
-		if q.solo.leads {
+	if atOnce || q.comesAlone() {
+		if q.solo.expected && q.solo.leads {
 			q.writer.hold(true)
 		}
-		q.writeNow(data)
+		q.solo.expected = false
+		q.count(len(data))
+		q.writeNow(data, false)
 		return nil
 	}
 	q.append(data)
@@ -234,6 +255,9 @@ func (q *queue) tryPushProducer(p Producer) error {
 		return errClosed
 	case isBytes && q.isFull(len(b.data)), !isBytes && (q.line.waiting > 0 || !q.hasPlace()):
 		return ErrQueueFull
+	case isBytes && len(b.data) > 0 && q.isQuiet():
+		q.pushed += int64(len(b.data))
+		q.writeNow(b.data, true)
 	case isBytes:
 		q.addBytes(b)
 	default:
@@ -609,6 +633,7 @@ func (q *queue) discard() (producers []Producer, asked Producer) {
 func (q *queue) beginTurn() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.turn = true
 	q.solo.begin(q.pushed)
 	q.solo.expect()
 }
@@ -619,6 +644,7 @@ func (q *queue) beginTurn() {
 func (q *queue) endTurn() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.turn = false
 	q.soloSeen = q.discards.Load()
 	if q.solo.leads && !q.running && q.writer != nil {
 		q.writer.hold(false) // a producer was expected in vain, or it is through
@@ -630,9 +656,9 @@ func (q *queue) endTurn() bool {
 func (q *queue) undisturbed() bool { return q.discards.Load() == q.soloSeen }
 
 // writeNow has data written on this goroutine, which is the writer meanwhile. What
-// it leaves, and what has come since, is for a goroutine. q.mu must be held; it is
-// released meanwhile.
-func (q *queue) writeNow(data []byte) {
+// it leaves, and what has come since, is for a goroutine; shared says that what is left
+// need not be copied for that. q.mu must be held; it is released meanwhile.
+func (q *queue) writeNow(data []byte, shared bool) {
 	w := q.writer
 	w.join()
 	q.running, q.busy = true, true
@@ -647,7 +673,10 @@ func (q *queue) writeNow(data []byte) {
 		left = nil
 	}
 	q.running, q.busy = false, len(left) > 0
-	if q.busy {
+	switch {
+	case q.busy && shared:
+		q.entries = slices.Insert(q.entries, 0, Producer(&bytesProducer{data: left}))
+	case q.busy:
 		q.begun = append(q.memory.get(len(left)), left...)
 	}
 	if q.hasWork() {

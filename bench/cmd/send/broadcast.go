@@ -15,7 +15,7 @@ import (
 // prepareBroadcastPush gives every connection a copy of the payload.
 func prepareBroadcastPush(o options, conns []net.Conn) (*sender, error) {
 	g := serve(conns)
-	s := newBroadcast(o, g.conns, (*framer.Conn).Push)
+	s := newBroadcast(o, g.conns, (*framer.Conn).TryPush)
 	s.close = g.close
 	return s, nil
 }
@@ -24,7 +24,7 @@ func prepareBroadcastPush(o options, conns []net.Conn) (*sender, error) {
 func prepareBroadcastProducer(o options, conns []net.Conn) (*sender, error) {
 	g := serve(conns)
 	s := newBroadcast(o, g.conns, func(c *framer.Conn, p []byte) error {
-		return c.PushWithProducer(framer.NewBytesProducer(p))
+		return c.TryPushWithProducer(framer.NewBytesProducer(p))
 	})
 	s.close = g.close
 	return s, nil
