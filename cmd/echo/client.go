@@ -115,22 +115,29 @@ func (c *echoClient) FoundTerminator() error {
 // reason.
 func (c *echoClient) result(reason error) error {
 	answer := c.Bytes()
+	late := errors.Is(reason, os.ErrDeadlineExceeded)
+	if late {
+		reason = fmt.Errorf("%w; see -timeout", reason)
+	}
 	switch {
-	case c.complete && reason == nil:
+	case c.matched && reason == nil:
 		return nil
-	case c.matched && errors.Is(reason, os.ErrDeadlineExceeded):
+	case c.matched && late:
 		return fmt.Errorf("the text has come back whole, but the server does not close the connection: %w", reason)
 	case c.matched:
 		return fmt.Errorf("the text has come back whole, but then: %w", reason)
+	case bytes.HasPrefix(answer, refusal) && !bytes.HasPrefix(c.text, refusal):
+		return fmt.Errorf("the server answers %s", quote(bytes.TrimSpace(answer), maxAnswer))
 	case c.complete:
 		return reason
-	case bytes.HasPrefix(answer, []byte("error: ")):
-		return fmt.Errorf("the server answers %s", quote(bytes.TrimSpace(answer), maxAnswer))
 	case reason == nil, errors.Is(reason, io.ErrUnexpectedEOF):
 		return fmt.Errorf("the server has closed the connection after %d of %d bytes", len(answer), len(c.text))
 	}
 	return fmt.Errorf("after %d of %d bytes: %w", len(answer), len(c.text), reason)
 }
+
+// refusal is how an answer begins that is not the text.
+var refusal = []byte("error: ")
 
 // quoted is how much of a text an error quotes, in bytes, and maxAnswer how much of
 // the server's reason, which repeats a command.

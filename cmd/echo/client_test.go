@@ -50,6 +50,7 @@ func TestClient(t *testing.T) {
 		{"nothing", "", "the server has closed the connection after 0 of 701 bytes"},
 		{"a part", lorem[:100], "the server has closed the connection after 100 of 701 bytes"},
 		{"an error", "error: no\n", `the server answers "error: no"`},
+		{"an error as long as the text", "error: " + lorem, `the server answers "error: Lorem ipsum dolor`},
 		{"the wrong beginning", "l" + lorem[1:], `differs from byte 0 on: sent "Lorem ipsum dolor sit amet, cons"..., received "lorem ipsum dolor sit amet, cons"...`},
 		{"the wrong end", lorem[:700] + "?", `differs from byte 700 on: sent "\n", received "?"`},
 		{"too much", lorem + "more", `the text has come back whole, but then: the server has sent more than the text: "more"`},
@@ -76,8 +77,20 @@ func TestClient(t *testing.T) {
 			if status != 1 || stdout != "" {
 				t.Errorf("exit status %d and output %q, want 1 and none", status, stdout)
 			}
-			wantLine(t, stderr, test.want)
+			if strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, test.want) || len(stderr) > 2000 {
+				t.Errorf("stderr %q, want one line with %q", stderr, test.want)
+			}
 		})
+	}
+}
+
+// A text that begins like a refusal is a text.
+func TestClientSendsError(t *testing.T) {
+	c := echoClient{text: []byte("error: no\n")}
+	c.Collector.CollectIncomingData([]byte("error: n"))
+	const want = "the server has closed the connection after 8 of 10 bytes"
+	if err := c.result(io.ErrUnexpectedEOF); err == nil || err.Error() != want {
+		t.Errorf("the client says %v, want %q", err, want)
 	}
 }
 

@@ -37,6 +37,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -48,6 +49,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -89,16 +91,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	p := &program{opts, stdout, stderr}
-	switch {
-	case opts.serving():
+	if opts.serving() {
 		queue := logqueue.New(stderr, logSize)
 		defer closeLog(queue)
 		p.stderr = queue
 		err = p.runServer(ctx)
-	case opts.dial != "":
-		err = p.runClient(ctx)
-	default:
-		err = p.runBoth(ctx)
+	} else {
+		transcript := &checkedWriter{w: stderr}
+		p.stderr = transcript
+		if err = p.runClient(ctx); err == nil {
+			err = transcript.failure()
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(p.stderr, "echo:", err)
@@ -126,20 +129,43 @@ type program struct {
 	stdout, stderr io.Writer
 }
 
+// A checkedWriter knows whether all that was written to it went to w. Its methods may
+// be called concurrently.
+type checkedWriter struct {
+	w   io.Writer
+	mu  sync.Mutex
+	err error // the first
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, err := c.w.Write(p)
+	c.err = cmp.Or(c.err, err)
+	return n, err
+}
+
+// failure returns the first error of a Write.
+func (c *checkedWriter) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// runClient runs the client, and where it was not told of a server, that as well.
 func (p *program) runClient(ctx context.Context) error {
 	text, err := p.text()
 	if err != nil {
 		return err
 	}
+	if p.dial == "" {
+		return p.runBoth(ctx, text)
+	}
 	return p.talk(ctx, p.dial, text, nil)
 }
 
 // runBoth runs the server, for one client, and the client.
-func (p *program) runBoth(ctx context.Context) error {
-	text, err := p.text()
-	if err != nil {
-		return err
-	}
+func (p *program) runBoth(ctx context.Context, text []byte) error {
 	l, err := net.Listen("tcp", anyPort)
 	if err != nil {
 		return err

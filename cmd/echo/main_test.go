@@ -7,6 +7,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -257,6 +258,22 @@ func TestOutputFails(t *testing.T) {
 			t.Errorf("echo %v: exit status %d, want 1", args, status)
 		}
 		wantLine(t, stderr.String(), io.ErrClosedPipe.Error())
+	}
+}
+
+// Neither is a transcript a success that could not be written.
+func TestTranscriptFails(t *testing.T) {
+	full := errors.New("no space left")
+	writes := 0
+	stderr := writerFunc(func(p []byte) (int, error) {
+		if writes++; writes == 5 {
+			return 0, full
+		}
+		return len(p), nil
+	})
+	var stdout logBuffer
+	if status := run(t.Context(), []string{"-v"}, &stdout, stderr); status != 1 {
+		t.Errorf("exit status %d, want 1", status)
 	}
 }
 
