@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -128,6 +129,25 @@ func TestClientWaits(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who reads a transcript page by page has all the time, and loses nothing.
+func TestTranscriptReadSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := writerFunc(func(p []byte) (int, error) {
+			time.Sleep(time.Hour)
+			return len(p), nil
+		})
+		p := &program{options{verbose: true}, io.Discard, slow}
+		turns := newTurns()
+		nc, peer := framertest.Pipe()
+		var g errgroup.Group
+		g.Go(func() error { return p.newServer(turns).ServeConn(t.Context(), peer) })
+		g.Go(func() error { return p.converse(t.Context(), nc, bytes.Repeat([]byte("text\n"), maxText/50), turns) })
+		if err := g.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // A connection that breaks afterwards does not hide that the text had come back.
