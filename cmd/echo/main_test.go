@@ -228,7 +228,7 @@ func TestFailures(t *testing.T) {
 		want string
 	}{
 		{"port in use", []string{"-serve", l.Addr().String()}, "address already in use"},
-		{"not our address", []string{"-serve", "192.0.2.1:0"}, "cannot assign requested address"},
+		{"not our address", []string{"-serve", "192.0.2.1:0"}, "assign requested address"},
 		{"closed port", []string{"-dial", closed.Addr().String()}, "connection refused"},
 		{"no file", []string{"-file", filepath.Join(t.TempDir(), "none")}, "no such file or directory"},
 		{"directory", []string{"-file", t.TempDir()}, "is a directory"},

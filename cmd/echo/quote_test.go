@@ -5,7 +5,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"unicode"
@@ -23,10 +22,10 @@ func TestPrintable(t *testing.T) {
 		{"\ufffd", "\ufffd", "\ufffd"},
 	}
 	for _, test := range tests {
-		if got := fmt.Sprintf("%s", printable(test.text)); got != test.want {
+		if got := printable(test.text).String(); got != test.want {
 			t.Errorf("printable(%q) is %q, want %q", test.text, got, test.want)
 		}
-		if got := fmt.Sprintf("%s", printableLine(test.text)); got != test.line {
+		if got := printableLine(test.text).String(); got != test.line {
 			t.Errorf("printableLine(%q) is %q, want %q", test.text, got, test.line)
 		}
 	}
