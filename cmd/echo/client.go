@@ -6,6 +6,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,13 +14,15 @@ import (
 	"log"
 	"log/slog"
 	"net"
+	"os"
 	"time"
 
 	"github.com/goframer/framer"
 )
 
-// dialTimeout is how long connecting may take.
-const dialTimeout = 10 * time.Second
+// clientTimeout is how long a server may take to accept a connection, and then do
+// nothing, where the flags don't say.
+const clientTimeout = 10 * time.Second
 
 // talk has the text echoed by the server at address. t may be nil.
 func (p *program) talk(ctx context.Context, address string, text []byte, t *turns) error {
@@ -27,13 +30,23 @@ func (p *program) talk(ctx context.Context, address string, text []byte, t *turn
 	if host, port, err := net.SplitHostPort(address); err == nil {
 		logger.Printf("connecting to ('%s', %s)", host, port)
 	}
-	d := net.Dialer{Timeout: dialTimeout}
+	d := net.Dialer{Timeout: cmp.Or(p.timeout, clientTimeout)}
 	nc, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}
-	cfg := p.config(slog.LevelError) // what is less, Serve returns
-	client := &echoClient{log: logger, turns: t, text: text}
+	if err := p.converse(ctx, nc, text, t); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.stdout, "echo: %s has returned the text, %d bytes\n", address, len(text))
+	return err
+}
+
+// converse has the text echoed by the server behind nc, which it closes. t may be nil.
+func (p *program) converse(ctx context.Context, nc net.Conn, text []byte, t *turns) error {
+	cfg := p.config(slog.LevelError, clientTimeout) // what is less, Serve returns
+	cfg.LingerTimeout = -1                          // when the client ends, it has heard what it waited for, or given up
+	client := &echoClient{log: p.logger("EchoClient: "), turns: t, text: text}
 	c := framer.NewConn(nc, func(c *framer.Conn) framer.Handler {
 		client.Conn = c
 		client.producer = &echoProducer{
@@ -44,11 +57,7 @@ func (p *program) talk(ctx context.Context, address string, text []byte, t *turn
 		}
 		return client
 	}, &cfg)
-	if err := client.result(c.Serve(ctx)); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(p.stdout, "echo: %s has returned the text, %d bytes\n", address, len(text))
-	return err
+	return client.result(c.Serve(ctx))
 }
 
 // An echoClient is the client's side of a conversation.
@@ -60,6 +69,7 @@ type echoClient struct {
 	text     []byte
 	producer *echoProducer
 	complete bool // as many bytes have come back as were to come
+	matched  bool // and they are those of the text
 }
 
 func (c *echoClient) HandleConnect() error {
@@ -77,9 +87,9 @@ func (c *echoClient) CollectIncomingData(data []byte) error {
 	if err := c.turns.awaitSaid(c.Context()); err != nil {
 		return err
 	}
-	c.log.Printf("collect_incoming_data() -> (%d)\n\"\"\"%s\"\"\"", len(data), data)
+	c.log.Printf("collect_incoming_data() -> (%d)\n\"\"\"%s\"\"\"", len(data), printable(data))
 	if c.complete {
-		return fmt.Errorf("the server has sent more than the text: %q", data[:min(len(data), quoted)])
+		return fmt.Errorf("the server has sent more than the text: %s", quote(data, quoted))
 	}
 	return c.Collector.CollectIncomingData(data)
 }
@@ -97,6 +107,7 @@ func (c *echoClient) FoundTerminator() error {
 		return difference(c.text, c.Bytes())
 	}
 	c.log.Print("RECEIVED COPY OF MESSAGE")
+	c.matched = true
 	return nil
 }
 
@@ -104,19 +115,36 @@ func (c *echoClient) FoundTerminator() error {
 // reason.
 func (c *echoClient) result(reason error) error {
 	answer := c.Bytes()
+	late := errors.Is(reason, os.ErrDeadlineExceeded)
+	if late {
+		reason = fmt.Errorf("%w; see -timeout", reason)
+	}
 	switch {
+	case c.matched && reason == nil:
+		return nil
+	case c.matched && late:
+		return fmt.Errorf("the text has come back whole, but the server does not close the connection: %w", reason)
+	case c.matched:
+		return fmt.Errorf("the text has come back whole, but then: %w", reason)
+	case bytes.HasPrefix(answer, refusal) && !bytes.HasPrefix(c.text, refusal):
+		return fmt.Errorf("the server answers %s", quote(bytes.TrimSpace(answer), maxAnswer))
 	case c.complete:
 		return reason
-	case bytes.HasPrefix(answer, []byte("error: ")):
-		return fmt.Errorf("the server answers %q", bytes.TrimSpace(answer))
 	case reason == nil, errors.Is(reason, io.ErrUnexpectedEOF):
 		return fmt.Errorf("the server has closed the connection after %d of %d bytes", len(answer), len(c.text))
 	}
 	return fmt.Errorf("after %d of %d bytes: %w", len(answer), len(c.text), reason)
 }
 
-// quoted is how much an error quotes, in bytes.
-const quoted = 32
+// refusal is how an answer begins that is not the text.
+var refusal = []byte("error: ")
+
+// quoted is how much of a text an error quotes, in bytes, and maxAnswer how much of
+// the server's reason, which repeats a command.
+const (
+	quoted    = 32
+	maxAnswer = 2 * maxCommand
+)
 
 // difference describes how a copy differs from a text of the same size.
 func difference(text, copied []byte) error {
@@ -124,8 +152,7 @@ func difference(text, copied []byte) error {
 	for text[i] == copied[i] {
 		i++
 	}
-	end := min(i+quoted, len(text))
-	return fmt.Errorf("the copy differs from byte %d on: sent %q, received %q", i, text[i:end], copied[i:end])
+	return fmt.Errorf("the copy differs from byte %d on: sent %s, received %s", i, quote(text[i:], quoted), quote(copied[i:], quoted))
 }
 
 // An echoProducer logs what it produces.
@@ -142,7 +169,7 @@ func (p *echoProducer) More() ([]byte, error) {
 		return nil, err
 	}
 	piece, err := p.SimpleProducer.More()
-	p.log.Printf("more() -> (%d bytes)\n\"\"\"%s\"\"\"", len(piece), piece)
+	p.log.Printf("more() -> (%d bytes)\n\"\"\"%s\"\"\"", len(piece), printable(piece))
 	p.sent += len(piece)
 	if len(piece) == 0 {
 		p.turns.say()

@@ -5,13 +5,22 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/goframer/framer/framertest"
 )
 
 // answer accepts one client, reads what it sends and gives this answer.
@@ -42,9 +51,13 @@ func TestClient(t *testing.T) {
 		{"nothing", "", "the server has closed the connection after 0 of 701 bytes"},
 		{"a part", lorem[:100], "the server has closed the connection after 100 of 701 bytes"},
 		{"an error", "error: no\n", `the server answers "error: no"`},
-		{"the wrong beginning", "l" + lorem[1:], `differs from byte 0 on: sent "Lorem ipsum dolor sit amet, cons", received "lorem ipsum dolor sit amet, cons"`},
+		{"an error as long as the text", "error: " + lorem, `the server answers "error: Lorem ipsum dolor`},
+		{"the wrong beginning", "l" + lorem[1:], `differs from byte 0 on: sent "Lorem ipsum dolor sit amet, cons"..., received "lorem ipsum dolor sit amet, cons"...`},
 		{"the wrong end", lorem[:700] + "?", `differs from byte 700 on: sent "\n", received "?"`},
-		{"too much", lorem + "more", `the server has sent more than the text: "more"`},
+		{"too much", lorem + "more", `the text has come back whole, but then: the server has sent more than the text: "more"`},
+		{"far too much", lorem + strings.Repeat("x", 1<<20), `the text: "` + strings.Repeat("x", 32) + `"...`},
+		{"a long error", "error: " + strings.Repeat("\x1b", 500), `the server answers "error: ` + strings.Repeat(`\x1b`, 249) + `"...`},
+		{"a terminal's escapes", "error: \x1b[2J\u202e", `the server answers "error: \x1b[2J\u202e"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -65,9 +78,91 @@ func TestClient(t *testing.T) {
 			if status != 1 || stdout != "" {
 				t.Errorf("exit status %d and output %q, want 1 and none", status, stdout)
 			}
-			wantLine(t, stderr, test.want)
+			if strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, test.want) || len(stderr) > 2000 {
+				t.Errorf("stderr %q, want one line with %q", stderr, test.want)
+			}
 		})
 	}
+}
+
+// A text that begins like a refusal is a text.
+func TestClientSendsError(t *testing.T) {
+	c := echoClient{text: []byte("error: no\n")}
+	c.Collector.CollectIncomingData([]byte("error: n"))
+	const want = "the server has closed the connection after 8 of 10 bytes"
+	if err := c.result(io.ErrUnexpectedEOF); err == nil || err.Error() != want {
+		t.Errorf("the client says %v, want %q", err, want)
+	}
+}
+
+// A server that stops at some point is waited for as long as the flags say, and no
+// longer; the client says how far they had got.
+func TestClientWaits(t *testing.T) {
+	tests := []struct {
+		name    string
+		answer  string
+		timeout time.Duration // 0 means the default
+		want    string
+	}{
+		{"for an answer", "", 0, "after 0 of 701 bytes: "},
+		{"for the rest", lorem[:100], 0, "after 100 of 701 bytes: "},
+		{"for the end", lorem, 0, "the text has come back whole, but the server does not close the connection: "},
+		{"for an hour", lorem, time.Hour, "the text has come back whole, but the server does not close the connection: "},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := framertest.Pipe()
+				defer peer.Close()
+				if _, err := io.WriteString(peer, test.answer); err != nil {
+					t.Fatal(err)
+				}
+				begin := time.Now()
+				p := &program{options{dial: "server", timeout: test.timeout}, io.Discard, io.Discard}
+				err := p.converse(t.Context(), nc, []byte(lorem), nil)
+				if err == nil || !strings.HasPrefix(err.Error(), test.want) || !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("the client says %v, want %q and a timeout", err, test.want)
+				}
+				if d, want := time.Since(begin), cmp.Or(test.timeout, clientTimeout); d != want {
+					t.Errorf("the client has waited for %v, want %v", d, want)
+				}
+			})
+		})
+	}
+}
+
+// Who reads a transcript page by page has all the time, and loses nothing.
+func TestTranscriptReadSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := writerFunc(func(p []byte) (int, error) {
+			time.Sleep(time.Hour)
+			return len(p), nil
+		})
+		p := &program{options{verbose: true}, io.Discard, slow}
+		turns := newTurns()
+		nc, peer := framertest.Pipe()
+		var g errgroup.Group
+		g.Go(func() error { return p.newServer(turns).ServeConn(t.Context(), peer) })
+		g.Go(func() error { return p.converse(t.Context(), nc, bytes.Repeat([]byte("text\n"), maxText/50), turns) })
+		if err := g.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A connection that breaks afterwards does not hide that the text had come back.
+func TestClientReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := framertest.Pipe()
+		go framertest.Play(t, peer,
+			framertest.Expect("ECHO 701\n"+lorem), framertest.Send(lorem), framertest.Pause(time.Second), framertest.Reset())
+		p := &program{options{dial: "server"}, io.Discard, io.Discard}
+		err := p.converse(t.Context(), nc, []byte(lorem), nil)
+		const want = "the text has come back whole, but then: "
+		if err == nil || !strings.HasPrefix(err.Error(), want) || !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the client says %v, want %q and a reset", err, want)
+		}
+	})
 }
 
 func TestClientLogsDifference(t *testing.T) {

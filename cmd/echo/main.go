@@ -9,9 +9,9 @@
 // Without flags it is server and client in one. Usage:
 //
 //	echo [-v] [-file name]
-//	echo [-v] [-once] -serve address
-//	echo [-v] [-file name] -dial address
-//	echo [-v] [-once] -lines [-serve address]
+//	echo [-v] [-timeout d] [-once] -serve address
+//	echo [-v] [-timeout d] [-file name] -dial address
+//	echo [-v] [-timeout d] [-once] -lines [-serve address]
 //
 // The flags are:
 //
@@ -25,13 +25,19 @@
 //		serve one client, then exit
 //	-serve address
 //		be the server only, until interrupted
+//	-timeout duration
+//		end a connection on which nothing happens for so long, by default 10s
+//		for the client and 1m for a server
 //	-v
 //		print the conversation, call by call
 //
-// The exit status is 0 on success, 1 on failure and 2 for wrong usage.
+// The exit status is 0 on success, 1 on failure and 2 for wrong usage. A server ends
+// gracefully at SIGINT and SIGTERM; a client has nothing to tidy up, and is killed by
+// them.
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -43,16 +49,15 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/internal/logqueue"
 )
-
-// idleTimeout ends a connection on which nothing happens.
-const idleTimeout = time.Minute
 
 // maxText is the greatest size of a text, or of a line, in bytes.
 const maxText = 1 << 20
@@ -68,13 +73,15 @@ const anyPort = "127.0.0.1:0"
 var lorem string
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
+	// A write to a standard output or error that is closed fails, then, instead of
+	// ending the program: a server outlives the reader of its log.
+	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is main without the process. It returns the exit status.
+// run is main without the process. It returns the exit status. Connections end with
+// ctx. Signals are caught by a server only: whatever a client is waiting for, be it a
+// file that is a pipe or the reader of its output, they end it as any program.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	opts, err := parse(args, stderr)
 	switch {
@@ -84,19 +91,36 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	p := &program{opts, stdout, stderr}
-	switch {
-	case opts.serving():
+	if opts.serving() {
+		queue := logqueue.New(stderr, logSize)
+		defer closeLog(queue)
+		p.stderr = queue
 		err = p.runServer(ctx)
-	case opts.dial != "":
-		err = p.runClient(ctx)
-	default:
-		err = p.runBoth(ctx)
+	} else {
+		transcript := &checkedWriter{w: stderr}
+		p.stderr = transcript
+		if err = p.runClient(ctx); err == nil {
+			err = transcript.failure()
+		}
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, "echo:", err)
+		fmt.Fprintln(p.stderr, "echo:", err)
 		return 1
 	}
 	return 0
+}
+
+// logSize is how much of a server's log may wait to be read, in bytes: with -v, the
+// conversation about a text of the greatest size.
+const logSize = 8 << 20
+
+// logTimeout is how long the last of a log may take to be read.
+const logTimeout = time.Second
+
+func closeLog(queue *logqueue.Writer) {
+	ctx, cancel := context.WithTimeout(context.Background(), logTimeout)
+	defer cancel()
+	queue.Close(ctx) // nobody is left to be told of its error
 }
 
 // A program is one run of the command.
@@ -105,36 +129,43 @@ type program struct {
 	stdout, stderr io.Writer
 }
 
-func (p *program) runServer(ctx context.Context) error {
-	address := p.serve
-	if address == "" {
-		address = anyPort
-	}
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintln(p.stdout, "echo: serving on", l.Addr()); err != nil {
-		l.Close()
-		return err
-	}
-	return serve(ctx, p.newServer(nil), l, p.once)
+// A checkedWriter knows whether all that was written to it went to w. Its methods may
+// be called concurrently.
+type checkedWriter struct {
+	w   io.Writer
+	mu  sync.Mutex
+	err error // the first
 }
 
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, err := c.w.Write(p)
+	c.err = cmp.Or(c.err, err)
+	return n, err
+}
+
+// failure returns the first error of a Write.
+func (c *checkedWriter) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// runClient runs the client, and where it was not told of a server, that as well.
 func (p *program) runClient(ctx context.Context) error {
 	text, err := p.text()
 	if err != nil {
 		return err
 	}
+	if p.dial == "" {
+		return p.runBoth(ctx, text)
+	}
 	return p.talk(ctx, p.dial, text, nil)
 }
 
 // runBoth runs the server, for one client, and the client.
-func (p *program) runBoth(ctx context.Context) error {
-	text, err := p.text()
-	if err != nil {
-		return err
-	}
+func (p *program) runBoth(ctx context.Context, text []byte) error {
 	l, err := net.Listen("tcp", anyPort)
 	if err != nil {
 		return err
@@ -167,11 +198,20 @@ func (p *program) text() ([]byte, error) {
 }
 
 // config returns the configuration of one side. What is less than level is not
-// logged.
-func (p *program) config(level slog.Level) framer.Config {
+// logged. A connection may be idle for as long as the flags say, or else for timeout;
+// one that does not leave the program is not the one that is waited for, but the
+// reader of the transcript.
+func (p *program) config(level slog.Level, timeout time.Duration) framer.Config {
+	switch {
+	case p.timeout > 0:
+		timeout = p.timeout
+	case !p.serving() && p.dial == "":
+		timeout = -1
+	}
 	cfg := framer.Config{
 		MaxMessageSize: maxText,
-		IdleTimeout:    idleTimeout,
+		IdleTimeout:    timeout,
+		WriteTimeout:   timeout,
 		Logger:         slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level})),
 	}
 	if p.verbose {

@@ -7,6 +7,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -182,6 +183,20 @@ func TestUsage(t *testing.T) {
 		{"-lines -file x", "echo: -file is for the client"},
 		{"-once", "echo: -once needs -serve or -lines"},
 		{"-once -dial :1", "echo: -once needs -serve or -lines"},
+		{"-serve nowhere", "echo: -serve=nowhere: address nowhere: missing port in address"},
+		{"-serve localhost:", "echo: -serve=localhost:: missing port in address"},
+		{"-lines -serve :", "echo: -serve=:: missing port in address"},
+		{"-serve :65536", "echo: -serve=:65536: address 65536: invalid port"},
+		{"-serve :-1", "echo: -serve=:-1: address -1: invalid port"},
+		{"-serve :no-such-service", "echo: -serve=:no-such-service: lookup tcp/no-such-service: unknown port"},
+		{"-dial localhost", "echo: -dial=localhost: address localhost: missing port in address"},
+		{"-dial localhost:", "echo: -dial=localhost:: missing port in address"},
+		{"-dial localhost:0", "echo: -dial=localhost:0: no server has port 0"},
+		{"-lines -timeout=0", "echo: -timeout=0s: a timeout is longer than 0"},
+		{"-dial :1 -timeout=-1s", "echo: -timeout=-1s: a timeout is longer than 0"},
+		{"-lines -timeout=", `invalid value "" for flag -timeout`},
+		{"-lines -timeout=10", `invalid value "10" for flag -timeout`},
+		{"-timeout=1s", "echo: -timeout needs -serve, -lines or -dial"},
 	}
 	for _, test := range tests {
 		t.Run(test.args, func(t *testing.T) {
@@ -213,7 +228,7 @@ func TestFailures(t *testing.T) {
 		want string
 	}{
 		{"port in use", []string{"-serve", l.Addr().String()}, "address already in use"},
-		{"no address", []string{"-serve", "nowhere"}, "missing port in address"},
+		{"not our address", []string{"-serve", "192.0.2.1:0"}, "assign requested address"},
 		{"closed port", []string{"-dial", closed.Addr().String()}, "connection refused"},
 		{"no file", []string{"-file", filepath.Join(t.TempDir(), "none")}, "no such file or directory"},
 		{"directory", []string{"-file", t.TempDir()}, "is a directory"},
@@ -243,6 +258,38 @@ func TestOutputFails(t *testing.T) {
 			t.Errorf("echo %v: exit status %d, want 1", args, status)
 		}
 		wantLine(t, stderr.String(), io.ErrClosedPipe.Error())
+	}
+}
+
+// Neither is a transcript a success that could not be written.
+func TestTranscriptFails(t *testing.T) {
+	full := errors.New("no space left")
+	writes := 0
+	stderr := writerFunc(func(p []byte) (int, error) {
+		if writes++; writes == 5 {
+			return 0, full
+		}
+		return len(p), nil
+	})
+	var stdout logBuffer
+	if status := run(t.Context(), []string{"-v"}, &stdout, stderr); status != 1 {
+		t.Errorf("exit status %d, want 1", status)
+	}
+}
+
+// A server whose first line nobody reads can be ended all the same.
+func TestOutputBlocks(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	release := make(chan struct{})
+	defer close(release)
+	blocks := writerFunc(func(p []byte) (int, error) {
+		cancel()
+		<-release
+		return len(p), nil
+	})
+	if status := run(ctx, []string{"-lines"}, blocks, io.Discard); status != 0 {
+		t.Errorf("exit status %d, want 0", status)
 	}
 }
 

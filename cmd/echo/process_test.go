@@ -28,38 +28,50 @@ func TestMain(m *testing.M) {
 
 // A process runs the command as a server.
 type process struct {
-	t              *testing.T
-	cmd            *exec.Cmd
-	stdout, stderr *bufio.Reader
-	address        string
+	t       *testing.T
+	cmd     *exec.Cmd
+	stderr  *bufio.Reader
+	address string
+}
+
+// command returns the command, not started.
+func command(t *testing.T, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	// The race detector would have each process sleep for a second at its end.
+	cmd.Env = append(os.Environ(), commandVariable+"=1", "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	return cmd
 }
 
 // start starts the command and returns when it serves.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.CommandContext(t.Context(), os.Args[0], args...)}
-	// The race detector would have each process sleep for a second at its end.
-	p.cmd.Env = append(os.Environ(), commandVariable+"=1", "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
-	stdout, err := p.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := &process{t: t, cmd: command(t, args...)}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.stdout, p.stderr = bufio.NewReader(stdout), bufio.NewReader(stderr)
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+	p.stderr = bufio.NewReader(stderr)
+	p.run()
+	return p
+}
+
+// run starts the command, whose standard error is set, and returns when it serves.
+func (p *process) run() {
+	p.t.Helper()
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		p.t.Fatal(err)
 	}
-	t.Cleanup(func() { p.cmd.Wait() }) // a second Wait fails, harmlessly
-	line, err := p.stdout.ReadString('\n')
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { p.cmd.Wait() })                  // a second Wait fails, harmlessly
+	line, err := bufio.NewReader(stdout).ReadString('\n') // the only one
 	address, ok := strings.CutPrefix(line, "echo: serving on ")
 	if !ok {
-		t.Fatalf("first line %q (%v), want the address", line, err)
+		p.t.Fatalf("first line %q (%v), want the address", line, err)
 	}
 	p.address = strings.TrimSpace(address)
-	return p
 }
 
 // dial connects to the command.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"log/slog"
 	"math"
@@ -22,12 +23,51 @@ import (
 	"github.com/goframer/framer"
 )
 
+// serverTimeout ends a connection on which nothing happens, where the flags don't say.
+const serverTimeout = time.Minute
+
 // shutdownTimeout is how long clients may take to leave, once they were told. It is
 // longer than the default of Config.LingerTimeout.
 const shutdownTimeout = 10 * time.Second
 
 // maxCommand is the greatest size of a command in bytes.
 const maxCommand = 128
+
+// runServer serves until a signal comes or ctx ends.
+func (p *program) runServer(ctx context.Context) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	address := p.serve
+	if address == "" {
+		address = anyPort
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	if err := tell(ctx, p.stdout, fmt.Sprintln("echo: serving on", l.Addr())); err != nil {
+		l.Close()
+		return err
+	}
+	return serve(ctx, p.newServer(nil), l, p.once)
+}
+
+// tell writes text to w, or goes on without when ctx ends. A write to a pipe that
+// nobody reads can't be interrupted: it is left to end with the program.
+func tell(ctx context.Context, w io.Writer, text string) error {
+	written := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(w, text)
+		written <- err
+	}()
+	select {
+	case err := <-written:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
 
 // newServer returns the server that the flags ask for. t may be nil.
 func (p *program) newServer(t *turns) *framer.Server {
@@ -43,7 +83,7 @@ func (p *program) newServer(t *turns) *framer.Server {
 	if p.serving() {
 		level = slog.LevelDebug // tells why each connection has ended
 	}
-	return &framer.Server{NewHandler: newHandler, Config: p.config(level)}
+	return &framer.Server{NewHandler: newHandler, Config: p.config(level, serverTimeout)}
 }
 
 // serve runs s until ctx ends, or until its first client has left. The end of
@@ -108,7 +148,7 @@ func (e *echoHandler) HandleConnect() error {
 }
 
 func (e *echoHandler) CollectIncomingData(data []byte) error {
-	e.log.Printf("collect_incoming_data() -> (%d bytes)\n\"\"\"%s\"\"\"", len(data), data)
+	e.log.Printf("collect_incoming_data() -> (%d bytes)\n\"\"\"%s\"\"\"", len(data), printable(data))
 	if err := e.Collector.CollectIncomingData(data); err != nil {
 		return err
 	}
@@ -141,7 +181,7 @@ func (e *echoHandler) processCommand() error {
 }
 
 func (e *echoHandler) processMessage() error {
-	e.log.Printf("_process_message() echoing\n\"\"\"%s\"\"\"", e.Bytes())
+	e.log.Printf("_process_message() echoing\n\"\"\"%s\"\"\"", printable(e.Bytes()))
 	if err := e.Push(e.Bytes()); err != nil {
 		return err
 	}
@@ -197,13 +237,13 @@ func (h *lineHandler) HandleConnect() error {
 }
 
 func (h *lineHandler) CollectIncomingData(data []byte) error {
-	h.log.Printf("collect_incoming_data: [%s]", data)
+	h.log.Printf("collect_incoming_data: [%s]", printableLine(data))
 	return h.Collector.CollectIncomingData(data)
 }
 
 func (h *lineHandler) FoundTerminator() error {
 	h.log.Print("found_terminator")
-	h.log.Printf("sending: [%s]", h.Bytes())
+	h.log.Printf("sending: [%s]", printableLine(h.Bytes()))
 	return h.Push(append(h.Take(), "\r\n"...))
 }
 

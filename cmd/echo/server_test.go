@@ -6,11 +6,18 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goframer/framer/framertest"
 )
 
 // A scriptedConn is a connection whose peer sends its input, some bytes at a time,
@@ -33,10 +40,15 @@ func (c *scriptedConn) Write(p []byte) (int, error) { return c.output.Write(p) }
 
 // conversation returns what a server answers to an input, and how it ends.
 func conversation(t *testing.T, opts options, input string, cut int) (answer string, reason error) {
+	return converse(t, opts, input, cut, io.Discard)
+}
+
+// converse is conversation with a log.
+func converse(t *testing.T, opts options, input string, cut int, log io.Writer) (answer string, reason error) {
 	rest, peer := net.Pipe()
 	defer peer.Close()
 	c := &scriptedConn{Conn: rest, input: strings.NewReader(input), cut: cut}
-	p := &program{opts, io.Discard, io.Discard}
+	p := &program{opts, io.Discard, log}
 	reason = p.newServer(nil).ServeConn(t.Context(), c)
 	return c.output.String(), reason
 }
@@ -83,6 +95,27 @@ func TestServer(t *testing.T) {
 				t.Errorf("%.40q in reads of %d: ended by %v, want %q", test.input, cut, err, test.reason)
 			}
 		}
+	}
+}
+
+// A client that does nothing is waited for as long as the flags say.
+func TestServerWaits(t *testing.T) {
+	for _, timeout := range []time.Duration{0, time.Second, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			nc, peer := framertest.Pipe()
+			defer peer.Close()
+			send(t, peer, "ECHO 5\nhell")
+			begin := time.Now()
+			p := &program{options{serve: "address", timeout: timeout}, io.Discard, io.Discard}
+			s := p.newServer(nil)
+			s.Config.LingerTimeout = -1
+			if err := s.ServeConn(t.Context(), nc); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("the connection ends for %v, want a timeout", err)
+			}
+			if d, want := time.Since(begin), cmp.Or(timeout, serverTimeout); d != want {
+				t.Errorf("it ends after %v, want %v", d, want)
+			}
+		})
 	}
 }
 
