@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -156,6 +155,7 @@ func (s *session) answerMail(e *envelope, w *mailWriter, id string, err error) e
 	var tooLong *framer.MessageTooLongError
 	switch {
 	case errors.Is(err, errBareLineEnd):
+		s.server.log.Warn("smtpd: mail refused", "remote", s.RemoteAddr(), "error", err)
 		s.end("521 5.6.0 A line of the mail ends in a bare CR or LF, not in CRLF")
 	case errors.As(err, &tooLong):
 		s.reply(tooLarge.Error())
@@ -177,13 +177,13 @@ func (s *session) answerMail(e *envelope, w *mailWriter, id string, err error) e
 
 // refuseToStore replies that a mail can't be kept, which may pass.
 func (s *session) refuseToStore(err error) {
-	s.server.log.Warn("smtpd: mail refused", slog.Any("error", err))
+	s.server.log.Warn("smtpd: mail refused", "remote", s.RemoteAddr(), "error", err)
 	s.reply("452 4.3.1 The mail can't be stored")
 }
 
 // errBareLineEnd ends a mail with a CR or LF of its own. Others take one for the end of
 // a line, and the mail for two mails: it is used for smuggling (CVE-2023-51764).
-var errBareLineEnd = errors.New("smtpd: bare CR or LF in a mail")
+var errBareLineEnd = errors.New("a line ends in a bare CR or LF (curl needs --crlf)")
 
 // A mailWriter passes the text of a mail on to w, if its lines end in CRLF.
 type mailWriter struct {

@@ -110,7 +110,7 @@ func (m *mailServer) newServer() *framer.Server {
 		NewHandler: framer.Session(m.serveConn),
 		MaxConns:   m.maxConns,
 		Refuse: func(nc net.Conn) {
-			fmt.Fprintf(nc, "421 4.7.0 %s: too many connections, try again later\r\n", m.hostname)
+			fmt.Fprintf(nc, "421 4.7.0 %s too many connections, try again later\r\n", m.hostname)
 		},
 		Config: framer.Config{
 			ReadIdleTimeout: m.timeout,

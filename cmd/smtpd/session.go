@@ -59,6 +59,9 @@ func (m *mailServer) serveConn(c *framer.Conn) error {
 // reply sends a reply, whose lines are all of the code that text begins with. If that
 // can't be sent, the next read fails.
 func (s *session) reply(text string, more ...string) {
+	if text[0] >= '4' {
+		s.server.log.Info("smtpd: refused", "remote", s.RemoteAddr(), "reply", text)
+	}
 	if text[0] == '5' {
 		s.errors++
 	}
