@@ -93,13 +93,15 @@ func (c *command) end(code int) (log string) {
 
 const mail = "Subject: x\r\n\r\nhi\r\n"
 
-func (c *command) send() error {
-	return smtp.SendMail(c.address, nil, "a@x", []string{"b@y"}, []byte(mail))
+func (c *command) send() error { return c.sendText(mail) }
+
+func (c *command) sendText(text string) error {
+	return smtp.SendMail(c.address, nil, "a@x", []string{"b@y"}, []byte(text))
 }
 
 func TestCommandPrints(t *testing.T) {
 	t.Parallel()
-	c := startCommand(t, nil, "-v", "-starttls=false")
+	c := startCommand(t, nil, "-v")
 	if err := c.send(); err != nil {
 		t.Error(err)
 	}
@@ -117,7 +119,7 @@ func TestCommandWrites(t *testing.T) {
 	t.Parallel()
 	for flag, pattern := range map[string]string{"-dir": `\.eml$`, "-maildir": `^new/`} {
 		dir := t.TempDir()
-		c := startCommand(t, nil, flag, dir, "-starttls=false")
+		c := startCommand(t, nil, flag, dir)
 		if err := c.send(); err != nil {
 			t.Error(err)
 		}
@@ -136,7 +138,7 @@ func TestCommandWrites(t *testing.T) {
 // A given certificate is used, for both kinds of TLS.
 func TestCommandCertificate(t *testing.T) {
 	t.Parallel()
-	m, _ := newTestServer(t)
+	m, _ := newTestServer(t, "-starttls")
 	der, err := x509.MarshalPKCS8PrivateKey(m.tlsConfig.Certificates[0].PrivateKey)
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +150,7 @@ func TestCommandCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := startCommand(t, nil, "-cert", cert, "-key", key)
+	c := startCommand(t, nil, "-starttls", "-cert", cert, "-key", key)
 	client, err := smtp.NewClient(dial(t, c.address), "localhost")
 	if err != nil {
 		t.Fatal(err)
@@ -286,7 +288,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"-dir", "a", "-maildir", "b"}, 2, "-dir and -maildir exclude each other"},
 		{[]string{"-cert", file}, 2, "-cert and -key go together"},
 		{[]string{"-key", file}, 2, "-cert and -key go together"},
-		{[]string{"-cert", file, "-key", file, "-starttls=false"}, 2, "-cert has no use without TLS"},
+		{[]string{"-cert", file, "-key", file}, 2, "-cert needs -starttls or -tls"},
+		{[]string{"-starttls", "-tls"}, 2, "-starttls and -tls exclude each other"},
 		{[]string{"-max-size", "-1"}, 2, "must not be negative"},
 		{[]string{"-max-recipients", "-1"}, 2, "must not be negative"},
 		{[]string{"-max-conns", "x"}, 2, "-max-conns"},
@@ -294,7 +297,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"-data-timeout", "5"}, 2, "-data-timeout"},
 		{[]string{"-dir", filepath.Join(file, "below")}, 1, "smtpd: "},
 		{[]string{"-maildir", file}, 1, "smtpd: "},
-		{[]string{"-cert", file, "-key", file}, 1, "certificate " + file},
+		{[]string{"-tls", "-cert", file, "-key", file}, 1, "certificate " + file},
 		{[]string{"-addr", l.Addr().String()}, 1, "smtpd: listen tcp"},
 		{[]string{"-addr", "nonsense"}, 1, "missing port"},
 	}

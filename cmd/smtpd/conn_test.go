@@ -40,7 +40,7 @@ func TestClient(t *testing.T) {
 	for _, test := range []struct {
 		name, flag, protocol string
 	}{
-		{"clear", "-starttls=false", "UTF8SMTP"},
+		{"clear", "-v", "UTF8SMTP"},
 		{"STARTTLS", "-starttls", "UTF8SMTPSA"},
 		{"TLS", "-tls", "UTF8SMTPSA"},
 	} {
@@ -49,16 +49,15 @@ func TestClient(t *testing.T) {
 			m, store := newTestServer(t, "-auth", test.flag)
 			_, addr := serveTest(t, m)
 			nc := net.Conn(dial(t, addr))
-			config := clientConfig(t, m)
 			if m.tls {
-				nc = tls.Client(nc, config)
+				nc = tls.Client(nc, clientConfig(t, m))
 			}
 			c, err := smtp.NewClient(nc, "localhost")
 			if err != nil {
 				t.Fatal(err)
 			}
 			if m.startTLS {
-				err = c.StartTLS(config)
+				err = c.StartTLS(clientConfig(t, m))
 				if ok, _ := c.Extension("STARTTLS"); ok {
 					t.Error("STARTTLS is offered under TLS")
 				}
@@ -94,7 +93,7 @@ func send(c *smtp.Client, text string) error {
 
 // What was said in clear is forgotten under TLS.
 func TestStartTLSForgets(t *testing.T) {
-	m, _ := newTestServer(t)
+	m, _ := newTestServer(t, "-starttls")
 	_, addr := serveTest(t, m)
 	nc := net.Conn(dial(t, addr))
 	framertest.Play(t, nc, framertest.Send(hello+"MAIL FROM:<a@x>\r\nSTARTTLS\r\n"), framertest.ExpectUntil("^220 2"))
@@ -115,7 +114,7 @@ func TestStartTLSInjection(t *testing.T) {
 		"next packet": {framertest.Send("STARTTLS\r\n"), framertest.ExpectMatch("^220 2"), framertest.Send(begin + "x\r\n.\r\n")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, store := newTestServer(t)
+			m, store := newTestServer(t, "-starttls")
 			client, nc := framertest.Pipe()
 			server := m.newServer()
 			served := make(chan error, 1)
@@ -138,7 +137,7 @@ func TestStartTLSInjection(t *testing.T) {
 
 // A client that does not like the certificate leaves no trace, and others are served.
 func TestWrongCertificate(t *testing.T) {
-	m, _ := newTestServer(t)
+	m, _ := newTestServer(t, "-starttls")
 	_, addr := serveTest(t, m)
 	c, err := smtp.NewClient(dial(t, addr), "localhost")
 	if err != nil {

@@ -113,8 +113,10 @@ func newTestServer(t testing.TB, args ...string) (*mailServer, *recorder) {
 		t.Fatal(err)
 	}
 	m := &mailServer{options: *o, store: new(recorder), log: slog.New(slog.DiscardHandler)}
-	if m.tlsConfig, err = newTLSConfig(o); err != nil {
-		t.Fatal(err)
+	if o.tls || o.startTLS {
+		if m.tlsConfig, err = newTLSConfig(o); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return m, m.store.(*recorder)
 }

@@ -38,8 +38,8 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	flags.StringVar(&o.hostname, "hostname", defaultHostname(), "`name` of this server in greetings and headers")
 	flags.StringVar(&o.dir, "dir", "", "write each mail to a file of this `directory`, in place of printing it")
 	flags.StringVar(&o.maildir, "maildir", "", "write each mail to this `directory`, a Maildir, in place of printing it")
-	flags.BoolVar(&o.startTLS, "starttls", true, "offer STARTTLS")
-	flags.BoolVar(&o.tls, "tls", false, "speak TLS from the beginning, in place of STARTTLS")
+	flags.BoolVar(&o.startTLS, "starttls", false, "offer STARTTLS")
+	flags.BoolVar(&o.tls, "tls", false, "speak TLS from the beginning")
 	flags.StringVar(&o.cert, "cert", "", "`file` with the certificate chain; by default a self-signed one is made")
 	flags.StringVar(&o.key, "key", "", "`file` with the key of the certificate")
 	flags.BoolVar(&o.auth, "auth", false, "offer AUTH, and accept any name with any password")
@@ -78,17 +78,16 @@ func (o *options) check(flags *flag.FlagSet) error {
 		return errors.New("-dir and -maildir exclude each other")
 	case (o.cert == "") != (o.key == ""):
 		return errors.New("-cert and -key go together")
+	case o.tls && o.startTLS:
+		return errors.New("-starttls and -tls exclude each other")
 	case o.cert != "" && !o.tls && !o.startTLS:
-		return errors.New("-cert has no use without TLS")
+		return errors.New("-cert needs -starttls or -tls")
 	case !isHostname(o.hostname):
 		return fmt.Errorf("-hostname %q is not the name of a host", o.hostname)
 	case o.maxSize < 0 || o.maxRecipients < 0 || o.maxConns < 0:
 		return errors.New("-max-size, -max-recipients and -max-conns must not be negative")
 	case min(o.timeout, o.dataTimeout, o.shutdownTimeout) < 0:
 		return errors.New("a timeout must not be negative")
-	}
-	if o.tls {
-		o.startTLS = false
 	}
 	return nil
 }

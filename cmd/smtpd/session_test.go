@@ -80,8 +80,8 @@ var scripts = []struct {
 	{name: "too many long lines", script: strings.Repeat(strings.Repeat("x", 600)+"\r\n", 30), codes: "220" + strings.Repeat(" 500", maxErrors) + " 421"},
 	{name: "a mail forgives errors", script: hello + strings.Repeat("WHAT\r\n", 19) + begin + ".\r\n" + strings.Repeat("WHAT\r\n", 19), codes: helloCodes + strings.Repeat("500 ", 19) + beginCodes[4:] + "250" + strings.Repeat(" 500", 19), text: []string{""}},
 	{name: "HTTP", script: "POST / HTTP/1.1\r\nHost: x\r\n\r\nEHLO x\r\n", codes: "220 521"},
-	{name: "TLS not here", script: "STARTTLS\r\n", codes: "220 502", args: []string{"-starttls=false"}},
-	{name: "STARTTLS with argument", script: "STARTTLS now\r\n", codes: "220 501"},
+	{name: "TLS not here", script: "STARTTLS\r\n", codes: "220 502"},
+	{name: "STARTTLS with argument", script: "STARTTLS now\r\n", codes: "220 501", args: []string{"-starttls"}},
 
 	{name: "command of 512 bytes", script: "NOOP " + strings.Repeat("x", 505) + "\r\nNOOP\r\n", codes: "220 250 250"},
 	{name: "command of 513 bytes", script: "NOOP " + strings.Repeat("x", 506) + "\r\nNOOP\r\n", codes: "220 500 250"},
@@ -243,9 +243,9 @@ func FuzzSession(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, script string) {
-		whole, _ := converse(t, strings.NewReader(script), nil, "-auth", "-max-size", "100", "-starttls=false")
+		whole, _ := converse(t, strings.NewReader(script), nil, "-auth", "-max-size", "100")
 		codes(t, whole)
-		bytewise, _ := converse(t, iotest.OneByteReader(strings.NewReader(script)), nil, "-auth", "-max-size", "100", "-starttls=false")
+		bytewise, _ := converse(t, iotest.OneByteReader(strings.NewReader(script)), nil, "-auth", "-max-size", "100")
 		if whole != bytewise {
 			t.Errorf("got %q for single bytes, and %q for the whole", bytewise, whole)
 		}
