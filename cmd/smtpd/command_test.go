@@ -106,7 +106,7 @@ func TestCommandPrints(t *testing.T) {
 		t.Error(err)
 	}
 	log := c.end(0)
-	if want := `msg="smtpd: mail accepted" remote=127.0.0.1:`; !strings.Contains(log, want) {
+	if want := `from=a@x recipients=1 bytes=18 "longest line"=12`; !strings.Contains(log, want) {
 		t.Errorf("got log %q, want %q in it", log, want)
 	}
 	want := "---------- MESSAGE FOLLOWS ----------\nSubject: x\nX-Peer: 127.0.0.1\nX-MailFrom: a@x\nX-RcptTo: b@y\n\nhi\n------------ END MESSAGE ------------\n"
