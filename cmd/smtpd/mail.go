@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -34,9 +35,17 @@ func (e *envelope) header(id string) string {
 	for _, to := range e.to {
 		fmt.Fprintf(&b, "Delivered-To: %s\r\n", to)
 	}
-	fmt.Fprintf(&b, "Received: from %s ([%s])\r\n\tby %s with %s id %s;\r\n\t%s\r\n",
-		e.hello, e.peer, e.by, e.protocol, id, e.receivedAt.Format(time.RFC1123Z))
+	fmt.Fprintf(&b, "Received: from %s (%s)\r\n\tby %s with %s id %s;\r\n\t%s\r\n",
+		e.hello, literal(e.peer), e.by, e.protocol, id, e.receivedAt.Format(time.RFC1123Z))
 	return b.String()
+}
+
+// literal returns the address of a peer as it stands in headers (RFC 5321, section 4.1.3).
+func literal(peer string) string {
+	if addr, err := netip.ParseAddr(peer); err == nil && addr.Is6() {
+		return "[IPv6:" + peer + "]"
+	}
+	return "[" + peer + "]"
 }
 
 func (s *session) mailFrom(arg string) {

@@ -226,10 +226,11 @@ func TestEnvelope(t *testing.T) {
 	if len(mails) != 1 {
 		t.Fatalf("got mails %v, want one", mails)
 	}
+	mails[0].peer = "::1"
 	header := mails[0].header("ID")
 	_, date, _ := strings.Cut(header, ";\r\n\t")
 	want := "Return-Path: <ä@x>\r\nDelivered-To: b@y\r\nDelivered-To: c@z\r\n" +
-		"Received: from client ([" + mails[0].peer + "])\r\n\tby mx with UTF8SMTP id ID;\r\n\t" + date
+		"Received: from client ([IPv6:::1])\r\n\tby mx with UTF8SMTP id ID;\r\n\t" + date
 	if header != want {
 		t.Errorf("got header\n%s\nwant\n%s", header, want)
 	}
