@@ -15,7 +15,8 @@ fi
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 work=$(mktemp -d)
-pid= # of the server
+pid=    # of the server
+reader= # of its log
 failures=0
 checks=0
 
@@ -39,15 +40,18 @@ has() {
 # start starts the server with the given flags, and sets address.
 start() {
 	rm -rf "$work/mail"
-	"$work/smtpd" -addr 127.0.0.1:0 -hostname localhost -v -dir "$work/mail" "$@" >"$work/stdout" 2>"$work/log" &
+	"$work/smtpd" -addr 127.0.0.1:0 -hostname localhost -v -dir "$work/mail" "$@" >"$work/stdout" 2>"$work/stderr" &
 	pid=$!
-	# The first line has the address. A server that fails ends, and tail with it.
-	local line
-	line=$(timeout 20 tail -n +1 -f --pid=$pid "$work/log" | head -n 1) || true
+	exec 3<"$work/stderr"
+	local line=
+	read -r -t 20 line <&3 || true # it has the address
+	cat <&3 >"$work/log" & # ends with the server
+	reader=$!
+	exec 3<&-
 	address=${line##*//}
 	port=${address##*:}
 	if [[ $line != "smtpd: serving on "* ]]; then
-		fail "the server does not start: $line"
+		fail "the server does not start: $line $(cat "$work/log")"
 		exit 1
 	fi
 }
@@ -60,6 +64,7 @@ stop() {
 	kill -TERM "$ended"
 	timeout 30 tail -f --pid="$ended" /dev/null || kill -KILL "$ended"
 	wait "$ended" || fail "the exit status of the server is $?"
+	wait "$reader"
 }
 
 # expect runs a client, whose exit status must be as the first argument says, "ok" or
@@ -96,7 +101,9 @@ nothing() {
 }
 
 go build -o "$work/smtpd" ./cmd/smtpd
+mkfifo "$work/stderr"
 : >"$work/input"
+: >"$work/log"
 
 # The text of all mails ends so: dots to be stuffed, umlauts, an empty line.
 printf '.\r\n..\r\n.x\r\n\r\n\303\244 and a line that ends.\r\n' >"$work/text"
