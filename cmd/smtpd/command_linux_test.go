@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"net/textproto"
 	"os"
 	"os/exec"
@@ -23,9 +24,14 @@ func TestFullDisk(t *testing.T) {
 	if err := syscall.Mount("smtpd", dir, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skip("a small file system needs root:", err)
 	}
-	t.Cleanup(func() { syscall.Unmount(dir, 0) })
-	t.Setenv("TMPDIR", dir) // for what is printed
-	for _, args := range [][]string{{"-dir", dir}, {"-maildir", dir + "/mail"}, nil} {
+	mounted, err := os.Open(dir)
+	if err := errors.Join(err, syscall.Unmount(dir, syscall.MNT_DETACH)); err != nil {
+		t.Fatal(err)
+	}
+	defer mounted.Close()
+	dir = fmt.Sprintf("/proc/self/fd/%d/", mounted.Fd()) // gone with this process, however that ends
+	t.Setenv("TMPDIR", dir)                              // for what is printed
+	for _, args := range [][]string{{"-dir", dir}, {"-maildir", dir + "mail"}, nil} {
 		c := startCommand(t, nil, args...)
 		send := func(lines int) error {
 			return c.sendText(strings.Repeat("x\r\n", lines))
@@ -42,7 +48,7 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("%q: got log %q", args, log)
 		}
 		for name := range filesIn(t, dir) {
-			os.Remove(dir + "/" + name)
+			os.Remove(dir + name)
 		}
 	}
 }
