@@ -1,0 +1,116 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"net/textproto"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// On a full disk a mail is refused, nothing is left of it, and when there is room again
+// the next one is accepted.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("smtpd", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skip("a small file system needs root:", err)
+	}
+	mounted, err := os.Open(dir)
+	if err := errors.Join(err, syscall.Unmount(dir, syscall.MNT_DETACH)); err != nil {
+		t.Fatal(err)
+	}
+	defer mounted.Close()
+	dir = fmt.Sprintf("/proc/self/fd/%d/", mounted.Fd()) // gone with this process, however that ends
+	t.Setenv("TMPDIR", dir)                              // for what is printed
+	for _, args := range [][]string{{"-dir", dir}, {"-maildir", dir + "mail"}, nil} {
+		c := startCommand(t, nil, args...)
+		send := func(lines int) error {
+			return c.sendText(strings.Repeat("x\r\n", lines))
+		}
+		var refused *textproto.Error
+		if err := send(100_000); !errors.As(err, &refused) || refused.Code != 452 {
+			t.Errorf("%q: a mail that does not fit got %v, want 452", args, err)
+		}
+		none(t, dir)
+		if err := send(1000); err != nil {
+			t.Errorf("%q: a mail that fits got %v", args, err)
+		}
+		if log := c.end(0); strings.Count(log, "no space left on device") != 1 {
+			t.Errorf("%q: got log %q", args, log)
+		}
+		for name := range filesIn(t, dir) {
+			os.Remove(dir + name)
+		}
+	}
+}
+
+// What can't be printed is refused.
+func TestFullOutput(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	c := startCommand(t, full)
+	var refused *textproto.Error
+	if err := c.send(); !errors.As(err, &refused) || refused.Code != 452 {
+		t.Errorf("got %v, want 452", err)
+	}
+	if log := c.end(0); !strings.Contains(log, "no space left on device") {
+		t.Errorf("got log %q", log)
+	}
+}
+
+// Of a mail that was not accepted, a server that is killed leaves nothing where mails
+// are looked for.
+func TestKilled(t *testing.T) {
+	if dir := os.Getenv(killedVariable); dir != "" {
+		os.Exit(run([]string{"-addr", "127.0.0.1:0", "-maildir", dir}, os.Stdout, os.Stderr, nil))
+	}
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilled$")
+	cmd.Env = append(os.Environ(), killedVariable+"="+dir)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stderr).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &command{t: t, address: strings.TrimSpace(line[strings.LastIndexByte(line, '/')+1:])}
+	if err := c.send(); err != nil {
+		t.Error(err)
+	}
+	nc := dial(t, c.address)
+	var received bytes.Buffer
+	nc.Write([]byte(begin + strings.Repeat("x\r\n", 10_000)))
+	for !strings.Contains(received.String(), "\n354 ") {
+		buf := make([]byte, 512)
+		n, err := nc.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		received.Write(buf[:n])
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	if _, content := only(t, dir+"/new", ""); !strings.HasSuffix(content, "\nhi\n") {
+		t.Errorf("got mail %q", content)
+	}
+}
+
+// killedVariable has the Maildir of the process that TestKilled kills.
+const killedVariable = "SMTPD_TEST_KILLED"

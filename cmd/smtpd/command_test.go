@@ -1,0 +1,311 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/smtp"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goframer/framer/framertest"
+)
+
+// A command is a running run.
+type command struct {
+	t       *testing.T
+	address string
+	stdout  *lockedBuffer
+	signals chan os.Signal
+	exit    chan int    // the exit status
+	log     chan string // what it has written after the first line
+}
+
+// A lockedBuffer is a bytes.Buffer for a writer and a reader.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// startCommand starts run, which prints to stdout or, if that is nil, to a buffer.
+func startCommand(t *testing.T, stdout io.Writer, args ...string) *command {
+	t.Helper()
+	r, w := io.Pipe()
+	c := &command{t: t, stdout: new(lockedBuffer), signals: make(chan os.Signal, 2), exit: make(chan int, 1), log: make(chan string, 1)}
+	if stdout == nil {
+		stdout = c.stdout
+	}
+	go func() {
+		code := run(append([]string{"-addr", "127.0.0.1:0", "-hostname", "mx", "-shutdown-timeout", "1h"}, args...), stdout, w, c.signals)
+		w.Close()
+		c.exit <- code
+	}()
+	stderr := bufio.NewReader(r)
+	line, err := stderr.ReadString('\n')
+	match := regexp.MustCompile(`^smtpd: serving on smtps?://(.*)\n$`).FindStringSubmatch(line)
+	if err != nil || match == nil {
+		t.Fatalf("no address in %q: %v", line, err)
+	}
+	c.address = match[1]
+	go func() {
+		rest, _ := io.ReadAll(stderr)
+		c.log <- string(rest)
+	}()
+	return c
+}
+
+// end sends a signal and checks how the command ends. It returns its log.
+func (c *command) end(code int) (log string) {
+	c.t.Helper()
+	c.signals <- os.Interrupt
+	if got := <-c.exit; got != code {
+		c.t.Errorf("got exit status %d, want %d", got, code)
+	}
+	return <-c.log
+}
+
+const mail = "Subject: x\r\n\r\nhi\r\n"
+
+func (c *command) send() error { return c.sendText(mail) }
+
+func (c *command) sendText(text string) error {
+	return smtp.SendMail(c.address, nil, "a@x", []string{"b@y"}, []byte(text))
+}
+
+func TestCommandPrints(t *testing.T) {
+	t.Parallel()
+	c := startCommand(t, nil, "-v")
+	if err := c.send(); err != nil {
+		t.Error(err)
+	}
+	log := c.end(0)
+	if want := `from=a@x recipients=1 bytes=18 "longest line"=12`; !strings.Contains(log, want) {
+		t.Errorf("got log %q, want %q in it", log, want)
+	}
+	want := "---------- MESSAGE FOLLOWS ----------\nSubject: x\nX-Peer: 127.0.0.1\nX-MailFrom: a@x\nX-RcptTo: b@y\n\nhi\n------------ END MESSAGE ------------\n"
+	if got := c.stdout.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestCommandWrites(t *testing.T) {
+	t.Parallel()
+	for flag, pattern := range map[string]string{"-dir": `\.eml$`, "-maildir": `^new/`} {
+		dir := t.TempDir()
+		c := startCommand(t, nil, flag, dir)
+		if err := c.send(); err != nil {
+			t.Error(err)
+		}
+		if log := c.end(0); log != "" {
+			t.Errorf("%s: got log %q, want none", flag, log)
+		}
+		if _, content := only(t, dir, pattern); !strings.HasSuffix(strings.ReplaceAll(content, "\r", ""), "\nSubject: x\n\nhi\n") {
+			t.Errorf("%s: got content %q", flag, content)
+		}
+		if got := c.stdout.String(); got != "" {
+			t.Errorf("%s: printed %q", flag, got)
+		}
+	}
+}
+
+// A given certificate is used, for both kinds of TLS.
+func TestCommandCertificate(t *testing.T) {
+	t.Parallel()
+	m, _ := newTestServer(t, "-starttls")
+	der, err := x509.MarshalPKCS8PrivateKey(m.tlsConfig.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key := filepath.Join(t.TempDir(), "cert"), filepath.Join(t.TempDir(), "key")
+	err = errors.Join(
+		os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: m.tlsConfig.Certificates[0].Certificate[0]}), 0o600),
+		os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := startCommand(t, nil, "-starttls", "-cert", cert, "-key", key)
+	client, err := smtp.NewClient(dial(t, c.address), "localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(client.StartTLS(clientConfig(t, m)), send(client, mail), client.Quit()); err != nil {
+		t.Error(err)
+	}
+	if log := c.end(0); log != "" || !strings.Contains(c.stdout.String(), "Subject: x") {
+		t.Errorf("got log %q and output %q", log, c.stdout.String())
+	}
+}
+
+// The first signal lets a mail come to its end; the second cuts it off.
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	steps := []framertest.Step{framertest.Send(begin + "x\r\n"), framertest.ExpectUntil("^354 ")}
+	c := startCommand(t, nil, "-dir", dir)
+	nc := dial(t, c.address)
+	framertest.Play(t, nc, steps...)
+	c.signals <- os.Interrupt
+	framertest.Play(t, nc, framertest.Send(".\r\n"), framertest.ExpectMatch("^250 "), framertest.ExpectMatch("^421 "), framertest.ExpectEnd(), framertest.Close())
+	if code := <-c.exit; code != 0 {
+		t.Errorf("got exit status %d after a mail, want 0", code)
+	}
+	<-c.log
+	kept, _ := only(t, dir, `\.eml$`)
+
+	c = startCommand(t, nil, "-dir", dir)
+	framertest.Play(t, dial(t, c.address), steps...)
+	c.signals <- os.Interrupt
+	if log := c.end(1); !strings.Contains(log, "smtpd: shutdown: connections were cut off") {
+		t.Errorf("got log %q", log)
+	}
+	if still, _ := only(t, dir, `\.eml$`); still != kept {
+		t.Errorf("got file %s, want only %s", still, kept)
+	}
+}
+
+// A standard output that nobody reads holds up the mails, but not the end, and a log
+// that nobody reads nothing at all.
+func TestBlockedOutput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		never := make(chan struct{})
+		blocked := writerFunc(func(p []byte) (int, error) {
+			<-never
+			return 0, io.ErrClosedPipe
+		})
+		log := newLogWriter(blocked)
+		m, _ := newTestServer(t)
+		m.store, m.log = &printer{w: blocked}, (&options{verbose: true}).newLogger(log)
+		l, server, served := startInBubble(t, m)
+		for range 2 * logBacklog {
+			client, err := l.Dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			framertest.Play(t, client, framertest.ExpectMatch("^220 "), framertest.Send("WHAT\r\nQUIT\r\n"),
+				framertest.ExpectMatch("^500 "), framertest.ExpectMatch("^221 "), framertest.ExpectEnd(), framertest.Close())
+		}
+		client, err := l.Dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		framertest.Play(t, client, framertest.Send(begin+"x\r\n.\r\n"), framertest.ExpectUntil("^354 "))
+		start := time.Now()
+		if err := shutdown(server, 10*time.Second, nil, served); err == nil {
+			t.Error("the shutdown was orderly")
+		}
+		log.close()
+		if got, want := time.Since(start), 10*time.Second+cutOffTimeout+logTimeout; got != want {
+			t.Errorf("the end has taken %v, want %v", got, want)
+		}
+		client.Close()
+		close(never)
+	})
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func TestLogWriter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		block := make(chan struct{})
+		l := newLogWriter(writerFunc(func(p []byte) (int, error) {
+			<-block
+			return b.Write(p)
+		}))
+		line := []byte("0\n")
+		l.Write(line)
+		synctest.Wait() // it is being written
+		var want strings.Builder
+		fmt.Fprintf(&want, "0\n")
+		for i := range logBacklog + 3 {
+			line = fmt.Appendf(line[:0], "%d\n", i)
+			l.Write(line)
+			if i < logBacklog {
+				want.Write(line)
+			}
+		}
+		close(block)
+		l.close()
+		got := strings.Replace(b.String(), "smtpd: 3 lines of the log were lost\n", "", 1)
+		if got != want.String() || got == b.String() {
+			t.Errorf("got log\n%s", b.String())
+		}
+	})
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"-h"}, 0, "Usage"},
+		{[]string{"-nonsense"}, 2, "-nonsense"},
+		{[]string{"nonsense"}, 2, `unexpected argument "nonsense"`},
+		{[]string{"-addr", ""}, 2, "-addr needs a value"},
+		{[]string{"-dir", ""}, 2, "-dir needs a value"},
+		{[]string{"-hostname", ""}, 2, "-hostname needs a value"},
+		{[]string{"-hostname", "a\r\nb"}, 2, "is not the name of a host"},
+		{[]string{"-dir", "a", "-maildir", "b"}, 2, "-dir and -maildir exclude each other"},
+		{[]string{"-cert", file}, 2, "-cert and -key go together"},
+		{[]string{"-key", file}, 2, "-cert and -key go together"},
+		{[]string{"-cert", file, "-key", file}, 2, "-cert needs -starttls or -tls"},
+		{[]string{"-starttls", "-tls"}, 2, "-starttls and -tls exclude each other"},
+		{[]string{"-max-size", "-1"}, 2, "must not be negative"},
+		{[]string{"-max-recipients", "-1"}, 2, "must not be negative"},
+		{[]string{"-max-conns", "x"}, 2, "-max-conns"},
+		{[]string{"-timeout", "-1s"}, 2, "must not be negative"},
+		{[]string{"-data-timeout", "5"}, 2, "-data-timeout"},
+		{[]string{"-dir", filepath.Join(file, "below")}, 1, "smtpd: "},
+		{[]string{"-maildir", file}, 1, "smtpd: "},
+		{[]string{"-tls", "-cert", file, "-key", file}, 1, "certificate " + file},
+		{[]string{"-addr", l.Addr().String()}, 1, "smtpd: listen tcp"},
+		{[]string{"-addr", "nonsense"}, 1, "missing port"},
+	}
+	for _, test := range tests {
+		var stdout, stderr bytes.Buffer
+		code := run(test.args, &stdout, &stderr, nil)
+		if code != test.code || !strings.Contains(stderr.String(), test.want) || stdout.Len() > 0 {
+			t.Errorf("%q: got %d, %q and %q, want %d and %q", test.args, code, stdout.String(), stderr.String(), test.code, test.want)
+		}
+	}
+}

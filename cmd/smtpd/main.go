@@ -1,0 +1,150 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+// Command smtpd is a mail server for development: it accepts every mail, for
+// whomever, and prints it, or writes it to files. It is what
+//
+//	python -m smtpd -n -c DebuggingServer localhost:1025
+//
+// was until Python 3.12, and an example of how to use package framer: session.go is
+// the conversation, which reads commands by Next and mail by NextReader.
+//
+// Nothing is delivered anywhere.
+//
+// Usage:
+//
+//	smtpd [-addr host:port] [-dir directory | -maildir directory] [-auth] [-v]
+//
+// The other flags are in the README.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/goframer/framer"
+)
+
+func main() {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, signals))
+}
+
+// cutOffTimeout is how long connections that were cut off may take to clean up.
+const cutOffTimeout = time.Second
+
+// run is the command. It returns the exit status: 2 if it was called wrongly.
+func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int {
+	o, err := parseFlags(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	}
+	log := newLogWriter(stderr)
+	defer log.close()
+	if err := serve(o, stdout, log, signals); err != nil {
+		fmt.Fprintln(log, "smtpd:", err)
+		return 1
+	}
+	return 0
+}
+
+// serve serves until a signal comes or the listener fails.
+func serve(o *options, stdout, stderr io.Writer, signals <-chan os.Signal) error {
+	store, err := o.newStore(stdout)
+	if err != nil {
+		return err
+	}
+	m := &mailServer{options: *o, store: store, log: o.newLogger(stderr)}
+	if o.tls || o.startTLS {
+		if m.tlsConfig, err = newTLSConfig(o); err != nil {
+			return err
+		}
+	}
+	l, err := net.Listen("tcp", o.addr)
+	if err != nil {
+		return err
+	}
+	server := m.newServer()
+	scheme, start := "smtp", server.Serve
+	if o.tls {
+		scheme, start = "smtps", func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
+	fmt.Fprintf(stderr, "smtpd: serving on %s://%s\n", scheme, l.Addr())
+
+	ended := make(chan error, 1)
+	go func() { ended <- start(l) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-signals:
+	}
+	return shutdown(server, o.shutdownTimeout, signals, ended)
+}
+
+// A mailServer is what the sessions have in common.
+type mailServer struct {
+	options
+	store     store
+	tlsConfig *tls.Config // nil without TLS
+	log       *slog.Logger
+}
+
+// newServer returns the framer.Server whose sessions are those of m.
+func (m *mailServer) newServer() *framer.Server {
+	server := &framer.Server{
+		NewHandler: framer.Session(m.serveConn),
+		MaxConns:   m.maxConns,
+		Refuse: func(nc net.Conn) {
+			fmt.Fprintf(nc, "421 4.7.0 %s too many connections, try again later\r\n", m.hostname)
+		},
+		Config: framer.Config{
+			ReadIdleTimeout: m.timeout,
+			MessageTimeout:  m.timeout,
+			Logger:          m.log,
+		},
+	}
+	if m.tls {
+		server.TLSConfig = m.tlsConfig
+	}
+	return server
+}
+
+// shutdown lets the mails that have begun come to their end, until the timeout or
+// another signal. It does not wait for one that can't be printed.
+func shutdown(server *framer.Server, timeout time.Duration, signals <-chan os.Signal, ended <-chan error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- server.Shutdown(ctx) }()
+	var err error
+	select {
+	case err = <-done:
+	case <-signals:
+		cancel()
+		err = <-done
+	}
+	if err == nil {
+		<-ended
+		return nil
+	}
+	select {
+	case <-ended:
+	case <-time.After(cutOffTimeout):
+	}
+	return fmt.Errorf("shutdown: connections were cut off: %w", err)
+}

@@ -1,0 +1,132 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A printer prints each mail when it is whole, one after the other, as the
+// DebuggingServer of Python did. Until then the mail is in a temporary file.
+type printer struct {
+	count atomic.Int64
+	mu    sync.Mutex // for w
+	w     io.Writer
+}
+
+func (p *printer) begin(e *envelope) (draft, error) {
+	f, err := os.CreateTemp("", "smtpd-")
+	if err != nil {
+		return nil, err
+	}
+	os.Remove(f.Name()) // where that is possible; otherwise discard does it
+	return &printDraft{
+		printer: p,
+		name:    fmt.Sprintf("mail %d", p.count.Add(1)),
+		about: []string{
+			"X-Peer: " + e.peer + "\n",
+			"X-MailFrom: " + e.from + "\n",
+			"X-RcptTo: " + strings.Join(e.to, ", ") + "\n",
+		},
+		file: f,
+		buf:  bufio.NewWriter(f),
+	}, nil
+}
+
+// A printDraft is a draft of a printer.
+type printDraft struct {
+	printer *printer
+	name    string
+	about   []string // lines that end the header
+	file    *os.File
+	buf     *bufio.Writer
+}
+
+func (m *printDraft) id() string { return m.name }
+
+func (m *printDraft) Write(text []byte) (int, error) { return m.buf.Write(text) }
+
+func (m *printDraft) discard() {
+	m.file.Close()
+	os.Remove(m.file.Name())
+}
+
+func (m *printDraft) commit() error {
+	defer m.discard()
+	if err := m.buf.Flush(); err != nil {
+		return err
+	}
+	if _, err := m.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	m.printer.mu.Lock()
+	defer m.printer.mu.Unlock()
+	w := bufio.NewWriter(m.printer.w)
+	w.WriteString("---------- MESSAGE FOLLOWS ----------\n")
+	if err := m.print(w, bufio.NewReader(m.file)); err != nil {
+		return errors.Join(err, w.Flush())
+	}
+	w.WriteString("------------ END MESSAGE ------------\n")
+	return w.Flush()
+}
+
+// print prints the text, with what is known of the mail at the end of its header.
+func (m *printDraft) print(w *bufio.Writer, text *bufio.Reader) error {
+	header := true
+	for {
+		start, err := text.Peek(len("\r\n"))
+		if header && (string(start) == "\r\n" || len(start) == 0) {
+			header = false
+			for _, line := range m.about {
+				printLine(w, bufio.NewReader(strings.NewReader(line)))
+			}
+		}
+		if len(start) == 0 {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+		if err := printLine(w, text); err != nil {
+			return err
+		}
+	}
+}
+
+// printLine prints one line. What a terminal would not show, but obey, is escaped, as
+// in Go: control characters, those that change the direction, and what is not UTF-8.
+func printLine(w *bufio.Writer, text *bufio.Reader) error {
+	for {
+		r, size, err := text.ReadRune()
+		switch {
+		case err != nil:
+			return err
+		case r == '\n':
+			return w.WriteByte('\n')
+		case r == '\r': // in front of the LF
+		case r == utf8.RuneError && size == 1:
+			text.UnreadRune()
+			b, _ := text.ReadByte()
+			fmt.Fprintf(w, `\x%02x`, b)
+		case r == '\t' || unicode.IsGraphic(r):
+			w.WriteRune(r)
+		case r < utf8.RuneSelf:
+			fmt.Fprintf(w, `\x%02x`, r)
+		case r > 0xffff:
+			fmt.Fprintf(w, `\U%08x`, r)
+		default:
+			fmt.Fprintf(w, `\u%04x`, r)
+		}
+	}
+}

@@ -1,0 +1,288 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/goframer/framer"
+)
+
+// Limits of a session.
+const (
+	maxLine     = 512                // bytes of a command with its CRLF (RFC 5321, section 4.5.3.1.4)
+	maxMailLine = 512 + 26 + 17 + 10 // of MAIL: with SIZE, BODY and SMTPUTF8
+	maxAuthLine = 12288              // of AUTH and its answers (RFC 4954, section 4)
+	maxErrors   = 20                 // commands that were refused, since the last mail
+)
+
+// A session is the conversation with one client.
+type session struct {
+	*framer.Conn
+	server  *mailServer
+	hello   string // the argument of EHLO or HELO, "" before
+	esmtp   bool   // it was EHLO
+	user    string // of AUTH
+	mail    *envelope
+	errors  int  // replies that refuse, since the last mail
+	over    bool // the last reply was sent
+	closing bool // the server shuts down, which was not said yet
+}
+
+// serveConn is what is done with a connection.
+func (m *mailServer) serveConn(c *framer.Conn) error {
+	s := &session{Conn: c, server: m}
+	s.reply("220 " + m.hostname + " ESMTP framer smtpd, for development")
+	for !s.over {
+		line, err := s.readLine(s.lineLimit(""))
+		if err != nil {
+			return s.explain(err)
+		}
+		if err := s.command(line); err != nil {
+			return s.explain(err)
+		}
+		if s.errors >= maxErrors && !s.over {
+			s.end("421 4.7.0 " + m.hostname + " too many errors")
+		}
+	}
+	return nil
+}
+
+// reply sends a reply, whose lines are all of the code that text begins with. If that
+// can't be sent, the next read fails.
+func (s *session) reply(text string, more ...string) {
+	if text[0] >= '4' {
+		s.server.log.Info("smtpd: refused", "remote", s.RemoteAddr(), "reply", text)
+	}
+	if text[0] == '5' {
+		s.errors++
+	}
+	var b strings.Builder
+	for _, next := range more {
+		b.WriteString(text[:3] + "-" + text[4:] + "\r\n")
+		text = text[:4] + next
+	}
+	b.WriteString(text + "\r\n")
+	io.WriteString(s, b.String())
+}
+
+// end sends the last reply.
+func (s *session) end(text string) {
+	s.reply(text)
+	s.over = true
+}
+
+// explain tells the client why the connection ends, if it is not the client's doing.
+func (s *session) explain(err error) error {
+	switch {
+	case errors.Is(err, framer.ErrServerClosed):
+		s.end("421 4.3.2 " + s.server.hostname + " is shutting down")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		s.end("421 4.4.2 " + s.server.hostname + " timeout exceeded")
+	}
+	return err
+}
+
+// readLine returns the next line of at most limit bytes. Longer ones are answered, and
+// passed over. A line ends in CRLF; if another one does not, it is not certain what
+// else others have taken for a line, and the session is over. Then the line is "".
+func (s *session) readLine(limit int) (string, error) {
+	for !s.over {
+		line, err := s.Next(framer.AnyDelimiter("\r\n", "\n").Limit(int64(limit - len("\r\n"))))
+		var tooLong *framer.MessageTooLongError
+		switch {
+		case errors.As(err, &tooLong):
+			s.reply("500 5.5.2 The line is too long")
+			if s.errors >= maxErrors {
+				return "", nil
+			}
+		case err != nil:
+			return "", err
+		case s.Matched() != "\r\n" || strings.ContainsRune(string(line), '\r'):
+			s.end("521 5.5.2 A line ends in CRLF, not in a bare CR or LF (nc needs -C)")
+		default:
+			return string(line), nil
+		}
+	}
+	return "", nil
+}
+
+// lineLimit returns the limit of a command line, and for "" that of all.
+func (s *session) lineLimit(verb string) int {
+	switch {
+	case s.server.auth && (verb == "AUTH" || verb == ""):
+		return maxAuthLine
+	case verb == "MAIL" || verb == "":
+		return maxMailLine
+	}
+	return maxLine
+}
+
+// command does what line says. After an error, which comes from the connection, it
+// can't go on.
+func (s *session) command(line string) error {
+	verb, arg := splitCommand(line)
+	switch {
+	case s.over || s.errors >= maxErrors:
+		return nil
+	case len(line)+len("\r\n") > s.lineLimit(verb):
+		s.reply("500 5.5.2 The line is too long")
+		return nil
+	case hasControl(line):
+		s.reply("500 5.5.2 A command has no control characters")
+		return nil
+	}
+	switch verb {
+	case "EHLO", "HELO":
+		s.greet(verb, arg)
+	case "MAIL":
+		s.mailFrom(arg)
+	case "RCPT":
+		s.rcptTo(arg)
+	case "DATA":
+		return s.data(arg)
+	case "RSET":
+		s.withoutArg(arg, "250 2.0.0 OK", func() { s.mail = nil })
+	case "NOOP":
+		s.reply("250 2.0.0 OK")
+	case "VRFY":
+		s.verify(arg)
+	case "HELP":
+		s.reply("214 2.0.0 Commands: EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT" + s.moreCommands())
+	case "QUIT":
+		s.withoutArg(arg, "221 2.0.0 "+s.server.hostname+" closes the connection", func() { s.over = true })
+	case "STARTTLS":
+		return s.secure(arg)
+	case "AUTH":
+		return s.authenticate(arg)
+	case "EXPN", "TURN", "ETRN", "BDAT", "BURL", "SEND", "SOML", "SAML":
+		s.reply("502 5.5.1 The command is not implemented")
+	case "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "PRI":
+		// A page in a browser may try to send mail to this port, in the body.
+		s.end("521 5.5.1 This is SMTP, not HTTP")
+	default:
+		s.reply("500 5.5.1 The command is not known")
+	}
+	return nil
+}
+
+// withoutArg does f and replies with ok, if there is no argument.
+func (s *session) withoutArg(arg, ok string, f func()) {
+	if arg != "" {
+		s.reply("501 5.5.4 The command has no argument")
+		return
+	}
+	f()
+	s.reply(ok)
+}
+
+// greet forgets the transaction, if there is one (RFC 5321, section 4.1.4).
+func (s *session) greet(verb, name string) {
+	if !isHostname(name) {
+		s.reply("501 5.5.4 " + verb + " needs the name of the client or its address in brackets")
+		return
+	}
+	s.hello, s.esmtp, s.mail = name, verb == "EHLO", nil
+	if !s.esmtp {
+		s.reply("250 " + s.server.hostname)
+		return
+	}
+	extensions := []string{"PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"}
+	if s.server.maxSize > 0 {
+		extensions = append(extensions, fmt.Sprintf("SIZE %d", s.server.maxSize))
+	} else {
+		extensions = append(extensions, "SIZE")
+	}
+	if s.offersTLS() {
+		extensions = append(extensions, "STARTTLS")
+	}
+	if s.server.auth {
+		extensions = append(extensions, "AUTH PLAIN LOGIN")
+	}
+	s.reply("250 "+s.server.hostname, append(extensions, "HELP")...)
+}
+
+func (s *session) moreCommands() (more string) {
+	if s.offersTLS() {
+		more += " STARTTLS"
+	}
+	if s.server.auth {
+		more += " AUTH"
+	}
+	return more
+}
+
+func (s *session) verify(arg string) {
+	if arg == "" {
+		s.reply("501 5.5.4 VRFY needs an address")
+		return
+	}
+	s.reply("252 2.5.0 Nobody is known here; mail to everybody is accepted")
+}
+
+// underTLS reports whether what the client says is encrypted.
+func (s *session) underTLS() bool {
+	_, ok := s.NetConn().(*tls.Conn)
+	return ok
+}
+
+func (s *session) offersTLS() bool { return s.server.startTLS && !s.underTLS() }
+
+// secure goes on under TLS. What the client has said before could come from somebody
+// else, and is forgotten (RFC 3207, section 4.2); what came behind STARTTLS makes it
+// fail.
+func (s *session) secure(arg string) error {
+	switch {
+	case arg != "":
+		s.reply("501 5.5.4 STARTTLS has no argument")
+		return nil
+	case s.underTLS():
+		s.reply("503 5.5.1 TLS is active")
+		return nil
+	case !s.server.startTLS:
+		s.reply("502 5.5.1 TLS is not offered")
+		return nil
+	}
+	s.reply("220 2.0.0 Go ahead")
+	if err := s.StartTLS(tls.Server, s.server.tlsConfig); err != nil {
+		return err
+	}
+	*s = session{Conn: s.Conn, server: s.server, errors: s.errors}
+	return nil
+}
+
+// protocol returns how the mail came, for the Received header (RFC 3848 and RFC 6531,
+// section 4.3).
+func (s *session) protocol() string {
+	if !s.esmtp {
+		return "SMTP"
+	}
+	p := "ESMTP"
+	if s.mail.utf8 {
+		p = "UTF8SMTP"
+	}
+	if s.underTLS() {
+		p += "S"
+	}
+	if s.user != "" {
+		p += "A"
+	}
+	return p
+}
+
+// peer returns the address of the client without its port.
+func (s *session) peer() string {
+	addr := s.RemoteAddr().String()
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		return host
+	}
+	return addr
+}
