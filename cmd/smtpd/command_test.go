@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/smtp"
@@ -24,6 +23,7 @@ import (
 	"time"
 
 	"github.com/goframer/framer/framertest"
+	"github.com/goframer/framer/internal/logqueue"
 )
 
 // A command is a running run.
@@ -199,11 +199,11 @@ func TestBlockedOutput(t *testing.T) {
 			<-never
 			return 0, io.ErrClosedPipe
 		})
-		log := newLogWriter(blocked)
+		log := logqueue.New(blocked, 1<<10)
 		m, _ := newTestServer(t)
 		m.store, m.log = &printer{w: blocked}, (&options{verbose: true}).newLogger(log)
 		l, server, served := startInBubble(t, m)
-		for range 2 * logBacklog {
+		for range 20 {
 			client, err := l.Dial()
 			if err != nil {
 				t.Fatal(err)
@@ -220,7 +220,7 @@ func TestBlockedOutput(t *testing.T) {
 		if err := shutdown(server, 10*time.Second, nil, served); err == nil {
 			t.Error("the shutdown was orderly")
 		}
-		log.close()
+		closeLog(log)
 		if got, want := time.Since(start), 10*time.Second+cutOffTimeout+logTimeout; got != want {
 			t.Errorf("the end has taken %v, want %v", got, want)
 		}
@@ -232,35 +232,6 @@ func TestBlockedOutput(t *testing.T) {
 type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
-
-func TestLogWriter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var b bytes.Buffer
-		block := make(chan struct{})
-		l := newLogWriter(writerFunc(func(p []byte) (int, error) {
-			<-block
-			return b.Write(p)
-		}))
-		line := []byte("0\n")
-		l.Write(line)
-		synctest.Wait() // it is being written
-		var want strings.Builder
-		fmt.Fprintf(&want, "0\n")
-		for i := range logBacklog + 3 {
-			line = fmt.Appendf(line[:0], "%d\n", i)
-			l.Write(line)
-			if i < logBacklog {
-				want.Write(line)
-			}
-		}
-		close(block)
-		l.close()
-		got := strings.Replace(b.String(), "smtpd: 3 lines of the log were lost\n", "", 1)
-		if got != want.String() || got == b.String() {
-			t.Errorf("got log\n%s", b.String())
-		}
-	})
-}
 
 func TestUsage(t *testing.T) {
 	t.Parallel()

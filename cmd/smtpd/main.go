@@ -34,9 +34,13 @@ import (
 	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/internal/logqueue"
 )
 
 func main() {
+	// A write to an output or a log that is closed fails, then, instead of ending the
+	// program.
+	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, signals))
@@ -54,13 +58,22 @@ func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int 
 	case err != nil:
 		return 2
 	}
-	log := newLogWriter(stderr)
-	defer log.close()
+	log := logqueue.New(stderr, 0)
+	defer closeLog(log)
 	if err := serve(o, stdout, log, signals); err != nil {
 		fmt.Fprintln(log, "smtpd:", err)
 		return 1
 	}
 	return 0
+}
+
+// logTimeout is how long the last of a log may take to be read.
+const logTimeout = time.Second
+
+func closeLog(log *logqueue.Writer) {
+	ctx, cancel := context.WithTimeout(context.Background(), logTimeout)
+	defer cancel()
+	log.Close(ctx) // nobody is left to be told of its error
 }
 
 // serve serves until a signal comes or the listener fails.
