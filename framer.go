@@ -64,6 +64,8 @@ import (
 	"io"
 	"slices"
 	"sync/atomic"
+
+	"github.com/goframer/framer/internal/poison"
 )
 
 // A Handler receives the input of a connection, or of a [Framer], as asynchat's
@@ -221,6 +223,7 @@ type Framer struct {
 
 	reader *messageReader // NextReader: the one that is valid, if not nil
 	last   lastDelimiter
+	lender *lender // of tests; mostly nil
 }
 
 // NewFramer returns a Framer that reads from r, with the ReadBufferSize and the
@@ -237,6 +240,7 @@ func (f *Framer) init(r io.Reader, cfg *Config, memory *buffers) {
 	f.smallSize, f.pieceSize = cfg.readBufferSizes()
 	f.maxSize = cfg.maxMessageSize()
 	f.limit = f.maxSize
+	f.lender = newLender(poison.Of(r))
 }
 
 // setMaxSize changes MaxMessageSize, from the next message on.
@@ -673,6 +677,7 @@ func (f *Framer) giveBack() {
 
 // release gives all memory back. f must not be used any more.
 func (f *Framer) release() {
+	f.endLoan()
 	f.memory.put(f.buf)
 	f.message.giveBack(f.memory)
 	f.buf = nil
@@ -712,6 +717,10 @@ func (f *Framer) unfinished() error {
 // terminator that was refused and not replaced, also before Run.
 func (f *Framer) Run(h Handler) error {
 	f.closeReader()
+	if f.lender != nil {
+		f.endLoan()
+		h = f.lender.handler(h)
+	}
 	complete, _ := h.(ReadCompleteHandler)
 	for {
 		if err := f.runShort(h); err != nil {

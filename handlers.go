@@ -187,6 +187,9 @@ func (m messages) run(c *Conn) ending {
 	if err := c.SetTerminator(m.t); err != nil {
 		return ending{err: err, by: byHandler}
 	}
+	if l := c.framer.lender; l != nil {
+		m = m.lending(l)
+	}
 	f := m.f
 	if m.reply != nil {
 		f = m.answer
@@ -332,6 +335,7 @@ func (c *Conn) NextReader(t Terminator) (io.Reader, error) {
 	if c.session == nil {
 		return nil, errOutsideOfSession
 	}
+	c.framer.endLoan()
 	err := error(errClosed)
 	if !c.framer.stop.Load() {
 		err = c.framer.beginMessage(t)
@@ -370,6 +374,7 @@ func (c *Conn) Matched() string { return c.framer.Matched() }
 
 func (c *Conn) nextWithin(t Terminator) ([]byte, error) {
 	if c.framer.stop.Load() {
+		c.framer.endLoan()
 		return nil, errClosed
 	}
 	msg, err := c.framer.Next(t)
@@ -379,7 +384,7 @@ func (c *Conn) nextWithin(t Terminator) ([]byte, error) {
 	err = c.stream.await(c.session.goOn)
 	msg, c.session.message = c.session.message, nil
 	if err != nil && msg == nil {
-		msg = c.framer.unfinishedMessage() // the wait has failed, or it begins anew
+		msg = c.framer.lendUnfinished() // the wait has failed, or it begins anew
 	}
 	return msg, err
 }

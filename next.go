@@ -38,6 +38,7 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 		if err != nil || f.skipping {
 			f.noteTooLong(err)
 			if err := f.setLater(t, err); err != nil {
+				f.endLoan()
 				return nil, err
 			}
 		} else {
@@ -71,6 +72,9 @@ func (f *Framer) setLater(t Terminator, invalid error) error {
 
 // nextMessage is Next under the terminator in force.
 func (f *Framer) nextMessage() ([]byte, error) {
+	if f.lender != nil {
+		return f.lendMessage()
+	}
 	if f.returned {
 		f.forgetMessage()
 	}
@@ -265,6 +269,9 @@ func (r *messageReader) Read(p []byte) (int, error) {
 func (r *messageReader) WriteTo(w io.Writer) (int64, error) {
 	buf := r.f.memory.get(largeBuffer)
 	defer r.f.memory.put(buf)
+	if r.f.lender != nil {
+		w = r.f.lender.writer(w)
+	}
 	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buf[:cap(buf)])
 }
 
@@ -272,6 +279,7 @@ func (r *messageReader) WriteTo(w io.Writer) (int64, error) {
 // findMessage. It is to be called once for a message, also after an error other than
 // errWouldBlock.
 func (f *Framer) beginMessage(t Terminator) error {
+	f.endLoan()
 	f.refused = nil // t counts
 	if t.limit == 0 && t.kind != kindNone && t.kind != kindSplit {
 		t.limit = lifted

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/internal/poison"
 )
 
 // Poison returns newHandler with handlers that do not get away with keeping memory
@@ -31,66 +32,10 @@ import (
 func Poison(newHandler func(*framer.Conn) framer.Handler) func(*framer.Conn) framer.Handler {
 	var poisons poisons
 	return func(c *framer.Conn) framer.Handler {
-		h := newHandler(c)
-		if h == nil || isReadyMade(h) {
-			return h
+		if c != nil {
+			poison.Set(c, poisons.next())
 		}
-		return &poisoned{wrap(h), poisons.next()}
-	}
-}
-
-// poisoned is a wrapper that lends its own memory.
-type poisoned struct {
-	wrapper
-	poison poison
-}
-
-func (p *poisoned) CollectIncomingData(data []byte) error {
-	lent := slices.Clip(slices.Clone(data))
-	defer p.poison.overwrite(lent)
-	defer p.overwriteCollector()
-	return p.Handler.CollectIncomingData(lent)
-}
-
-func (p *poisoned) FoundTerminator() error {
-	defer p.overwriteCollector()
-	return p.Handler.FoundTerminator()
-}
-
-func (p *poisoned) HandleReadComplete() error {
-	defer p.overwriteCollector()
-	return p.wrapper.HandleReadComplete()
-}
-
-func (p *poisoned) HandleOversize(e *framer.MessageTooLongError) error {
-	defer p.overwriteCollector()
-	return p.wrapper.HandleOversize(e)
-}
-
-// overwriteCollector overwrites the memory that an embedded Collector, if it is
-// empty, keeps for the next message, and takes it away: what was kept of it shall not
-// look like the next message.
-func (p *poisoned) overwriteCollector() {
-	if c := p.Collector; c != nil && c.Len() == 0 {
-		spare := c.Take()
-		p.poison.overwrite(spare[:cap(spare)])
-	}
-}
-
-// A poison is what memory is overwritten with: a byte that no UTF-8 has.
-type poison byte
-
-const firstPoison, lastPoison = 0xf5, 0xff
-
-func isPoison(b byte) bool { return b >= firstPoison }
-
-func (b poison) overwrite(p []byte) {
-	if len(p) == 0 {
-		return
-	}
-	p[0] = byte(b)
-	for n := 1; n < len(p); n *= 2 {
-		copy(p[n:], p[:n])
+		return newHandler(c)
 	}
 }
 
@@ -98,17 +43,18 @@ func (b poison) overwrite(p []byte) {
 // never the same twice. The zero value is ready.
 type poisons struct{ n atomic.Uint32 }
 
-func (p *poisons) next() poison {
-	return firstPoison + poison((p.n.Add(1)-1)%(lastPoison-firstPoison+1))
+func (p *poisons) next() poison.Byte {
+	const all = uint32(poison.Last-poison.First) + 1
+	return poison.First + poison.Byte((p.n.Add(1)-1)%all)
 }
 
 // hint explains a text that has poison in it, quoted or not, if input has none.
 func hint(input []byte, text string) string {
-	if slices.ContainsFunc(input, isPoison) {
+	if slices.ContainsFunc(input, poison.Is) {
 		return ""
 	}
-	found := slices.ContainsFunc([]byte(text), isPoison)
-	for b := firstPoison; b <= lastPoison; b++ {
+	found := slices.ContainsFunc([]byte(text), poison.Is)
+	for b := int(poison.First); b <= int(poison.Last); b++ {
 		found = found || strings.Contains(text, fmt.Sprintf(`\x%x`, b))
 	}
 	if !found {

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/internal/poison"
 )
 
 const (
@@ -183,19 +184,21 @@ func quoteEnds(s string, end int) string {
 
 // A cutReader gives its input in one piece a read.
 type cutReader struct {
-	input  []byte
-	pos    int
-	cuts   []int
-	poison poison
-	room   int // how much of p is overwritten
+	poison.Mark // for a Framer that reads from it
+	input       []byte
+	pos         int
+	cuts        []int
+	room        int // how much of p is overwritten
 }
 
-func newCutReader(input []byte, cuts []int, poison poison) *cutReader {
-	return &cutReader{input: input, cuts: cuts, poison: poison, room: max(minOverwrite, overwriteBytes/(len(cuts)+1))}
+func newCutReader(input []byte, cuts []int, with poison.Byte) *cutReader {
+	r := &cutReader{input: input, cuts: cuts, room: max(minOverwrite, overwriteBytes/(len(cuts)+1))}
+	poison.Set(r, with)
+	return r
 }
 
 func (r *cutReader) Read(p []byte) (int, error) {
-	r.poison.overwrite(p[:min(len(p), r.room)])
+	poison.Of(r).Overwrite(p[:min(len(p), r.room)])
 	if r.pos == len(r.input) {
 		return 0, io.EOF
 	}
@@ -371,14 +374,14 @@ func (r *recorder) HandleOversize(e *framer.MessageTooLongError) error {
 type scriptedConn struct {
 	r      io.Reader
 	err    error // of r
-	poison poison
+	poison poison.Byte
 
 	mu  sync.Mutex
 	out bytes.Buffer
 }
 
 func (c *scriptedConn) Read(p []byte) (n int, err error) {
-	c.poison.overwrite(p[:min(len(p), minOverwrite)]) // the rest if r does
+	c.poison.Overwrite(p[:min(len(p), minOverwrite)]) // the rest if r does
 	n, err = c.r.Read(p)
 	if err != nil {
 		c.err = err
