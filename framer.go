@@ -48,8 +48,8 @@
 //
 // Data given to a Handler, or returned by Next, All or More, is lent: it is valid
 // until the call returns, or until the next call; the memory is used again, also by
-// other connections. Data that is pushed is copied. Poison, in package framertest,
-// finds those who keep what was lent.
+// other connections. Data that is pushed is copied. Poison and Recut, in package
+// framertest, find those who keep what was lent, in every style.
 //
 // # Limits
 //
@@ -881,6 +881,9 @@ func (f *Framer) oversize(h Handler, err error) error {
 		f.skipping = true
 		if c := collectorOf(h); c != nil {
 			c.Reset()
+		}
+		if b, ok := h.(borrower); ok {
+			b.endLoanOfBytes()
 		}
 	}
 	return nil

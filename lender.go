@@ -60,9 +60,9 @@ func (f *Framer) endLoan() {
 func (f *Framer) lendMessage() ([]byte, error) {
 	f.endLoan()
 	l := f.lender
-	defer func() { f.lender = l }()
 	f.lender = nil
 	msg, err := f.nextMessage()
+	f.lender = l
 	return l.lend(msg), err
 }
 
@@ -133,24 +133,14 @@ func (b borrower) endLoanOfBytes() {
 	}
 }
 
-// lending returns m with functions that are lent copies by l.
-func (m messages) lending(l *lender) messages {
-	f, reply := m.f, m.reply
-	m.f = func(c *Conn, msg []byte) error {
-		defer l.takeBack()
-		return f(c, msg)
-	}
-	if reply == nil {
-		return m
-	}
-	m.reply = func(c *Conn, msg, _ []byte) ([]byte, error) {
-		defer l.takeBack()
+// replies returns f with a reply that is lent by l. (The messages are those of Next.)
+func (l *lender) replies(f func(c *Conn, msg, reply []byte) ([]byte, error)) func(*Conn, []byte, []byte) ([]byte, error) {
+	return func(c *Conn, msg, _ []byte) ([]byte, error) {
 		room := make([]byte, 0, smallBuffer)
 		defer l.poison.Overwrite(room[:cap(room)])
-		answer, err := reply(c, msg, room)
+		answer, err := f(c, msg, room)
 		return bytes.Clone(answer), err
 	}
-	return m
 }
 
 // writer returns w for a WriteTo that lends copies.

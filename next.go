@@ -13,8 +13,9 @@ import (
 )
 
 // Next returns the next message, which ends as t says. It is lent: valid until
-// the next call of a method of f. There is no copy if it lies whole in the
-// buffer. Under [None], Next returns what comes next, however little.
+// the next call of Next, NextReader or Run, or the next iteration of All; tests find
+// out who keeps it by Recut of package framertest. There is no copy if it lies whole
+// in the buffer. Under [None], Next returns what comes next, however little.
 //
 // At the end of the input Next returns [io.EOF], or, with what there is of an
 // unfinished message, [io.ErrUnexpectedEOF]. After any other error of the reader,

@@ -15,20 +15,32 @@ import (
 )
 
 // Poison returns newHandler with handlers that do not get away with keeping memory
-// that was lent to them. The data of CollectIncomingData is a copy, which is
-// overwritten when that returns; what was collected before a Reset of an embedded
-// [framer.Collector] is overwritten when the method returns that has called it. A
-// handler that works without Poison, and not with it, has kept a slice for too long:
-// sooner or later it would have found the input of another connection there.
+// that was lent to them: what the connection lends is a copy, which is overwritten when
+// the loan ends. A handler that works without Poison, and not with it, has kept a slice
+// for too long: sooner or later it would have found the input of another connection
+// there.
+//
+// That holds for every message, wherever its input was cut, for
+//
+//   - the data of CollectIncomingData, until that returns;
+//   - what [framer.Messages] and [framer.Replies] give their function, until it is called
+//     again, and the reply that Replies lends, until it returns;
+//   - what Next returns in a [framer.Session], until the next call of Next or NextReader,
+//     and what a reader of NextReader writes to a Writer by WriteTo, as [io.Copy] has it,
+//     until Write returns;
+//   - what an embedded [framer.Collector] has returned by Bytes, when it was emptied by
+//     Reset, or because the message is too long, in a method for input, until that
+//     returns. While it collects more, what was returned stays as it was.
+//
+// What lends without a connection is not overwritten: a Collector that is not embedded,
+// what More of a producer returns, and what the function of [framer.Split] is given. For
+// the messages of a [framer.Framer] alone there is [Recut].
 //
 // Memory is overwritten with bytes that are no UTF-8, from \xf5 to \xff, another one
 // for each connection in turn.
 //
-// The optional methods of a handler, and an embedded Collector, are found as before.
-// The handlers of [framer.Messages], [framer.Session] and the like are returned as
-// they are. A message that came in one read is lent to them where it was read, and
-// there it is overwritten by the next Read of a [Pipe], of [Recut] or of [Transcript].
-// With Transcript, Poison is not needed.
+// The handlers themselves are as newHandler has made them. With Transcript, Poison is not
+// needed.
 func Poison(newHandler func(*framer.Conn) framer.Handler) func(*framer.Conn) framer.Handler {
 	var poisons poisons
 	return func(c *framer.Conn) framer.Handler {

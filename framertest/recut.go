@@ -51,7 +51,10 @@ const (
 // The reader of f uses all that it is given for a Read, as an [io.Reader] may: where
 // no byte of the input is put there are bytes from \xf5 to \xff, others in every run.
 // So f fails as well if it depends on memory that was lent until the next Read, such
-// as the last message of [framer.Framer.Next].
+// as a line of [bufio.Reader.ReadSlice]. A [framer.Framer] that reads from it, with
+// nothing in between, lends copies, and overwrites them with such bytes when the loan
+// ends, wherever the message was cut. That is for Next, All, Run and the WriteTo of a
+// reader of NextReader, as [Poison] says.
 func Recut(t testing.TB, input []byte, f func(io.Reader) string) {
 	t.Helper()
 	var poisons poisons
@@ -246,8 +249,8 @@ func (r *cutReader) Read(p []byte) (int, error) {
 // HandleReadComplete refuses, there are no messages either, because all that came in
 // the same read were given before.
 //
-// Of a handler made by [framer.Session] or [framer.Messages] only the output and the
-// reason of the end are told: rest is "".
+// Of a handler made by [framer.Session], [framer.Messages] or [framer.Replies] only the
+// output and the reason of the end are told: rest is "".
 //
 // What is lent to the handler is overwritten when the loan has ended, as by [Poison]:
 // a handler that keeps it shows that, at the latest, when Transcript is called again.
