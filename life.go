@@ -65,7 +65,7 @@ func (c *Conn) makeHandler() ending {
 	var h Handler
 	if c.newHandler != nil {
 		h = c.newHandler(c)
-		c.framer.lender = newLender(poison.Of(c))
+		c.framer.lender = newLender(poison.Of(&c.poisonMark))
 	}
 	c.mu.Lock()
 	c.handler = h // for Handler
