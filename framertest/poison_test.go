@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/goframer/framer"
 	"github.com/goframer/framer/framertest"
@@ -247,9 +248,11 @@ func TestPoison(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- c.Serve(t.Context()) }()
 	framertest.Play(t, peer,
+		framertest.Within(time.Minute),
 		framertest.Send("abcdefg\n123\n"),
 		framertest.Expect(strings.Repeat("\xf5", 10)),
 		framertest.Close())
+	peer.Close() // also if a step has failed
 	if err := <-served; err != nil {
 		t.Errorf("Serve: %v", err)
 	}
