@@ -192,6 +192,8 @@ type Framer struct {
 
 	tooLongErr *MessageTooLongError // the last one
 
+	lender *lender // of tests; mostly nil
+
 	buf        []byte // nil while there is no input
 	start, end int    // buf[start:end] is unread
 	filled     bool   // the last read has filled buf: a larger one is better
@@ -223,7 +225,6 @@ type Framer struct {
 
 	reader *messageReader // NextReader: the one that is valid, if not nil
 	last   lastDelimiter
-	lender *lender // of tests; mostly nil
 }
 
 // NewFramer returns a Framer that reads from r, with the ReadBufferSize and the
