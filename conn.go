@@ -172,6 +172,7 @@ type Conn struct {
 
 	// Owned by the goroutine of Serve.
 	handler Handler
+	poisonMark
 	framer  Framer
 	session *sessionState // if the handler is one
 	replies replies

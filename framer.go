@@ -48,8 +48,8 @@
 //
 // Data given to a Handler, or returned by Next, All or More, is lent: it is valid
 // until the call returns, or until the next call; the memory is used again, also by
-// other connections. Data that is pushed is copied. Poison, in package framertest,
-// finds those who keep what was lent.
+// other connections. Data that is pushed is copied. Poison and Recut, in package
+// framertest, find those who keep what was lent, in every style.
 //
 // # Limits
 //
@@ -65,6 +65,8 @@ import (
 	"io"
 	"slices"
 	"sync/atomic"
+
+	"github.com/goframer/framer/internal/poison"
 )
 
 // A Handler receives the input of a connection, or of a [Framer], as asynchat's
@@ -192,6 +194,8 @@ type Framer struct {
 
 	tooLongErr *MessageTooLongError // the last one
 
+	lender *lender // of tests; mostly nil
+
 	buf        []byte // nil while there is no input
 	start, end int    // buf[start:end] is unread
 	filled     bool   // the last read has filled buf: a larger one is better
@@ -239,6 +243,7 @@ func (f *Framer) init(r io.Reader, cfg *Config, memory *buffers) {
 	f.smallSize, f.pieceSize = cfg.readBufferSizes()
 	f.maxSize = cfg.maxMessageSize()
 	f.limit = f.maxSize
+	f.lender = newLender(poison.Of(r))
 }
 
 // setMaxSize changes MaxMessageSize, from the next message on.
@@ -703,6 +708,7 @@ func (f *Framer) giveBack() {
 
 // release gives all memory back. f must not be used any more.
 func (f *Framer) release() {
+	f.endLoan()
 	f.memory.put(f.buf)
 	f.message.giveBack(f.memory)
 	f.buf = nil
@@ -742,6 +748,10 @@ func (f *Framer) unfinished() error {
 // terminator that was refused and not replaced, also before Run.
 func (f *Framer) Run(h Handler) error {
 	f.closeReader()
+	if f.lender != nil {
+		f.endLoan()
+		h = f.lender.handler(h)
+	}
 	complete, _ := h.(ReadCompleteHandler)
 	for {
 		if err := f.runShort(h); err != nil {
@@ -902,6 +912,9 @@ func (f *Framer) oversize(h Handler, err error) error {
 		f.skipping = true
 		if c := collectorOf(h); c != nil {
 			c.Reset()
+		}
+		if b, ok := h.(borrower); ok {
+			b.endLoanOfBytes()
 		}
 	}
 	return nil

@@ -125,7 +125,8 @@ func Session(f func(c *Conn) error) func(*Conn) Handler {
 
 // Messages makes handlers that call f for every message, which ends as t says. msg
 // is lent: valid until f returns; it is not copied if it lies whole in the read
-// buffer. f may set another terminator, which rules from the next message on. An
+// buffer. (Tests find out who keeps it, however it came, by Poison of package
+// framertest.) f may set another terminator, which rules from the next message on. An
 // error of f ends the connection, as that of a Handler does. What is to be done about
 // a message that is too long can be said with [OnTooLong].
 func Messages(t Terminator, f func(c *Conn, msg []byte) error) func(*Conn) Handler {
@@ -194,6 +195,9 @@ func (m messages) begin(c *Conn) error {
 func (m messages) run(c *Conn) ending {
 	f := m.f
 	if m.reply != nil {
+		if l := c.framer.lender; l != nil {
+			m.reply = l.replies(m.reply)
+		}
 		f = m.answer
 	}
 	defer c.giveBackReplies()
@@ -324,7 +328,9 @@ func (c *Conn) endOfSession(err error) ending {
 }
 
 // Next returns the next message, which ends as t says. It is [Framer.Next] for
-// the function of a [Session], which alone may call it.
+// the function of a [Session], which alone may call it. The message is lent: valid until
+// the next call of Next or NextReader, or until the function returns. Tests find out who
+// keeps it by Poison of package framertest.
 //
 // When the server shuts down, Next returns [ErrServerClosed] once, where it would have
 // to wait between two messages, so that the function can say goodbye, or go on to
@@ -353,6 +359,7 @@ func (c *Conn) NextReader(t Terminator) (io.Reader, error) {
 	if c.session == nil {
 		return nil, errOutsideOfSession
 	}
+	c.framer.endLoan()
 	err := error(errClosed)
 	if !c.framer.stop.Load() {
 		err = c.framer.beginMessage(t)
@@ -391,6 +398,7 @@ func (c *Conn) Matched() string { return c.framer.Matched() }
 
 func (c *Conn) nextWithin(t Terminator) ([]byte, error) {
 	if c.framer.stop.Load() {
+		c.framer.endLoan()
 		return nil, errClosed
 	}
 	msg, err := c.framer.Next(t)
@@ -400,7 +408,7 @@ func (c *Conn) nextWithin(t Terminator) ([]byte, error) {
 	err = c.stream.await(c.session.goOn)
 	msg, c.session.message = c.session.message, nil
 	if err != nil && msg == nil {
-		msg = c.framer.unfinishedMessage() // the wait has failed, or it begins anew
+		msg = c.framer.lendUnfinished() // the wait has failed, or it begins anew
 	}
 	return msg, err
 }

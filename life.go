@@ -14,6 +14,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/goframer/framer/internal/poison"
 )
 
 // claim makes c the business of one goroutine, which must see to finish.
@@ -63,6 +65,7 @@ func (c *Conn) makeHandler() ending {
 	var h Handler
 	if c.newHandler != nil {
 		h = c.newHandler(c)
+		c.framer.lender = newLender(poison.Of(&c.poisonMark))
 	}
 	c.mu.Lock()
 	c.handler = h // for Handler

@@ -13,8 +13,9 @@ import (
 )
 
 // Next returns the next message, which ends as t says. It is lent: valid until
-// the next call of a method of f. There is no copy if it lies whole in the
-// buffer. Under [None], Next returns what comes next, however little.
+// the next call of Next, NextReader or Run, or the next iteration of All; tests find
+// out who keeps it by Recut of package framertest. There is no copy if it lies whole
+// in the buffer. Under [None], Next returns what comes next, however little.
 //
 // At the end of the input Next returns [io.EOF], or, with what there is of an
 // unfinished message, [io.ErrUnexpectedEOF]. After any other error of the reader,
@@ -38,6 +39,7 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 		if err != nil || f.skipping {
 			f.noteTooLong(err)
 			if err := f.setLater(t, err); err != nil {
+				f.endLoan()
 				return nil, err
 			}
 		} else {
@@ -71,6 +73,9 @@ func (f *Framer) setLater(t Terminator, invalid error) error {
 
 // nextMessage is Next under the terminator in force.
 func (f *Framer) nextMessage() ([]byte, error) {
+	if f.lender != nil {
+		return f.lendMessage()
+	}
 	if f.returned {
 		f.forgetMessage()
 	}
@@ -265,6 +270,9 @@ func (r *messageReader) Read(p []byte) (int, error) {
 func (r *messageReader) WriteTo(w io.Writer) (int64, error) {
 	buf := r.f.memory.get(largeBuffer)
 	defer r.f.memory.put(buf)
+	if r.f.lender != nil {
+		w = r.f.lender.writer(w)
+	}
 	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buf[:cap(buf)])
 }
 
@@ -272,6 +280,7 @@ func (r *messageReader) WriteTo(w io.Writer) (int64, error) {
 // findMessage. It is to be called once for a message, also after an error other than
 // errWouldBlock.
 func (f *Framer) beginMessage(t Terminator) error {
+	f.endLoan()
 	f.refused = nil // t counts
 	if t.limit == 0 && t.kind != kindNone && t.kind != kindSplit {
 		t.limit = lifted

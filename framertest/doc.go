@@ -19,7 +19,7 @@
 //   - [Recut] runs a function on an input that is cut in many ways, and
 //     [Transcript] makes that function from a handler;
 //   - [Poison] overwrites what was lent to a handler when the loan has ended, as
-//     Transcript does;
+//     Transcript does, and Recut for a [framer.Framer] alone;
 //   - [Play] is a peer that follows a script.
 //
 // Pipes and listeners work in the bubbles of [testing/synctest], where timeouts

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/goframer/framer/internal/poison"
 )
 
 // bufferSize is how many bytes a [Conn] takes that the other end has not read.
@@ -57,7 +59,7 @@ var _ net.Conn = (*Conn)(nil)
 // All of p is overwritten, as an [io.Reader] may do, so that memory that was lent
 // until the next read shows it if it was kept; see [Poison].
 func (c *Conn) Read(p []byte) (int, error) {
-	poison(firstPoison).overwrite(p)
+	poison.First.Overwrite(p)
 	n, err := c.in.read(p)
 	return n, c.opError("read", err)
 }

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/internal/poison"
 )
 
 const (
@@ -50,7 +51,10 @@ const (
 // The reader of f uses all that it is given for a Read, as an [io.Reader] may: where
 // no byte of the input is put there are bytes from \xf5 to \xff, others in every run.
 // So f fails as well if it depends on memory that was lent until the next Read, such
-// as the last message of [framer.Framer.Next].
+// as a line of [bufio.Reader.ReadSlice]. A [framer.Framer] that reads from it, with
+// nothing in between, lends copies, and overwrites them with such bytes when the loan
+// ends, wherever the message was cut. That is for Next, All, Run and the WriteTo of a
+// reader of NextReader, as [Poison] says.
 func Recut(t testing.TB, input []byte, f func(io.Reader) string) {
 	t.Helper()
 	var poisons poisons
@@ -183,19 +187,21 @@ func quoteEnds(s string, end int) string {
 
 // A cutReader gives its input in one piece a read.
 type cutReader struct {
-	input  []byte
-	pos    int
-	cuts   []int
-	poison poison
-	room   int // how much of p is overwritten
+	poison.Mark // for a Framer that reads from it
+	input       []byte
+	pos         int
+	cuts        []int
+	room        int // how much of p is overwritten
 }
 
-func newCutReader(input []byte, cuts []int, poison poison) *cutReader {
-	return &cutReader{input: input, cuts: cuts, poison: poison, room: max(minOverwrite, overwriteBytes/(len(cuts)+1))}
+func newCutReader(input []byte, cuts []int, with poison.Byte) *cutReader {
+	r := &cutReader{input: input, cuts: cuts, room: max(minOverwrite, overwriteBytes/(len(cuts)+1))}
+	poison.Set(r, with)
+	return r
 }
 
 func (r *cutReader) Read(p []byte) (int, error) {
-	r.poison.overwrite(p[:min(len(p), r.room)])
+	poison.Of(r).Overwrite(p[:min(len(p), r.room)])
 	if r.pos == len(r.input) {
 		return 0, io.EOF
 	}
@@ -243,8 +249,8 @@ func (r *cutReader) Read(p []byte) (int, error) {
 // HandleReadComplete refuses, there are no messages either, because all that came in
 // the same read were given before.
 //
-// Of a handler made by [framer.Session] or [framer.Messages] only the output and the
-// reason of the end are told: rest is "".
+// Of a handler made by [framer.Session], [framer.Messages] or [framer.Replies] only the
+// output and the reason of the end are told: rest is "".
 //
 // What is lent to the handler is overwritten when the loan has ended, as by [Poison]:
 // a handler that keeps it shows that, at the latest, when Transcript is called again.
@@ -371,14 +377,14 @@ func (r *recorder) HandleOversize(e *framer.MessageTooLongError) error {
 type scriptedConn struct {
 	r      io.Reader
 	err    error // of r
-	poison poison
+	poison poison.Byte
 
 	mu  sync.Mutex
 	out bytes.Buffer
 }
 
 func (c *scriptedConn) Read(p []byte) (n int, err error) {
-	c.poison.overwrite(p[:min(len(p), minOverwrite)]) // the rest if r does
+	c.poison.Overwrite(p[:min(len(p), minOverwrite)]) // the rest if r does
 	n, err = c.r.Read(p)
 	if err != nil {
 		c.err = err
