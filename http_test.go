@@ -44,11 +44,13 @@ func newLines() *framer.Server {
 	}
 }
 
-// startHTTP serves h on l and ends it with the test.
+func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// startHTTP has hs serve on l and ends it with the test.
 func startHTTP(t *testing.T, l net.Listener, hs *http.Server) {
 	t.Helper()
 	if hs.ErrorLog == nil {
-		hs.ErrorLog = log.New(io.Discard, "", 0)
+		hs.ErrorLog = discardLog()
 	}
 	served := make(chan error)
 	go func() { served <- hs.Serve(l) }()
@@ -633,7 +635,7 @@ func serveBoth(t *testing.T, s *framer.Server, hs *http.Server) (address string,
 		t.Fatal(err)
 	}
 	if hs.ErrorLog == nil {
-		hs.ErrorLog = log.New(io.Discard, "", 0)
+		hs.ErrorLog = discardLog()
 	}
 	endWithTest(t, s)
 	l := listen(t, "tcp", "127.0.0.1:0")
@@ -774,7 +776,7 @@ func TestConfigureHTTPKeepsProtocols(t *testing.T) {
 					own.TLSConfig = new(tls.Config)
 				}
 				own.TLSConfig.Certificates = server.Certificates
-				own.ErrorLog = log.New(io.Discard, "", 0)
+				own.ErrorLog = discardLog()
 				s := newLines()
 				if configured {
 					if hs.TLSConfig == nil {
@@ -1036,7 +1038,7 @@ func TestHTTPShutdownAtAnyMoment(t *testing.T) {
 	const clients = 8
 	for round := range 60 {
 		s := newLines()
-		hs := &http.Server{Handler: s, ErrorLog: log.New(io.Discard, "", 0)}
+		hs := &http.Server{Handler: s, ErrorLog: discardLog()}
 		server, config := tlsConfigs(t)
 		hs.TLSConfig = server
 		if err := s.ConfigureHTTP(hs); err != nil {
@@ -1136,7 +1138,7 @@ func TestServeHTTPMemory(t *testing.T) {
 	})
 	upgraded := memoryPerConn(t, ask, func(l net.Listener) func() {
 		s := newLines()
-		hs := &http.Server{Handler: s, ErrorLog: log.New(io.Discard, "", 0)}
+		hs := &http.Server{Handler: s, ErrorLog: discardLog()}
 		served := make(chan error)
 		go func() { served <- hs.Serve(l) }()
 		return func() {
