@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -61,12 +60,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuseHTTP(w, r, http.StatusServiceUnavailable, "too many connections")
 		return
 	}
-	c, err := s.takeOver(w)
+	nc, err := hijack(w)
 	if err != nil {
 		s.release()
-		if !errors.Is(err, errTurnedAway) {
-			s.refuseHTTP(w, r, http.StatusInternalServerError, "the connection can't be upgraded: "+err.Error())
-		}
+		s.refuseHTTP(w, r, http.StatusInternalServerError, "the connection can't be upgraded: "+err.Error())
+		return
+	}
+	c, err := s.enrol(nc, s.NewHandler)
+	if err != nil {
+		s.release()
+		s.refuseUpgraded(nc, err)
+		s.turnAway(c)
 		return
 	}
 	c.Push(s.switchingProtocols(w.Header()))
@@ -122,32 +126,26 @@ func (s *Server) refuseHTTP(w http.ResponseWriter, r *http.Request, status int, 
 	http.Error(w, why, status)
 }
 
-// errTurnedAway says that a connection was answered, and closed.
-var errTurnedAway = errors.New("framer: connection turned away")
-
-// takeOver takes the connection from net/http to those of s.
-func (s *Server) takeOver(w http.ResponseWriter) (*Conn, error) {
+// hijack takes the connection from net/http, with what that has buffered.
+func hijack(w http.ResponseWriter) (net.Conn, error) {
 	nc, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return nil, err
+	if err != nil || buffered == nil || buffered.Reader == nil {
+		return nc, err
 	}
-	if buffered != nil && buffered.Reader != nil {
-		unread, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
-		nc = Unread(nc, bytes.Clone(unread))
-	}
-	c, err := s.enrol(nc, s.NewHandler)
-	switch {
-	case err == nil:
-		return c, nil
-	case err == ErrServerClosed: // since it was looked at
-		nc.SetDeadline(time.Now().Add(refuseTimeout))
-		writeRefusal(nc, http.StatusServiceUnavailable)
-		closeWrite(nc)
-	default:
+	unread, err := buffered.Reader.Peek(buffered.Reader.Buffered())
+	return Unread(nc, unread), err // newConn makes a copy
+}
+
+// refuseUpgraded answers the request of a connection that enrol has refused.
+func (s *Server) refuseUpgraded(nc net.Conn, err error) {
+	if err != ErrServerClosed {
 		s.say(nc, func(nc net.Conn) { writeRefusal(nc, http.StatusForbidden) })
+		return
 	}
-	s.turnAway(c)
-	return nil, errTurnedAway
+	// Shut down since the request was looked at. There is no time to wait for the peer.
+	nc.SetDeadline(time.Now().Add(refuseTimeout))
+	writeRefusal(nc, http.StatusServiceUnavailable)
+	closeWrite(nc)
 }
 
 // writeRefusal writes a whole response to a connection that net/http has let go of.

@@ -94,6 +94,7 @@ func (c peerConn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
 func newPeer(t *testing.T, nc net.Conn) peerConn {
 	t.Cleanup(func() { nc.Close() })
+	nc.SetDeadline(time.Now().Add(watchdog)) // a failing test shall not hang
 	return peerConn{nc, bufio.NewReader(nc)}
 }
 
@@ -231,7 +232,7 @@ func TestServeHTTPCuts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			peer := peerConn{nc, bufio.NewReader(nc)}
+			peer := newPeer(t, nc)
 			writeString(t, peer, input[:cut])
 			synctest.Wait() // net/http has read that
 			writeString(t, peer, input[cut:])
@@ -413,6 +414,7 @@ func TestServeHTTPRefuses(t *testing.T) {
 			var book logBook
 			s := newLines()
 			s.Config.Logger = slog.New(&book)
+			s.MaxConns = 1 // of which a refusal takes none
 			if test.server != nil {
 				test.server(s)
 			}
@@ -432,30 +434,32 @@ func TestServeHTTPRefuses(t *testing.T) {
 			if request == "" {
 				request = ask
 			}
-			var raw strings.Builder
-			peer := newPeer(t, dial(t, l))
-			peer.in.Reset(io.TeeReader(peer.Conn, &raw))
-			writeString(t, peer, request+"GET /other HTTP/1.1\r\nHost: framer.test\r\n\r\n")
-			r, body := peer.readResponse(t)
-			if r.StatusCode != test.status || body != test.body {
-				t.Errorf("the server answers %s: %q", r.Status, body)
-			}
-			if !strings.Contains(raw.String(), test.raw) {
-				t.Errorf("the answer is %q, want %q in it", raw.String(), test.raw)
-			}
-			for field, want := range test.header {
-				if got := r.Header[field]; !slices.Equal(got, want) {
-					t.Errorf("%s is %q, want %q", field, got, want)
+			for range 2 {
+				var raw strings.Builder
+				peer := newPeer(t, dial(t, l))
+				peer.in.Reset(io.TeeReader(peer.Conn, &raw))
+				writeString(t, peer, request+"GET /other HTTP/1.1\r\nHost: framer.test\r\n\r\n")
+				r, body := peer.readResponse(t)
+				if r.StatusCode != test.status || body != test.body {
+					t.Errorf("the server answers %s: %q", r.Status, body)
+				}
+				if !strings.Contains(raw.String(), test.raw) {
+					t.Errorf("the answer is %q, want %q in it", raw.String(), test.raw)
+				}
+				for field, want := range test.header {
+					if got := r.Header[field]; !slices.Equal(got, want) {
+						t.Errorf("%s is %q, want %q", field, got, want)
+					}
+				}
+				if test.goesOn {
+					if r, _ := peer.readResponse(t); r.StatusCode != 200 || others.Swap(0) != 1 {
+						t.Errorf("then the server answers %s", r.Status)
+					}
+				} else if rest := readAll(t, peer); rest != "" || others.Load() != 0 {
+					t.Errorf("the server goes on with %q", rest)
 				}
 			}
-			if test.goesOn {
-				if r, _ := peer.readResponse(t); r.StatusCode != 200 || others.Load() != 1 {
-					t.Errorf("then the server answers %s", r.Status)
-				}
-			} else if rest := readAll(t, peer); rest != "" || others.Load() != 0 {
-				t.Errorf("the server goes on with %q", rest)
-			}
-			if logs := book.find("framer: ServeHTTP failed"); len(logs) != test.logs {
+			if logs := book.find("framer: ServeHTTP failed"); len(logs) != 2*test.logs {
 				t.Errorf("logged: %v", logs)
 			}
 		})
@@ -563,6 +567,7 @@ func TestServeHTTPDeadlines(t *testing.T) {
 			t.Fatal(err)
 		}
 		peer := newPeer(t, nc)
+		nc.SetDeadline(time.Time{})
 		writeString(t, peer, ask)
 		peer.readSwitch(t)
 		for range 3 {
@@ -671,6 +676,7 @@ func dialALPN(t *testing.T, address string, config *tls.Config, protocols ...str
 	nc, err := tls.Dial("tcp", address, config)
 	if err == nil {
 		t.Cleanup(func() { nc.Close() })
+		nc.SetDeadline(time.Now().Add(watchdog))
 	}
 	return nc, err
 }

@@ -192,7 +192,7 @@ func readSwitch(nc net.Conn, r *http.Request, protocol string) (unread []byte, e
 			return nil, err
 		case response.StatusCode == http.StatusSwitchingProtocols:
 			unread, _ := in.Peek(in.Buffered())
-			return bytes.Clone(unread), checkSwitch(response, protocol)
+			return unread, checkSwitch(response, protocol)
 		case response.StatusCode >= 200:
 			body, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
 			return nil, &UpgradeError{StatusCode: response.StatusCode, Header: response.Header, Body: body}
