@@ -1350,7 +1350,7 @@ func ExampleServer_ServeHTTP() {
 		lines.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, user)))
 	}
 	hs := httptest.NewServer(http.HandlerFunc(authenticate))
-	defer lines.Close()
+	defer lines.Shutdown(context.Background())
 	defer hs.Close()
 
 	ask := framer.Session(func(c *framer.Conn) error {

@@ -257,9 +257,9 @@ func (s *Server) ConfigureHTTP(hs *http.Server) error {
 	return nil
 }
 
-// isHTTP reports whether an ALPN name is one of HTTP.
+// isHTTP reports whether an ALPN name is one of HTTP, or a key that net/http uses for it.
 func isHTTP(protocol string) bool {
-	return slices.Contains([]string{"http/1.0", "http/1.1", "h2", "h2c", "h3"}, protocol)
+	return slices.Contains([]string{"http/1.0", "http/1.1", "h2", "h2c", "h3", "http/3", "unencrypted_http2"}, protocol)
 }
 
 // httpProtocols returns what hs speaks by itself.

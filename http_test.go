@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -258,6 +259,91 @@ func TestServeHTTPManyMessagesBehind(t *testing.T) {
 		peer.readSwitch(t)
 		if got := readAll(t, peer); got != messages {
 			t.Errorf("of %d bytes, %d came back", len(messages), len(got))
+		}
+	}
+}
+
+// Requests of HTTP may come before, in the same packet.
+func TestServeHTTPAfterRequests(t *testing.T) {
+	s := newLines()
+	mux := http.NewServeMux()
+	mux.Handle("/lines", s)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) })
+	l := serveLines(t, s, mux)
+	peer := newPeer(t, dial(t, l))
+	const before = "GET /one HTTP/1.1\r\nHost: framer.test\r\n\r\nPOST /two HTTP/1.1\r\nHost: framer.test\r\nContent-Length: 5\r\n\r\nxxxxx"
+	writeString(t, peer, before+ask+"line\n")
+	for _, want := range []string{"/one", "/two"} {
+		if _, body := peer.readResponse(t); body != want {
+			t.Errorf("the server answers %q, want %q", body, want)
+		}
+	}
+	peer.readSwitch(t)
+	readString(t, peer, "line\n")
+	exchange(t, peer)
+}
+
+// The answer does not wait for a handler that is being made, nor for what that waits for.
+func TestServeHTTPSlowNewHandler(t *testing.T) {
+	for name, wire := range wires(t) {
+		t.Run(name, func(t *testing.T) {
+			s := newLines()
+			newHandler, answered := s.NewHandler, make(chan struct{})
+			s.NewHandler = func(c *framer.Conn) framer.Handler {
+				<-answered
+				return newHandler(c)
+			}
+			endWithTest(t, s)
+			l, dial := wire(listen(t, "tcp", "127.0.0.1:0"))
+			startHTTP(t, l, &http.Server{Handler: s})
+			nc, err := dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			peer := newPeer(t, nc)
+			goOn := sync.OnceFunc(func() { close(answered) })
+			defer goOn()
+			writeString(t, peer, ask)
+			peer.readSwitch(t)
+			goOn()
+			exchange(t, peer)
+		})
+	}
+}
+
+// A client that has ended its side, or has gone, while a middleware takes its time: its
+// request is over for net/http, but not for those who still read.
+func TestServeHTTPSlowMiddleware(t *testing.T) {
+	for name, wire := range wires(t) {
+		for _, gone := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/gone=%v", name, gone), func(t *testing.T) {
+				s := newLines()
+				upgraded := make(chan struct{})
+				endWithTest(t, s)
+				l, dial := wire(listen(t, "tcp", "127.0.0.1:0"))
+				startHTTP(t, l, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					<-r.Context().Done()
+					s.ServeHTTP(w, r)
+					close(upgraded)
+				})})
+				nc, err := dial()
+				if err != nil {
+					t.Fatal(err)
+				}
+				peer := newPeer(t, nc)
+				writeString(t, peer, ask+"line\n")
+				if gone {
+					nc.Close()
+					<-upgraded
+					waitForConns(t, s)
+					return
+				}
+				nc.(interface{ CloseWrite() error }).CloseWrite()
+				peer.readSwitch(t)
+				if got := readAll(t, peer); got != "line\n" {
+					t.Errorf("the peer reads %q", got)
+				}
+			})
 		}
 	}
 }
@@ -833,6 +919,42 @@ func TestConfigureHTTPKeepsProtocols(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A program may be started without HTTP/2.
+func TestConfigureHTTPWithoutHTTP2(t *testing.T) {
+	executable, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), executable, "-test.run=^TestConfigureHTTPKeepsProtocols$", "-test.v")
+	cmd.Env = append(os.Environ(), "GODEBUG=http2server=0")
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestConfigureHTTPKeepsProtocols/zero") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// The base context of net/http ends the connections by ALPN.
+func TestTLSNextProtoContext(t *testing.T) {
+	s := newLines()
+	base, cancel := context.WithCancelCause(context.Background())
+	ended := make(chan error, 1)
+	s.NewHandler = func(c *framer.Conn) framer.Handler {
+		c.Push([]byte("hello\n"))
+		return &script{Conn: c, t: t, onClose: func(err error) { ended <- err }}
+	}
+	address, config := serveBoth(t, s, &http.Server{BaseContext: func(net.Listener) context.Context { return base }})
+	nc, err := dialALPN(t, address, config, "lines/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readString(t, nc, "hello\n")
+	why := errors.New("power failure")
+	cancel(why)
+	if err := <-ended; err != why {
+		t.Errorf("the connection has ended with %v", err)
+	}
+	nc.Close()
 }
 
 // A listener that the user has made of the TLSConfig, as httptest does.
