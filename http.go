@@ -145,7 +145,6 @@ func (s *Server) refuseUpgraded(nc net.Conn, err error) {
 	// Shut down since the request was looked at. There is no time to wait for the peer.
 	nc.SetDeadline(time.Now().Add(refuseTimeout))
 	writeRefusal(nc, http.StatusServiceUnavailable)
-	closeWrite(nc)
 }
 
 // writeRefusal writes a whole response to a connection that net/http has let go of.

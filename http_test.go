@@ -144,7 +144,10 @@ func wires(t *testing.T) map[string]func(l net.Listener) (server net.Listener, d
 	}
 }
 
-type userKey struct{}
+type (
+	userKey     struct{}
+	greetingKey struct{}
+)
 
 // What net/http has buffered is the beginning of the input, the peer's end of its side is
 // heard, and nothing is lost behind it; the context has the values of the request's and
@@ -161,11 +164,11 @@ func TestServeHTTP(t *testing.T) {
 				states = append(states, state)
 			}
 			s.ConnContext = func(ctx context.Context, nc net.Conn) context.Context {
-				return context.WithValue(ctx, "greeting", "hello "+ctx.Value(userKey{}).(string))
+				return context.WithValue(ctx, greetingKey{}, "hello "+ctx.Value(userKey{}).(string))
 			}
 			newHandler := s.NewHandler
 			s.NewHandler = func(c *framer.Conn) framer.Handler {
-				fmt.Fprintf(c, "%v\n", c.Context().Value("greeting"))
+				fmt.Fprintf(c, "%v\n", c.Context().Value(greetingKey{}))
 				return newHandler(c)
 			}
 			authenticate := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
