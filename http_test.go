@@ -13,6 +13,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -23,6 +24,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -1258,27 +1260,30 @@ func TestServeHTTPMemory(t *testing.T) {
 	if underRace || testing.Short() {
 		t.Skip("not with the race detector")
 	}
-	direct := memoryPerConn(t, "", func(l net.Listener) func() {
-		s := newLines()
-		served := make(chan error)
-		go func() { served <- s.Serve(l) }()
-		return func() {
-			s.Close()
-			<-served
-		}
-	})
-	upgraded := memoryPerConn(t, ask, func(l net.Listener) func() {
-		s := newLines()
-		hs := &http.Server{Handler: s, ErrorLog: discardLog()}
-		served := make(chan error)
-		go func() { served <- hs.Serve(l) }()
-		return func() {
-			hs.Close()
-			<-served
-			s.Close()
-			s.Shutdown(context.Background())
-		}
-	})
+	direct, upgraded := math.MaxInt, math.MaxInt
+	for range 3 { // the least counts: other things are made meanwhile
+		direct = min(direct, memoryPerConn(t, "", func(l net.Listener) func() {
+			s := newLines()
+			served := make(chan error)
+			go func() { served <- s.Serve(l) }()
+			return func() {
+				s.Close()
+				<-served
+			}
+		}))
+		upgraded = min(upgraded, memoryPerConn(t, ask, func(l net.Listener) func() {
+			s := newLines()
+			hs := &http.Server{Handler: s, ErrorLog: discardLog()}
+			served := make(chan error)
+			go func() { served <- hs.Serve(l) }()
+			return func() {
+				hs.Close()
+				<-served
+				s.Close()
+				s.Shutdown(context.Background())
+			}
+		}))
+	}
 	t.Logf("bytes of a connection that was accepted: %d, upgraded: %d", direct, upgraded)
 	if upgraded > direct*11/10 {
 		t.Errorf("an upgraded connection takes %d bytes, one that was accepted %d", upgraded, direct)
@@ -1302,7 +1307,7 @@ func memoryPerConn(t *testing.T, request string, serve func(net.Listener) (end f
 	for range conns {
 		nc, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
+			if errors.Is(err, syscall.EMFILE) {
 				t.Skip(err)
 			}
 			t.Fatal(err)
