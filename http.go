@@ -173,7 +173,7 @@ func (s *Server) isOurs(protocol string) bool { return sameProtocol(protocol, s.
 //
 // The context of the connection is that of hs.BaseContext and hs.ConnContext, which also
 // ends it; BaseContext of s is not called. At MaxConns there is no wait: Refuse is
-// called, if it is set, and the connection closed.
+// called, if it is set and does not run 64 times already, and the connection closed.
 func (s *Server) TLSNextProto(hs *http.Server, c *tls.Conn, h http.Handler) {
 	if s.NewHandler == nil {
 		s.Config.logger().Warn("framer: TLSNextProto failed", "remote", c.RemoteAddr(), "error", errNoHandler)
