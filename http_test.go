@@ -707,12 +707,17 @@ func TestServeHTTPShutdownMeanwhile(t *testing.T) {
 		s.ServeHTTP(hijacker{w, w0.before, true}, r)
 	}))
 	peer := newPeer(t, dial(t, l))
-	writeString(t, peer, ask)
+	writeString(t, peer, ask+"line\n")
 	if r, _ := peer.readResponse(t); r.StatusCode != 503 {
 		t.Errorf("the server answers %s", r.Status)
 	}
 	if rest := readAll(t, peer); rest != "" {
 		t.Errorf("then it says %q", rest)
+	}
+	peer.Close()
+	waitForConns(t, s)
+	if got := s.Stats(); got != (framer.ServerStats{}) {
+		t.Errorf("the figures are %+v", got)
 	}
 }
 
@@ -866,6 +871,7 @@ func TestConfigureHTTPKeepsProtocols(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			// What net/http does with this by itself.
 			server, client := tlsConfigs(t)
+			var offered bool // HTTP/2, to those who make the listener
 			negotiate := func(configured bool) (protos []string) {
 				own := &http.Server{TLSNextProto: maps.Clone(hs.TLSNextProto), Protocols: hs.Protocols, TLSConfig: hs.TLSConfig.Clone()}
 				if own.TLSConfig == nil {
@@ -878,9 +884,14 @@ func TestConfigureHTTPKeepsProtocols(t *testing.T) {
 					if hs.TLSConfig == nil {
 						own.TLSConfig = nil
 					}
+					given := own.TLSNextProto
 					if err := s.ConfigureHTTP(own); err != nil {
 						t.Fatal(err)
 					}
+					if given["lines/1"] != nil {
+						t.Error("the map of the user was changed")
+					}
+					offered = slices.Contains(own.TLSConfig.NextProtos, "h2")
 					own.TLSConfig.Certificates = server.Certificates
 				}
 				l := listen(t, "tcp", "127.0.0.1:0")
@@ -920,6 +931,9 @@ func TestConfigureHTTPKeepsProtocols(t *testing.T) {
 			before, after := negotiate(false), negotiate(true)
 			if !slices.Equal(before, after) {
 				t.Errorf("the answers to offers of h2 and http/1.1 are %q, were %q", after, before)
+			}
+			if offered && before[0] == "-" && name != "HTTP/2 in NextProtos" {
+				t.Error("HTTP/2 is in NextProtos, and was off")
 			}
 		})
 	}
@@ -1319,7 +1333,7 @@ func memoryPerConn(t *testing.T, request string, serve func(net.Listener) (end f
 		}
 		peers = append(peers, nc)
 	}
-	before := memoryInUse()
+	before, goroutines := memoryInUse(), runtime.NumGoroutine()
 	close(gate.open)
 	for _, peer := range peers {
 		writeString(t, peer, request+"line\n")
@@ -1331,6 +1345,9 @@ func memoryPerConn(t *testing.T, request string, serve func(net.Listener) (end f
 			}
 			n += m
 		}
+	}
+	for runtime.NumGoroutine() > goroutines+conns { // of net/http, and writers
+		runtime.Gosched()
 	}
 	after := memoryInUse()
 	return int(after-before) / conns

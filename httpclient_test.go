@@ -168,6 +168,7 @@ func TestDialHTTPRefused(t *testing.T) {
 		"control bytes":    {text: "HTTP/1.1 500 \x1b[0m\r\nContent-Length: 4\r\n\r\n\x1b[0m", want: `500 Internal Server Error: "\x1b[0m"`, status: 500},
 		"other protocol":   {text: strings.Replace(agree, "lines/1", "lines/2", 1), want: `the server switches to ["lines/2"]`},
 		"two protocols":    {text: strings.Replace(agree, "lines/1", "TLS/1.0, lines/1", 1), want: `the server switches to ["TLS/1.0" "lines/1"]`},
+		"one too many":     {text: strings.Replace(agree, "lines/1", "lines/1, x", 1), want: `the server switches to ["lines/1" "x"]`},
 		"no Upgrade":       {text: strings.Replace(agree, "Upgrade: lines/1\r\n", "", 1), want: "the server switches to []"},
 		"no Connection":    {text: strings.Replace(agree, "Connection: Upgrade\r\n", "", 1), want: "without Connection: Upgrade"},
 		"no HTTP":          {text: "220 mail.framer.test ESMTP\r\n", want: "malformed HTTP"},
@@ -189,6 +190,9 @@ func TestDialHTTPRefused(t *testing.T) {
 			var refused *framer.UpgradeError
 			if errors.As(err, &refused) != (test.status != 0) || refused != nil && refused.StatusCode != test.status {
 				t.Errorf("the error is %#v, want the status %d", err, test.status)
+			}
+			if refused != nil && len(refused.Body) > 1<<10 {
+				t.Errorf("the error has %d bytes of the body", len(refused.Body))
 			}
 			if !strings.HasPrefix(err.Error(), "framer: ") || strings.Count(err.Error(), "framer: ") != 1 {
 				t.Errorf("the error is %q", err)
