@@ -318,6 +318,12 @@ func Dial(ctx context.Context, network, address string, newHandler func(*Conn) H
 	if err != nil {
 		return nil, err
 	}
+	return start(ctx, nc, newHandler, cfg)
+}
+
+// start has a Conn on nc serve on a goroutine of its own. The connection's context has
+// the values of ctx.
+func start(ctx context.Context, nc net.Conn, newHandler func(*Conn) Handler, cfg *Config) (*Conn, error) {
 	c := NewConn(nc, newHandler, cfg)
 	ctx = context.WithoutCancel(ctx)
 	if err := c.claim(); err != nil {

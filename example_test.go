@@ -14,6 +14,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -1311,4 +1312,130 @@ func ExampleOnDone() {
 	// Output:
 	// Have a nice day.
 	// sent 17 bytes, error: <nil>
+}
+
+// A server of net/http gains a protocol of lines on the same TLS port, by the upgrade of
+// a request and by ALPN, and loses nothing that it had. Most programs call
+// hs.ListenAndServeTLS; here package httptest has a certificate.
+func ExampleServer_ConfigureHTTP() {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "hello over", r.Proto) })
+	hs := &http.Server{Handler: mux}
+
+	lines := &framer.Server{Protocol: "lines/1", NewHandler: newEcho}
+	mux.Handle("/lines", lines)
+	if err := lines.ConfigureHTTP(hs); err != nil {
+		log.Fatal(err)
+	}
+
+	test := httptest.NewUnstartedServer(nil)
+	test.Config, test.TLS, test.EnableHTTP2 = hs, hs.TLSConfig, true
+	test.StartTLS()
+	defer test.Close()
+	client := test.Client()
+	response, err := client.Get(test.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	io.Copy(os.Stdout, response.Body)
+	response.Body.Close()
+	client.CloseIdleConnections()
+
+	// A client of the protocol, by ALPN.
+	config := client.Transport.(*http.Transport).TLSClientConfig.Clone()
+	config.NextProtos = []string{"lines/1"}
+	agreed, err := tls.Dial("tcp", test.Listener.Addr().String(), config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Fprint(agreed, "by ALPN\r\n")
+	line, _ := bufio.NewReader(agreed).ReadString('\n')
+	fmt.Println(strings.TrimSpace(line))
+	agreed.Close()
+
+	// And by an upgrade. DialHTTP does this for a server whose certificate the system knows.
+	config.NextProtos = nil
+	nc, err := tls.Dial("tcp", test.Listener.Addr().String(), config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	request, _ := http.NewRequest("GET", test.URL+"/lines", nil)
+	c, err := framer.UpgradeHTTP(nc, request, "lines/1", framer.Session(func(c *framer.Conn) error {
+		fmt.Fprint(c, "by an upgrade\r\n")
+		line, err := c.Next(framer.Delimiter("\r\n"))
+		fmt.Printf("%s\n", line)
+		return err
+	}), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	c.Wait()
+
+	// The end of both. The first begins the second, too.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err = errors.Join(hs.Shutdown(ctx), lines.Shutdown(ctx))
+	fmt.Println("drained:", err)
+	// Output:
+	// hello over HTTP/2.0
+	// by ALPN
+	// by an upgrade
+	// drained: <nil>
+}
+
+// What the handlers before the Server know of a request, the connection's context has.
+func ExampleServer_ServeHTTP() {
+	type userKey struct{}
+	lines := &framer.Server{
+		Protocol: "lines/1",
+		NewHandler: framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
+			fmt.Fprintf(c, "%v says %s\n", c.Context().Value(userKey{}), msg)
+			return nil
+		}),
+	}
+	authenticate := func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		if password != "s3cret" {
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		}
+		lines.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, user)))
+	}
+	hs := httptest.NewServer(http.HandlerFunc(authenticate))
+	defer lines.Shutdown(context.Background())
+	defer hs.Close()
+
+	ask := framer.Session(func(c *framer.Conn) error {
+		fmt.Fprintln(c, "hello")
+		line, err := c.Next(framer.Delimiter("\n"))
+		fmt.Printf("%s\n", line)
+		return err
+	})
+	for _, password := range []string{"s3cret", "guess"} {
+		url := strings.Replace(hs.URL, "http://", "http://ann:"+password+"@", 1)
+		c, err := framer.DialHTTP(context.Background(), url, "lines/1", ask, nil)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		c.Wait()
+	}
+	// Output:
+	// ann says hello
+	// framer: the connection was not upgraded: the server says 401 Unauthorized: "who are you?"
+}
+
+// A server that refuses can be asked again later.
+func ExampleDialHTTP() {
+	lines := &framer.Server{Protocol: "lines/1", NewHandler: newEcho}
+	lines.Close() // it ends
+	hs := httptest.NewServer(lines)
+	defer hs.Close()
+
+	_, err := framer.DialHTTP(context.Background(), hs.URL, "lines/1", newEcho, nil)
+	if refused := (*framer.UpgradeError)(nil); errors.As(err, &refused) {
+		fmt.Printf("%d: %s", refused.StatusCode, refused.Body)
+	}
+	// Output:
+	// 503: shutting down
 }

@@ -63,19 +63,21 @@ type Server struct {
 	TLSConfig *tls.Config
 
 	// Protocol optionally names the protocol, for ALPN (RFC 7301): ServeTLS offers
-	// it. A peer that offers no protocols is served as well.
+	// it. A peer that offers no protocols is served as well. ServeHTTP, TLSNextProto
+	// and ConfigureHTTP need it.
 	Protocol string
 
 	// MaxConns is how many connections may be open at once; at the limit,
 	// accepting waits, unless there is Refuse. Further ones stay in the system's
-	// backlog. If zero or negative, there is no limit.
+	// backlog. ServeHTTP answers them with the status 503, and TLSNextProto closes
+	// them. If zero or negative, there is no limit.
 	MaxConns int
 
 	// Refuse optionally is called for a new connection at MaxConns, to say no, as in
 	// "421 too many connections": it must write that to nc and return, within 5
 	// seconds, which its deadline ensures. Then nc is closed, without destroying what
 	// was written. Refuse is called on a goroutine of its own, 64 of which may run at
-	// once; then accepting waits.
+	// once; then accepting waits. ServeHTTP does not call it.
 	Refuse func(nc net.Conn)
 
 	// VerifyConn optionally decides whether to serve a new connection, like
@@ -331,26 +333,37 @@ const (
 // refuse lets Refuse say no to nc, and sees to it that the peer hears it.
 func (s *Server) refuse(nc net.Conn) {
 	defer nc.Close()
-	s.mu.Lock()
-	s.stats.Accepted++
-	s.stats.Refused++
-	s.mu.Unlock()
-	logger := s.Config.logger()
-	logger.Info("framer: connection refused", "remote", nc.RemoteAddr(), "error", "at the limit (Server.MaxConns)")
+	s.noteFull(nc.RemoteAddr())
+	err := s.say(nc, s.Refuse)
+	if p, ok := err.(*PanicError); ok {
+		s.Config.logger().Error("framer: panic in Refuse", "remote", nc.RemoteAddr(), "error", err, "stack", string(p.Stack))
+	}
+}
 
+// say has f write the last that the peer of nc is told, and sees to it that it is heard.
+func (s *Server) say(nc net.Conn, f func(net.Conn)) error {
 	nc.SetDeadline(time.Now().Add(refuseTimeout))
 	defer context.AfterFunc(s.life, func() { nc.SetDeadline(longAgo) })()
 	err := protect(func() error {
-		s.Refuse(nc)
+		f(nc)
 		return nil
 	})
-	if p, ok := err.(*PanicError); ok {
-		logger.Error("framer: panic in Refuse", "remote", nc.RemoteAddr(), "error", err, "stack", string(p.Stack))
-		return
+	if err != nil {
+		return err
 	}
 	if ended, err := closeWrite(nc); ended && err == nil {
 		io.CopyN(io.Discard, nc, maxRefused) // or a reset would destroy what was said
 	}
+	return nil
+}
+
+// noteFull counts and logs a connection that comes at the limit.
+func (s *Server) noteFull(remote any) {
+	s.mu.Lock()
+	s.stats.Accepted++
+	s.stats.Refused++
+	s.mu.Unlock()
+	s.Config.logger().Info("framer: connection refused", "remote", remote, "error", "at the limit (Server.MaxConns)")
 }
 
 // maxRefused is how much is read from a peer that was refused, in bytes.
@@ -396,6 +409,14 @@ func (s *Server) acquire(ctx context.Context) error {
 	return s.slots.Acquire(ctx, 1)
 }
 
+// tryAcquire takes a place under MaxConns, if one is free.
+func (s *Server) tryAcquire() bool {
+	s.mu.Lock()
+	s.init()
+	s.mu.Unlock()
+	return s.slots == nil || s.slots.TryAcquire(1)
+}
+
 func (s *Server) release() {
 	if s.slots != nil {
 		s.slots.Release(1)
@@ -434,19 +455,35 @@ func (s *Server) ServeHandler(ctx context.Context, nc net.Conn, newHandler func(
 
 // serve serves one connection.
 func (s *Server) serve(ctx context.Context, nc net.Conn, newHandler func(*Conn) Handler) error {
+	c, err := s.enrol(nc, newHandler)
+	if err != nil {
+		s.turnAway(c)
+		return err
+	}
+	return s.attend(ctx, c)
+}
+
+// enrol makes nc one of the connections of s. After an error it must be turned away.
+func (s *Server) enrol(nc net.Conn, newHandler func(*Conn) Handler) (*Conn, error) {
 	c := newConn(nc, newHandler, &s.Config, s.memory)
 	c.claim() // others find it from track on, and may close it
 	if !s.track(c) {
-		c.finish(ending{err: errClosed, by: inOrder})
-		return ErrServerClosed
+		return c, ErrServerClosed
 	}
+	return c, s.verify(c)
+}
+
+// turnAway closes c, which enrol has refused.
+func (s *Server) turnAway(c *Conn) {
+	c.finish(ending{err: errClosed, by: inOrder})
+	s.forget(c)
+}
+
+// attend serves c, which is enrolled.
+func (s *Server) attend(ctx context.Context, c *Conn) error {
 	defer s.forget(c)
-	if err := s.verify(c); err != nil {
-		c.finish(ending{err: errClosed, by: inOrder})
-		return err
-	}
 	if s.ConnContext != nil {
-		if ctx = s.ConnContext(ctx, nc); ctx == nil {
+		if ctx = s.ConnContext(ctx, c.nc); ctx == nil {
 			panic("framer: ConnContext returned a nil context")
 		}
 	}
@@ -517,9 +554,13 @@ func (s *Server) track(c *Conn) bool {
 	return true
 }
 
+// forget ends what track has begun, if it has.
 func (s *Server) forget(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, tracked := s.conns[c]; !tracked {
+		return
+	}
 	delete(s.conns, c)
 	s.stats.add(c.Stats())
 	s.checkIdle()
@@ -552,12 +593,24 @@ func (s *ServerStats) add(c ConnStats) {
 // A connection whose peer does not end its side is waited for as long as LingerTimeout
 // says, 5 seconds by default.
 //
-// Connections in a TLS handshake are closed at once. Those given to ServeConn
-// are shut down like all others. A server that was shut down can't serve again.
+// Connections in a TLS handshake are closed at once. Those given to ServeConn, or that
+// come by ServeHTTP or TLSNextProto, are shut down like all others. A server that was shut down can't serve again.
 //
 // A handler must not wait for Shutdown, which waits for it.
 func (s *Server) Shutdown(ctx context.Context) error {
-	err := s.stop()
+	idle, err := s.beginShutdown()
+	select {
+	case <-idle:
+		return err
+	case <-ctx.Done():
+		s.closeConns()
+		return ctx.Err()
+	}
+}
+
+// beginShutdown is Shutdown without the wait, which is over when idle is closed.
+func (s *Server) beginShutdown() (idle <-chan struct{}, err error) {
+	err = s.stop()
 	s.mu.Lock()
 	for _, f := range s.onShutdown {
 		s.callbacks++
@@ -567,20 +620,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if s.idle == nil {
 		s.idle = make(chan struct{})
 	}
-	idle := s.idle
+	idle = s.idle
 	s.checkIdle()
 	s.mu.Unlock()
 
 	for c := range s.Conns() {
 		c.shutdown()
 	}
-	select {
-	case <-idle:
-		return err
-	case <-ctx.Done():
-		s.closeConns()
-		return ctx.Err()
-	}
+	return idle, err
 }
 
 // callback runs a function of RegisterOnShutdown.

@@ -1,0 +1,329 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ServeHTTP makes s an [http.Handler]: to a request with "Upgrade:" and the name in
+// Protocol (RFC 9110 section 7.8) it answers 101 and serves the connection, as one that
+// it has accepted. What the client has sent behind the request comes first. The fields
+// that w.Header() has are in the answer.
+//
+// ServeHTTP returns at once. The connection is served on a goroutine of its own, so that
+// what net/http needs for a request is free, and it does not end with the request, or its
+// context, but with [Server.Shutdown] or [Server.Close]. Its context has the values of
+// the request's, for ConnContext, NewHandler and [Conn.Context]: what a middleware has
+// found out, say. A value that somebody takes back after the request, as some routers do
+// with theirs, must be copied before: into the context of the request that s is given.
+// VerifyConn is called before the answer, on the goroutine of the request. BaseContext is
+// not called. The timeouts of the [http.Server] do not apply any more.
+//
+// Other requests are answered with
+//   - 426, with Upgrade (RFC 9110 section 15.5.22), without an upgrade to Protocol
+//   - 505, by HTTP/2 and HTTP/3, which have no upgrade (RFC 9113 section 8.6), and where
+//     another status, such as 421, would only have the client try them again
+//   - 405, with a method other than GET
+//   - 400, with a body, which could be taken for messages
+//   - 403, if VerifyConn refuses the connection
+//   - 503, at MaxConns and after Shutdown or Close
+//   - 500, which is logged, if Protocol or NewHandler is missing, or the ResponseWriter
+//     does not let go of the connection, as that of [http.TimeoutHandler]: one that wraps
+//     another needs a method Hijack, or Unwrap as for [http.ResponseController]
+//
+// A connection whose upgrade was refused is closed: what the client has sent behind
+// it are no requests.
+//
+// Who may connect is for the Handlers before s to say. The Origin of a request is not
+// looked at: scripts in a browser can't ask for an upgrade but to "websocket", which
+// Protocol should not be.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if status, why := s.checkRequest(r); status != 0 {
+		s.refuseHTTP(w, r, status, why)
+		return
+	}
+	if !s.tryAcquire() {
+		s.noteFull(r.RemoteAddr)
+		// How long that will last is not known, so there is no Retry-After.
+		s.refuseHTTP(w, r, http.StatusServiceUnavailable, "too many connections")
+		return
+	}
+	nc, err := hijack(w)
+	if err != nil {
+		s.release()
+		s.refuseHTTP(w, r, http.StatusInternalServerError, "the connection can't be upgraded: "+err.Error())
+		return
+	}
+	c, err := s.enrol(nc, s.NewHandler)
+	if err != nil {
+		s.release()
+		s.refuseUpgraded(nc, err)
+		s.turnAway(c)
+		return
+	}
+	c.Push(s.switchingProtocols(w.Header()))
+	ctx := context.WithoutCancel(r.Context())
+	go func() { // Shutdown waits for c
+		defer s.release()
+		s.attend(ctx, c)
+	}()
+}
+
+// checkRequest returns the status to refuse r with, and why, or 0.
+func (s *Server) checkRequest(r *http.Request) (status int, why string) {
+	upgrade := strings.Join(r.Header["Upgrade"], ",")
+	switch {
+	case !isProtocol(s.Protocol):
+		return http.StatusInternalServerError, fmt.Sprintf("Server.Protocol is %q, which is no name for an upgrade", s.Protocol)
+	case s.NewHandler == nil:
+		return http.StatusInternalServerError, "Server without NewHandler"
+	case r.ProtoMajor > 1:
+		return http.StatusHTTPVersionNotSupported, "only HTTP/1.1 can be upgraded to " + s.Protocol
+	case !r.ProtoAtLeast(1, 1), // RFC 9110 section 7.8: Upgrade must be ignored
+		!slices.ContainsFunc(listElements(upgrade), s.isOurs),
+		!hasToken(r.Header["Connection"], "upgrade"):
+		return http.StatusUpgradeRequired, "upgrade to " + s.Protocol + " required"
+	case r.Method != http.MethodGet:
+		return http.StatusMethodNotAllowed, "an upgrade to " + s.Protocol + " is a GET"
+	case r.ContentLength != 0 || len(r.TransferEncoding) > 0:
+		return http.StatusBadRequest, "an upgrade to " + s.Protocol + " has no body"
+	case s.isClosed():
+		return http.StatusServiceUnavailable, "shutting down"
+	}
+	return 0, ""
+}
+
+// refuseHTTP answers a request that is not upgraded.
+func (s *Server) refuseHTTP(w http.ResponseWriter, r *http.Request, status int, why string) {
+	if status == http.StatusInternalServerError {
+		s.Config.logger().Warn("framer: ServeHTTP failed", "remote", r.RemoteAddr, "error", why)
+		why = "internal server error"
+	}
+	header := w.Header()
+	if r.ProtoMajor == 1 && r.Header["Upgrade"] != nil {
+		// First, or net/http does not heed it.
+		header.Set("Connection", "close")
+	}
+	switch status {
+	case http.StatusUpgradeRequired:
+		header.Set("Upgrade", s.Protocol)
+		header.Add("Connection", "Upgrade")
+	case http.StatusMethodNotAllowed:
+		header.Set("Allow", http.MethodGet)
+	}
+	http.Error(w, why, status)
+}
+
+// hijack takes the connection from net/http, with what that has buffered.
+func hijack(w http.ResponseWriter) (net.Conn, error) {
+	nc, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil || buffered == nil || buffered.Reader == nil {
+		return nc, err
+	}
+	unread, err := buffered.Reader.Peek(buffered.Reader.Buffered())
+	return Unread(nc, unread), err // newConn makes a copy
+}
+
+// refuseUpgraded answers the request of a connection that enrol has refused.
+func (s *Server) refuseUpgraded(nc net.Conn, err error) {
+	if err != ErrServerClosed {
+		s.say(nc, func(nc net.Conn) { writeRefusal(nc, http.StatusForbidden) })
+		return
+	}
+	// Shut down since the request was looked at. There is no time to wait for the peer.
+	nc.SetDeadline(time.Now().Add(refuseTimeout))
+	writeRefusal(nc, http.StatusServiceUnavailable)
+}
+
+// writeRefusal writes a whole response to a connection that net/http has let go of.
+func writeRefusal(nc net.Conn, status int) {
+	fmt.Fprintf(nc, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status, http.StatusText(status))
+}
+
+// switchingProtocols returns the response 101, with the fields of header.
+func (s *Server) switchingProtocols(header http.Header) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: %s\r\nConnection: Upgrade\r\n", s.Protocol)
+	header.WriteSubset(&b, map[string]bool{
+		"Upgrade": true, "Connection": true, "Content-Length": true, "Content-Type": true, "Transfer-Encoding": true, "Trailer": true,
+	})
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
+
+// isOurs reports whether an element of Upgrade names the protocol of s.
+func (s *Server) isOurs(protocol string) bool { return sameProtocol(protocol, s.Protocol) }
+
+// TLSNextProto serves a connection that has agreed on Protocol by ALPN, for the field of
+// the same name of an [http.Server]; [Server.ConfigureHTTP] sets that. It returns when
+// the connection has ended, for net/http closes it then: also one that the function of
+// [Conn.Hijack] has handed on.
+//
+// The context of the connection is that of hs.BaseContext and hs.ConnContext, which also
+// ends it; BaseContext of s is not called. At MaxConns there is no wait: Refuse is
+// called, if it is set and does not run 64 times already, and the connection closed.
+func (s *Server) TLSNextProto(hs *http.Server, c *tls.Conn, h http.Handler) {
+	if s.NewHandler == nil {
+		s.Config.logger().Warn("framer: TLSNextProto failed", "remote", c.RemoteAddr(), "error", errNoHandler)
+		return
+	}
+	ctx := context.Background()
+	if base, ok := h.(interface{ BaseContext() context.Context }); ok {
+		ctx = base.BaseContext() // how net/http gives its own HTTP/2 the context
+	}
+	if s.tryAcquire() {
+		defer s.release()
+		s.serve(ctx, c, s.NewHandler)
+		return
+	}
+	if s.Refuse != nil && s.refusals.TryAcquire(1) {
+		defer s.refusals.Release(1)
+		s.refuse(c)
+		return
+	}
+	s.noteFull(c.RemoteAddr())
+}
+
+// ConfigureHTTP has hs serve the protocol of s too: a client that offers Protocol by
+// ALPN (RFC 7301) is served by s, on the same port as HTTP/1.1 and HTTP/2, which stay as
+// they are: HTTP/2 is on if it was, and off if TLSNextProto or Protocols of hs say so.
+// For the upgrade of a request, s is a [http.Handler] besides; see [Server.ServeHTTP].
+//
+// It must be called before hs serves, and when the fields of hs have been set: it changes
+// TLSConfig, which it replaces by a clone, TLSNextProto, likewise, and, if it is nil,
+// Protocols. Whoever makes the TLS listener himself must use hs.TLSConfig as it is
+// afterwards. A [tls.Config] that GetConfigForClient returns must name Protocol in its
+// NextProtos itself. Another Server, with another Protocol, may follow.
+//
+// hs.Shutdown begins the Shutdown of s. To end both, call
+//
+//	err := hs.Shutdown(ctx)
+//	err = errors.Join(err, s.Shutdown(ctx))
+//
+// The first waits for requests, and for the connections that have come by ALPN, which
+// net/http takes for its own. The second waits for those that were upgraded, of which
+// net/http knows nothing any more, and closes what is left when ctx ends. hs.Close does
+// not close these; call Close of s, too.
+//
+// The error is not nil if s lacks Protocol or NewHandler, or if hs has something for
+// Protocol already.
+func (s *Server) ConfigureHTTP(hs *http.Server) error {
+	switch {
+	case s.NewHandler == nil:
+		return errNoHandler
+	case s.Protocol == "" || len(s.Protocol) > 255 || isHTTP(s.Protocol):
+		return fmt.Errorf("framer: ConfigureHTTP: Server.Protocol is %q, which is no name for ALPN, or one of HTTP's own", s.Protocol)
+	case hs.TLSNextProto[s.Protocol] != nil:
+		return fmt.Errorf("framer: ConfigureHTTP: the http.Server has a TLSNextProto for %q already", s.Protocol)
+	}
+	protocols := httpProtocols(hs)
+	if hs.Protocols == nil && hs.TLSNextProto == nil && protocols.HTTP2() {
+		hs.Protocols = &protocols // TLSNextProto alone would turn HTTP/2 off
+	}
+	config := hs.TLSConfig.Clone()
+	if config == nil {
+		config = new(tls.Config)
+	}
+	// A client that offers the protocol wants it, whatever else it offers.
+	next := append([]string{s.Protocol}, config.NextProtos...)
+	if protocols.HTTP2() && !slices.Contains(next, "h2") {
+		next = append(next, "h2")
+	}
+	if protocols.HTTP1() && !slices.Contains(next, "http/1.1") {
+		next = append(next, "http/1.1")
+	}
+	config.NextProtos = next
+	hs.TLSConfig = config
+
+	hs.TLSNextProto = maps.Clone(hs.TLSNextProto)
+	if hs.TLSNextProto == nil {
+		hs.TLSNextProto = make(map[string]func(*http.Server, *tls.Conn, http.Handler))
+	}
+	hs.TLSNextProto[s.Protocol] = s.TLSNextProto
+	hs.RegisterOnShutdown(func() { s.beginShutdown() })
+	return nil
+}
+
+// isHTTP reports whether an ALPN name is one of HTTP, or a key that net/http uses for it.
+func isHTTP(protocol string) bool {
+	return slices.Contains([]string{"http/1.0", "http/1.1", "h2", "h2c", "h3", "http/3", "unencrypted_http2"}, protocol)
+}
+
+// httpProtocols returns what hs speaks by itself.
+func httpProtocols(hs *http.Server) (p http.Protocols) {
+	if hs.Protocols != nil {
+		return *hs.Protocols
+	}
+	p.SetHTTP1(true)
+	if hs.TLSNextProto != nil {
+		p.SetHTTP2(hs.TLSNextProto["h2"] != nil)
+		return p
+	}
+	// A program can be built or started without HTTP/2. One who asked for it then, by
+	// Protocols, would have it offered and not served.
+	probe := http.Server{}
+	probe.Serve(noListener{})
+	p.SetHTTP2(probe.TLSNextProto["h2"] != nil)
+	return p
+}
+
+// A noListener is a net.Listener that was closed.
+type noListener struct{}
+
+func (noListener) Accept() (net.Conn, error) { return nil, net.ErrClosed }
+func (noListener) Close() error              { return nil }
+func (noListener) Addr() net.Addr            { return &net.TCPAddr{} }
+
+// isProtocol reports whether s can be an element of Upgrade: a name, and perhaps a
+// version, which are tokens (RFC 9110 sections 5.6.2 and 7.8).
+func isProtocol(s string) bool {
+	name, version, found := strings.Cut(s, "/")
+	return isToken(name) && (!found || isToken(version))
+}
+
+func isToken(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		alphanumeric := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+		return !alphanumeric && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	})
+}
+
+// sameProtocol compares elements of Upgrade. The case of the name does not count (RFC
+// 9110 section 7.8), that of the version does.
+func sameProtocol(a, b string) bool {
+	nameA, versionA, _ := strings.Cut(a, "/")
+	nameB, versionB, _ := strings.Cut(b, "/")
+	return strings.EqualFold(nameA, nameB) && versionA == versionB
+}
+
+// listElements returns the elements of the value of a field that is a list of tokens
+// (RFC 9110 section 5.6.1).
+func listElements(value string) (elements []string) {
+	for element := range strings.SplitSeq(value, ",") {
+		if element = strings.Trim(element, " \t"); element != "" {
+			elements = append(elements, element)
+		}
+	}
+	return elements
+}
+
+// hasToken reports whether one of the elements of a field is token, in whatever case.
+func hasToken(values []string, token string) bool {
+	return slices.ContainsFunc(listElements(strings.Join(values, ",")), func(element string) bool {
+		return strings.EqualFold(element, token)
+	})
+}
+
+var _ http.Handler = (*Server)(nil)

@@ -1,0 +1,214 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// DialHTTP connects to the server of an http or https URL, has it upgrade the connection
+// to the protocol (RFC 9110 section 7.8), as [Server.ServeHTTP] does, and starts a Conn,
+// which serves on a goroutine of its own; Close ends it, and Wait waits for its end.
+// newHandler is called when the server has agreed, and has been called when DialHTTP
+// returns. What the server has sent behind its answer is given to the Handler.
+//
+// ctx is for the connecting and the upgrade only; the connection's context has its
+// values. The TLS handshake and the upgrade may each take HandshakeTimeout of cfg, which
+// may be nil.
+//
+// A user and password in the URL are sent as Basic authentication (RFC 7617). Proxies are
+// not used, and redirections not followed. A server that does not upgrade the connection
+// is an [*UpgradeError].
+//
+// For another [tls.Config], a Unix socket, a proxy, or fields of the request such as
+// Authorization, dial by other means and use [UpgradeHTTP].
+func DialHTTP(ctx context.Context, url, protocol string, newHandler func(*Conn) Handler, cfg *Config) (*Conn, error) {
+	r, err := newUpgradeRequest(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkProtocol(protocol); err != nil {
+		return nil, err
+	}
+	nc, err := dialURL(ctx, r.URL, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return UpgradeHTTP(nc, r, protocol, newHandler, cfg)
+}
+
+// UpgradeHTTP is DialHTTP with a connection that stands, which belongs to it from now on,
+// and a request of one's own. r must have no body; Upgrade and Connection are added to a
+// copy of it. Its context is that of DialHTTP.
+//
+// If nc is a [*tls.Conn], its NextProtos should be "http/1.1" or none.
+func UpgradeHTTP(nc net.Conn, r *http.Request, protocol string, newHandler func(*Conn) Handler, cfg *Config) (*Conn, error) {
+	unread, err := askForUpgrade(nc, r, protocol, cfg)
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return start(r.Context(), Unread(nc, unread), newHandler, cfg)
+}
+
+// An UpgradeError is the answer of an HTTP server that did not upgrade the connection.
+type UpgradeError struct {
+	StatusCode int
+	Header     http.Header
+	Body       []byte // its beginning, of at most 1 KiB
+}
+
+// maxErrorBody is how much of a body an UpgradeError has, in bytes.
+const maxErrorBody = 1 << 10
+
+func (e *UpgradeError) Error() string {
+	s := fmt.Sprintf("framer: the connection was not upgraded: the server says %d %s", e.StatusCode, http.StatusText(e.StatusCode))
+	if text := bytes.TrimSpace(e.Body); len(text) > 0 {
+		s += fmt.Sprintf(": %q", text)
+	}
+	return s
+}
+
+// newUpgradeRequest returns the request for a URL. Errors don't show it, for it may have
+// a password.
+func newUpgradeRequest(ctx context.Context, rawURL string) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
+	if err != nil {
+		var wrong *url.Error
+		if errors.As(err, &wrong) {
+			err = wrong.Err
+		}
+		return nil, fmt.Errorf("framer: wrong URL: %w", err)
+	}
+	switch {
+	case r.URL.Scheme != "http" && r.URL.Scheme != "https":
+		return nil, fmt.Errorf("framer: wrong URL: the scheme is %q, and must be http or https", r.URL.Scheme)
+	case r.URL.Hostname() == "":
+		return nil, errors.New("framer: wrong URL: no host")
+	}
+	if user := r.URL.User; user != nil {
+		password, _ := user.Password()
+		r.SetBasicAuth(user.Username(), password)
+	}
+	return r, nil
+}
+
+func checkProtocol(protocol string) error {
+	if !isProtocol(protocol) {
+		return fmt.Errorf("framer: the protocol %q is no name for an upgrade: a token, and perhaps a slash and another one", protocol)
+	}
+	return nil
+}
+
+// dialURL connects to the server of u.
+func dialURL(ctx context.Context, u *url.URL, cfg *Config) (net.Conn, error) {
+	port := u.Port()
+	if port == "" {
+		port = u.Scheme // which is its name
+	}
+	var d net.Dialer
+	nc, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil || u.Scheme == "http" {
+		return nc, err
+	}
+	ctx, cancel := withHandshakeTimeout(ctx, cfg)
+	defer cancel()
+	t := tls.Client(nc, &tls.Config{ServerName: u.Hostname(), NextProtos: []string{"http/1.1"}})
+	if err := t.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("framer: TLS handshake: %w", err)
+	}
+	return t, nil
+}
+
+func withHandshakeTimeout(ctx context.Context, cfg *Config) (context.Context, context.CancelFunc) {
+	if cfg == nil {
+		cfg = new(Config)
+	}
+	if timeout := cfg.handshakeTimeout(); timeout > 0 {
+		return context.WithTimeout(ctx, timeout)
+	}
+	return ctx, func() {}
+}
+
+// askForUpgrade sends r, and returns what came behind the answer 101.
+func askForUpgrade(nc net.Conn, r *http.Request, protocol string, cfg *Config) (unread []byte, err error) {
+	if err := checkProtocol(protocol); err != nil {
+		return nil, err
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		return nil, errors.New("framer: the request for an upgrade has a body")
+	}
+	ctx, cancel := withHandshakeTimeout(r.Context(), cfg)
+	defer cancel()
+	r = r.Clone(ctx)
+	r.Header.Set("Connection", "Upgrade")
+	r.Header.Set("Upgrade", protocol)
+
+	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(longAgo) })
+	if err = r.Write(nc); err == nil {
+		unread, err = readSwitch(nc, r, protocol)
+	}
+	stopped := stop()
+	switch _, refused := err.(*UpgradeError); {
+	case refused:
+		return nil, err
+	case !stopped: // or the deadline might come later
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("framer: upgrade to %s: %w", protocol, err)
+	}
+	return unread, nil
+}
+
+const (
+	maxResponse = 64 << 10 // bytes of responses before the switch
+	maxInterim  = 5        // responses, as net/http
+)
+
+// readSwitch reads the answer to r. It returns what was read behind it.
+func readSwitch(nc net.Conn, r *http.Request, protocol string) (unread []byte, err error) {
+	limited := &io.LimitedReader{R: nc, N: maxResponse}
+	in := bufio.NewReader(limited)
+	for range maxInterim + 1 {
+		response, err := http.ReadResponse(in, r)
+		switch {
+		case err != nil && limited.N == 0:
+			return nil, fmt.Errorf("the answer has more than %d bytes", maxResponse)
+		case err != nil:
+			return nil, err
+		case response.StatusCode == http.StatusSwitchingProtocols:
+			unread, _ := in.Peek(in.Buffered())
+			return unread, checkSwitch(response, protocol)
+		case response.StatusCode >= 200:
+			body, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
+			return nil, &UpgradeError{StatusCode: response.StatusCode, Header: response.Header, Body: body}
+		}
+	}
+	return nil, fmt.Errorf("more than %d informational answers", maxInterim)
+}
+
+// checkSwitch returns an error if the server has switched to something else.
+func checkSwitch(response *http.Response, protocol string) error {
+	upgrade := listElements(strings.Join(response.Header["Upgrade"], ","))
+	switch {
+	case !hasToken(response.Header["Connection"], "upgrade"):
+		return errors.New("the server switches protocols without Connection: Upgrade")
+	case len(upgrade) != 1 || !sameProtocol(upgrade[0], protocol):
+		return fmt.Errorf("the server switches to %q", upgrade)
+	}
+	return nil
+}
