@@ -24,10 +24,10 @@ type ConnectHandler interface {
 
 // A CloseHandler is a [Handler] that wants to know of the end.
 type CloseHandler interface {
-	// HandleClose is called once, after every other method, when the connection
-	// has been closed; not if it was closed before newHandler could be called. err is the reason, as Serve returns it: nil after an orderly
-	// end, io.ErrUnexpectedEOF if the peer ended its side in the middle of a
-	// message.
+	// HandleClose is called once, after every other method, when the connection has
+	// been closed; not if it was closed before newHandler could be called. err is the
+	// reason, as Serve returns it: nil after an orderly end, io.ErrUnexpectedEOF if the
+	// peer ended its side in the middle of a message.
 	HandleClose(err error)
 }
 
@@ -139,8 +139,8 @@ type ConnStats struct {
 //
 // Input is read by the goroutine that calls Serve, which calls all methods of the
 // Handler. SetTerminator, Terminator, Matched, Next, NextReader, SetConfig, StartTLS
-// and Hijack must be called from there, or before Serve. All other methods may be called from any
-// goroutine, also from the Handler.
+// and Hijack must be called from there, or before Serve. All other methods may be
+// called from any goroutine, also from the Handler.
 //
 // Output is written by a goroutine that exists while there is some, or by a Push
 // itself if that need not wait. It is sent in the order of the pushes; no push is
@@ -240,10 +240,11 @@ type outputEnd struct {
 // NetConn that returns the other one, as [tls.Conn.NetConn] does. Otherwise the end of
 // the output can't be told to the peer before the connection is closed: what has come
 // is read before, but what the peer sends later may destroy output that it has not
-// received. The connection can't be reset then to tell the peer that output was cut off,
-// nor is it known what a slow peer takes: over TLS it is taken to accept nothing if it
-// does not accept a record of 16 KiB within WriteTimeout. Datagrams are refused by Serve; packets of a unixpacket connection count as
-// bytes and may have at most 65,535 of them.
+// received. The connection can't be reset then to tell the peer that output was cut
+// off, nor is it known what a slow peer takes: over TLS it is taken to accept nothing
+// if it does not accept a record of 16 KiB within WriteTimeout. Datagrams are refused
+// by Serve; packets of a unixpacket connection count as bytes and may have at most
+// 65,535 of them.
 //
 // The connections of a [Server] share the memory of their buffers. For many
 // connections, [Server.ServeConn] is better than NewConn.

@@ -303,11 +303,11 @@ func (f *Framer) rest() []byte {
 // piece. The message that is being collected goes on under t, with its size
 // counted anew. The bytes of a token of [Split] that was too long are gone.
 //
-// A terminator that makes no sense is refused with an error, and the one in
-// force stays: an empty delimiter, a negative count, a [Length] above
-// MaxMessageSize, or its own Limit, which is a [*MessageTooLongError]. If the method of the Handler
-// then returns, and no other terminator was set, Run ends with that error:
-// otherwise it could collect for ever.
+// A terminator that makes no sense is refused with an error, and the one in force
+// stays: an empty delimiter, a negative count, a [Length] above MaxMessageSize, or its
+// own Limit, which is a [*MessageTooLongError]. If the method of the Handler then
+// returns, and no other terminator was set, Run ends with that error: otherwise it
+// could collect for ever.
 func (f *Framer) SetTerminator(t Terminator) error {
 	if !t.plain(f.maxSize) {
 		if err := t.validate(f.maxSize); err != nil {

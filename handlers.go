@@ -16,9 +16,9 @@ import (
 // wants to go on, an embedded Collector is emptied: nothing of it becomes part of
 // the next message.
 //
-// Its size is bounded by MaxMessageSize, or the Limit of the Terminator. Under [None], where that does not apply to
-// the message, it applies to an embedded Collector: if it has more, after a piece,
-// the rest of the input is a message that is too long.
+// Its size is bounded by MaxMessageSize, or the Limit of the Terminator. Under [None],
+// where that does not apply to the message, it applies to an embedded Collector: if it
+// has more, after a piece, the rest of the input is a message that is too long.
 type Collector struct {
 	message gathering
 }
@@ -158,8 +158,9 @@ func Replies(t Terminator, f func(c *Conn, msg, reply []byte) ([]byte, error)) f
 // OnTooLong returns newHandler, which must have been made by [Messages] or [Replies],
 // with a function that is called once for every message above its limit. If f returns
 // nil, what is left of the message is skipped, and the next one follows, under the
-// terminator that f has set, if it has; otherwise its error ends the connection, as e would without OnTooLong. f may push an answer, which
-// comes behind those to earlier messages.
+// terminator that f has set, if it has; otherwise its error ends the connection, as e
+// would without OnTooLong. f may push an answer, which comes behind those to earlier
+// messages.
 func OnTooLong(newHandler func(*Conn) Handler, f func(c *Conn, e *MessageTooLongError) error) func(*Conn) Handler {
 	return func(c *Conn) Handler {
 		m, ok := newHandler(c).(messages)

@@ -594,7 +594,8 @@ func (s *ServerStats) add(c ConnStats) {
 // says, 5 seconds by default.
 //
 // Connections in a TLS handshake are closed at once. Those given to ServeConn, or that
-// come by ServeHTTP or TLSNextProto, are shut down like all others. A server that was shut down can't serve again.
+// come by ServeHTTP or TLSNextProto, are shut down like all others. A server that was
+// shut down can't serve again.
 //
 // A handler must not wait for Shutdown, which waits for it.
 func (s *Server) Shutdown(ctx context.Context) error {
