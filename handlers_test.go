@@ -292,7 +292,7 @@ func (c openConn) NetConn() net.Conn { return c.flakyConn.Conn }
 // What a Session pushes after an error of a read arrives, and if it does not, that is
 // not an orderly end.
 func TestSessionAfterReadError(t *testing.T) {
-	const size = 8 << 20
+	const size = 4 << 20
 	for _, test := range []struct {
 		failures int
 		open     bool

@@ -1340,7 +1340,7 @@ func TestDotProducerOfFile(t *testing.T) {
 // Pieces are neither tiny nor huge, and their memory is used again, whatever the
 // lines are like.
 func TestDotProducerPieces(t *testing.T) {
-	const size = 4 << 20
+	const size = 1 << 20
 	for _, pattern := range []string{"a", "\n", "\r", "\r\n", ".", ".\n", ".\r", "a line of some length\n"} {
 		data := bytes.Repeat([]byte(pattern), size/len(pattern))
 		var total, pieces int

@@ -1256,7 +1256,7 @@ func TestShutdownAfterMessages(t *testing.T) {
 // Output that waits is sent before the end.
 func TestShutdownDrains(t *testing.T) {
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
-		const size = 8 << 20
+		const size = 4 << 20
 		s := goodbye(t, nil)
 		newHandler := s.NewHandler
 		connected := make(chan struct{})

@@ -139,7 +139,7 @@ func TestEndTogetherWithData(t *testing.T) {
 		for name, answer := range answers {
 			t.Run(style+"/"+name, func(t *testing.T) {
 				et := endTest{T: t}
-				et.serve(scaled(4000)/6, style, answer)
+				et.serve(scaled(2400)/6, style, answer)
 				et.run(func(i int, nc *net.TCPConn) error { return sendAndEnd(i, nc, name == "answering") })
 				for i := range et.lines {
 					if got := int(et.lines[i].Load()); got != i%3+1 {
@@ -209,7 +209,7 @@ func TestResetBehindData(t *testing.T) {
 		for name, answer := range resetAnswers() {
 			t.Run(style+"/"+name, func(t *testing.T) {
 				et := endTest{T: t}
-				et.serve(scaled(1200)/6, style, func(c *framer.Conn, _ []byte) error {
+				et.serve(scaled(600)/6, style, func(c *framer.Conn, _ []byte) error {
 					answer(c)
 					return nil
 				})
@@ -237,7 +237,7 @@ func TestResetDuringTurn(t *testing.T) {
 	for style := range lineStyles(nil) {
 		for name, answer := range resetAnswers() {
 			t.Run(style+"/"+name, func(t *testing.T) {
-				for i := range scaled(400) / 4 {
+				for i := range scaled(200) / 4 {
 					g := newGate()
 					newHandler := lineStyles(func(c *framer.Conn, line []byte) error {
 						if i%2 == 0 || string(line) != "wait" {

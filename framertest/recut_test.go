@@ -572,14 +572,14 @@ func TestTranscriptOfRefusals(t *testing.T) {
 	tests := []struct {
 		method, input, seen string
 	}{
-		{"CollectIncomingData", "12\n34x5\n6\n", "message \"12\"\n"},
-		{"CollectIncomingData", "12\n34x56", "message \"12\"\n"},
+		{"CollectIncomingData", "1\n34x5\n6\n", "message \"1\"\n"},
+		{"CollectIncomingData", "1\n34x56", "message \"1\"\n"},
 		{"CollectIncomingData", "x\n", ""},
-		{"CollectIncomingData", "12\n345678x\nx", "message \"12\"\ntoo long \"34567\"\n"},
+		{"CollectIncomingData", "1\n34567x\nx", "message \"1\"\ntoo long \"34567\"\n"},
 		{"CollectIncomingData", strings.Repeat("1\n", 9) + "234x5" + strings.Repeat("6\n", 9), strings.Repeat("message \"1\"\n", 9)},
-		{"FoundTerminator", "12\n34x5\n6\n7", "message \"12\"\nmessage \"34x5\"\n"},
-		{"HandleReadComplete", "1\n2x\n3\n4\n56", ""},
-		{"HandleOversize", "12\n345678\n9", "message \"12\"\ntoo long \"34567\"\n"},
+		{"FoundTerminator", "1\n34x5\n6\n7", "message \"1\"\nmessage \"34x5\"\n"},
+		{"HandleReadComplete", "1\n2x\n3\n45", ""},
+		{"HandleOversize", "1\n345678\n9", "message \"1\"\ntoo long \"34567\"\n"},
 	}
 	for _, way := range ways {
 		for i, test := range tests {
