@@ -167,7 +167,7 @@ func onTransports(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
 			nc, peer := tr.pair(t)
 			t.Cleanup(func() { peer.Close() })
 			// A failing test shall not hang.
-			peer.SetDeadline(time.Now().Add(time.Minute))
+			peer.SetDeadline(time.Now().Add(watchdog))
 			test(t, nc, peer)
 		})
 	}
@@ -354,7 +354,7 @@ func serve(t *testing.T, nc net.Conn, newHandler func(*framer.Conn) framer.Handl
 func serveContext(t *testing.T, ctx context.Context, nc net.Conn, newHandler func(*framer.Conn) framer.Handler, cfg framer.Config) *framer.Conn {
 	t.Helper()
 	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+		cfg.Logger = discardLogger()
 	}
 	c := framer.NewConn(nc, newHandler, &cfg)
 	done := make(chan struct{})
@@ -481,18 +481,3 @@ func exchange(t *testing.T, peer net.Conn) {
 
 // discardLogger returns a Logger for tests that want no records.
 func discardLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
-// writeFile returns a file with data, ready for reading.
-func writeFile(t *testing.T, data []byte) *os.File {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "data")
-	if err := os.WriteFile(name, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}

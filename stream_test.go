@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -331,47 +330,6 @@ func exchangeLines(peer net.Conn, letter byte, random *rand.Rand) error {
 		err = errors.New("the answers are not what was sent")
 	}
 	return errors.Join(err, <-sent)
-}
-
-// A miscounter is a connection whose Read or Write can't count.
-type miscounter struct {
-	net.Conn
-	read, write int // what is added to the counts
-}
-
-func (c miscounter) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	return n + c.read, err
-}
-
-func (c miscounter) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	return n + c.write, err
-}
-
-// What a net.Conn can't have read or written is the reason why the connection ends.
-func TestImpossibleCounts(t *testing.T) {
-	for _, wrong := range []int{-1 << 20, 1, 1 << 20, math.MaxInt32} {
-		for _, method := range []string{"Read", "Write"} {
-			t.Run(fmt.Sprintf("%s/%d", method, wrong), func(t *testing.T) {
-				nc, peer := memoryPair(t)
-				defer peer.Close()
-				bad := miscounter{Conn: nc, write: wrong}
-				if method == "Read" {
-					bad = miscounter{Conn: nc, read: wrong}
-				}
-				var s script
-				// The read fills the buffer, and the write has to be cut.
-				s.onFound = func() error { return s.Push(make([]byte, 100)) }
-				c := s.serve(t, bad, framer.Config{ReadBufferSize: 5, WriteBufferSize: 10})
-				writeString(t, peer, "line\n")
-				err := c.Wait()
-				if err == nil || !strings.Contains(err.Error(), method+" returned an impossible count") {
-					t.Errorf("ended with %v", err)
-				}
-			})
-		}
-	}
 }
 
 // What Unread has put before a connection is the beginning of its input, for a Conn, for a

@@ -81,7 +81,7 @@ func onTransports(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
 			nc, peer := tr.pair(t)
 			t.Cleanup(func() { peer.Close() })
 			// A failing test shall not hang.
-			peer.SetDeadline(time.Now().Add(time.Minute))
+			peer.SetDeadline(time.Now().Add(watchdog))
 			test(t, nc, peer)
 		})
 	}
@@ -228,5 +228,48 @@ func control(t *testing.T, nc net.Conn, f func(fd int) error) {
 	}
 	if callErr != nil {
 		t.Fatal(callErr)
+	}
+}
+
+// bubblePairs are connections for bubbles.
+var bubblePairs = map[string]func(t *testing.T) (nc, peer net.Conn){
+	"pipe":   func(*testing.T) (nc, peer net.Conn) { return net.Pipe() },
+	"memory": memoryPair,
+	"tls": func(t *testing.T) (nc, peer net.Conn) {
+		a, b := framertest.Pipe()
+		server, client := tlsConfigs(t)
+		return tls.Server(a, server), tls.Client(b, client)
+	},
+}
+
+// handshake does the peer's part of a TLS handshake.
+func handshake(t *testing.T, peer net.Conn) {
+	t.Helper()
+	if tc, ok := peer.(interface{ Handshake() error }); ok {
+		if err := tc.Handshake(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A seeThroughConn wraps a connection and lets look through it.
+type seeThroughConn struct{ net.Conn }
+
+func (c seeThroughConn) NetConn() net.Conn { return c.Conn }
+
+// onWrappedTransports is onTransports, with connections that wrap another one as well.
+func onWrappedTransports(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
+	t.Helper()
+	onTransports(t, test)
+	for name, wrap := range map[string]func(net.Conn) net.Conn{
+		"opaque":      func(nc net.Conn) net.Conn { return struct{ net.Conn }{nc} },
+		"see-through": func(nc net.Conn) net.Conn { return seeThroughConn{nc} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			nc, peer := tcpPair(t)
+			t.Cleanup(func() { peer.Close() })
+			peer.SetDeadline(time.Now().Add(watchdog))
+			test(t, wrap(nc), peer)
+		})
 	}
 }

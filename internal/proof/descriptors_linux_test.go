@@ -2,7 +2,7 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-package framer_test
+package proof_test
 
 import (
 	"bytes"
@@ -16,22 +16,6 @@ import (
 
 	"github.com/goframer/framer"
 )
-
-// control calls f with the descriptor of nc.
-func control(t *testing.T, nc net.Conn, f func(fd int) error) {
-	t.Helper()
-	raw, err := nc.(syscall.Conn).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var callErr error
-	if err := raw.Control(func(fd uintptr) { callErr = f(int(fd)) }); err != nil {
-		t.Fatal(err)
-	}
-	if callErr != nil {
-		t.Fatal(callErr)
-	}
-}
 
 // asyncore: handle_expt. An urgent byte is not part of the stream, and nothing of
 // that is lost. Nor does it keep the reader busy.

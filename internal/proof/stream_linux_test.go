@@ -4,7 +4,7 @@
 
 //go:build linux && !386 && !s390x
 
-package framer_test
+package proof_test
 
 import (
 	"bytes"
@@ -17,7 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/metrics"
 	"strconv"
 	"strings"
 	"sync"
@@ -227,10 +226,6 @@ func TestResetBehindData(t *testing.T) {
 	}
 }
 
-func isReset(err error) bool {
-	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
 // A reset, and data before it, that come while the handler is busy, are one event
 // for those who wait for input: there will be no other.
 func TestResetDuringTurn(t *testing.T) {
@@ -263,16 +258,6 @@ func TestResetDuringTurn(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-// awaitEnd fails the test if c does not end.
-func awaitEnd(t *testing.T, c *framer.Conn) {
-	t.Helper()
-	select {
-	case <-c.Context().Done():
-	case <-time.After(watchdog):
-		t.Fatalf("%v does not end", c)
 	}
 }
 
@@ -353,23 +338,6 @@ func TestTimeoutsSpareBusyHandler(t *testing.T) {
 		}
 	}
 }
-
-// liveHeap returns how many bytes are in use by objects that can be reached.
-func liveHeap() int64 {
-	runtime.GC()
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return int64(sample[0].Value.Uint64())
-}
-
-// A pushingHandler keeps nothing of a message and answers it.
-type pushingHandler struct {
-	c      *framer.Conn
-	answer []byte
-}
-
-func (h pushingHandler) CollectIncomingData([]byte) error { return nil }
-func (h pushingHandler) FoundTerminator() error           { return h.c.Push(h.answer) }
 
 // Memory that was taken for large messages is given back while there is nothing to
 // read or to write.
