@@ -29,6 +29,7 @@ import (
 // asynchat: line_terminator1, line_terminator2, line_terminator3,
 // numeric_terminator1, numeric_terminator2, none_terminator, empty_line
 func TestConnDividesInput(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name     string
 		term     framer.Terminator
@@ -264,6 +265,7 @@ func TestConnStats(t *testing.T) {
 
 // asyncore: close_twice
 func TestCloseTwice(t *testing.T) {
+	t.Parallel()
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		var s script
 		connected := make(chan struct{})
@@ -447,6 +449,7 @@ func checkPanic(t *testing.T, err error, logs *logBook) {
 // asyncore: readwriteexc. Whatever fails in a handler, what it has pushed before
 // arrives, and the peer sees an orderly end.
 func TestHandlerFails(t *testing.T) {
+	t.Parallel()
 	hooks := []struct {
 		name string
 		set  func(s *script, f func() error)
@@ -544,6 +547,7 @@ func TestNewHandlerFails(t *testing.T) {
 
 // CloseWhenDone from another goroutine is not held up by a read.
 func TestCloseWhenDoneWhileReading(t *testing.T) {
+	t.Parallel()
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		var s script
 		collected := make(chan struct{})
@@ -571,6 +575,7 @@ type contextKey struct{}
 
 // The end of Serve's context closes the connection at once, with its cause.
 func TestServeContextEnds(t *testing.T) {
+	t.Parallel()
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		errStop := errors.New("stop")
 		ctx, cancel := context.WithCancelCause(context.WithValue(t.Context(), contextKey{}, "value"))
@@ -762,6 +767,7 @@ func onWrappedTransports(t *testing.T, test func(t *testing.T, nc, peer net.Conn
 // A hijacking line takes the connection away: what was pushed before is sent first, and
 // what has come behind the line is read first, however much it is.
 func TestHijack(t *testing.T) {
+	t.Parallel()
 	for style := range lineStyles(nil) {
 		for _, size := range []int{0, 5, 300 << 10} {
 			t.Run(fmt.Sprintf("%s/%d", style, size), func(t *testing.T) {
@@ -812,6 +818,7 @@ func testHijack(t *testing.T, style string, size int, nc, peer net.Conn) {
 // What was handed on stays open when Serve has returned; nothing of the Conn's touches it
 // any more.
 func TestHijackHandsOn(t *testing.T) {
+	t.Parallel()
 	onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		var s script
 		handed := make(chan net.Conn, 1)
@@ -838,6 +845,7 @@ func TestHijackHandsOn(t *testing.T) {
 // CloseWrite ends one side: the peer sees the end behind what was pushed, goes on, and is
 // heard.
 func TestCloseWrite(t *testing.T) {
+	t.Parallel()
 	for style := range lineStyles(nil) {
 		t.Run(style, func(t *testing.T) {
 			onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
@@ -893,6 +901,7 @@ func TestCloseWrite(t *testing.T) {
 
 // The reason that is given to CloseWithError is told to all, at level Info.
 func TestCloseWithError(t *testing.T) {
+	t.Parallel()
 	errSlow := errors.New("too slow")
 	onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		var s script
@@ -964,6 +973,7 @@ func TestConnHandler(t *testing.T) {
 
 // HandleEnd comes once, behind all that the peer has sent, and what it pushes arrives.
 func TestHandleEnd(t *testing.T) {
+	t.Parallel()
 	errBad := errors.New("bad")
 	for name, test := range map[string]struct {
 		input string

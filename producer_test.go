@@ -296,6 +296,7 @@ var circumstances = []struct {
 }
 
 func TestProducers(t *testing.T) {
+	t.Parallel()
 	text := []byte(strings.Repeat("0123456789", 10_000))
 	short := "abc"
 	counted := 0
@@ -955,6 +956,7 @@ func TestProducerInterrupt(t *testing.T) {
 // An interrupt comes when the producer ends by itself, or goes on to the next one,
 // which waits for ever.
 func TestProducerInterruptRaces(t *testing.T) {
+	t.Parallel()
 	const rounds = 200
 	for _, silence := range silences {
 		if silence.name == "TCP" {

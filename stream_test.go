@@ -107,6 +107,7 @@ func meet(t *testing.T, c *framer.Conn, step <-chan struct{}) {
 // What comes while a handler is busy is read when it has done, whether it has
 // answered or not.
 func TestInputDuringTurn(t *testing.T) {
+	t.Parallel()
 	g := newGate()
 	f := func(c *framer.Conn, line []byte) error {
 		switch string(line) {
@@ -153,6 +154,7 @@ func TestInputDuringTurn(t *testing.T) {
 // the first push of a connection, a second one, one in the middle of what the peer
 // has sent at once, and all of that again when single pushes have become a habit.
 func TestPushDoesNotWaitForHandler(t *testing.T) {
+	t.Parallel()
 	g := newGate()
 	f := func(c *framer.Conn, line []byte) error {
 		for answer := range strings.SplitSeq(string(line), ",") {
@@ -206,6 +208,7 @@ const answerKinds = 20
 // A handler that answers every line keeps its answers in order and whole while
 // others push, too.
 func TestAnswersAmongPushes(t *testing.T) {
+	t.Parallel()
 	const goroutines, lines, requests = 4, 40, 200
 	f := func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) }
 	onLineStyles(t, framer.Config{MaxQueuedBytes: 4000}, f, func(t *testing.T, c *framer.Conn, peer net.Conn) {
@@ -281,6 +284,7 @@ func scanLines(r io.Reader, next []int, answers int, answered chan<- struct{}) e
 
 // Connections of a server share memory, but nothing that is in it.
 func TestConnectionsSeeOnlyTheirOwn(t *testing.T) {
+	t.Parallel()
 	const conns, rounds = 12, 30
 	f := func(c *framer.Conn, line []byte) error {
 		if len(line) != cap(line) {
@@ -335,6 +339,7 @@ func exchangeLines(peer net.Conn, letter byte, random *rand.Rand) error {
 // What Unread has put before a connection is the beginning of its input, for a Conn, for a
 // Server, below TLS, and for whoever reads it.
 func TestUnread(t *testing.T) {
+	t.Parallel()
 	inputs := []struct{ unread, more string }{
 		{"one\ntwo\n", "three\n"},
 		{"one\ntw", "o\nthree\n"},
@@ -413,6 +418,7 @@ func TestUnread(t *testing.T) {
 
 // The handshake of TLS may have been read in part.
 func TestUnreadBelowTLS(t *testing.T) {
+	t.Parallel()
 	nc, peer := tcpPair(t)
 	server, client := tlsConfigs(t)
 	tc := tls.Client(peer, client)
@@ -441,6 +447,7 @@ func TestUnreadBelowTLS(t *testing.T) {
 // By itself it is a connection like the one below: its end can be told, and io.Copy moves
 // what goes through two of them in order.
 func TestUnreadByItself(t *testing.T) {
+	t.Parallel()
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		if !canHalfClose(peer) {
 			u := framer.Unread(nc, []byte("data"))
@@ -506,6 +513,7 @@ func (b *readFromBook) ReadFrom(r io.Reader) (int64, error) {
 
 // The ReadFrom of what is below is used.
 func TestUnreadKeepsReadFrom(t *testing.T) {
+	t.Parallel()
 	nc, peer := tcpPair(t)
 	defer peer.Close()
 	book := &readFromBook{Conn: nc}

@@ -35,6 +35,7 @@ var passing = []syscall.Errno{
 // Errors of Accept that pass are waited out, ever longer, and never close the
 // listener.
 func TestAcceptErrorsPass(t *testing.T) {
+	t.Parallel()
 	wraps := map[string]func(err error) error{
 		"bare":    func(err error) error { return err },
 		"syscall": func(err error) error { return os.NewSyscallError("accept4", err) },
@@ -124,6 +125,7 @@ func testAcceptErrorPasses(t *testing.T, passing error) {
 
 // The wait after a failure to accept holds up neither Close nor Shutdown.
 func TestCloseWhileAcceptFails(t *testing.T) {
+	t.Parallel()
 	ends := map[string]func(s *framer.Server) error{
 		"Close":    (*framer.Server).Close,
 		"Shutdown": func(s *framer.Server) error { return s.Shutdown(context.Background()) },
@@ -173,6 +175,7 @@ func (l *closeBook) Close() error {
 // Whatever ends Serve, the listener is closed once, also when Shutdown and Close
 // follow. Of these the one that has closed it returns its error.
 func TestListenerClosedOnce(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	errClose, errBad := errors.New("close failed"), errors.New("bad listener")
 	config, _ := tlsConfigs(t)
@@ -301,6 +304,7 @@ func TestListenerClosedOnce(t *testing.T) {
 
 // The error of every listener is returned, and all are closed.
 func TestCloseListeners(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := framer.Server{NewHandler: newEchoLine}
 		var listeners []*closeBook
@@ -328,6 +332,7 @@ func TestCloseListeners(t *testing.T) {
 
 // Shutdown, Close and Serve return only when the listener is closed, whoever does.
 func TestSlowListenerClose(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := &closeBook{Listener: framertest.Listen()}
 		goOn := make(chan struct{})

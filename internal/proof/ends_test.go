@@ -23,6 +23,7 @@ import (
 // Not even the messages that are read already are given to a handler that has
 // closed.
 func TestNoCallbackAfterClose(t *testing.T) {
+	t.Parallel()
 	closes := map[string]func(*framer.Conn) error{
 		"Close":         (*framer.Conn).Close,
 		"CloseWhenDone": (*framer.Conn).CloseWhenDone,
@@ -61,6 +62,7 @@ func TestNoCallbackAfterClose(t *testing.T) {
 // asynchat: close_when_done. Every byte arrives though the peer, which reads little
 // by little, sends all the while, and nobody reads that.
 func TestCloseWhenDoneDeliversAll(t *testing.T) {
+	t.Parallel()
 	payload := bytes.Repeat([]byte("0123456789abcdef"), 8<<20/16)
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		var s script
@@ -110,6 +112,7 @@ func TestCloseWhenDoneDeliversAll(t *testing.T) {
 
 // asyncore: handle_close. The peer ends its side while output waits: it arrives.
 func TestPeerHalfCloses(t *testing.T) {
+	t.Parallel()
 	reply := strings.Repeat("r", 4_000_000)
 	tests := []struct {
 		name, input string
@@ -144,6 +147,7 @@ func TestPeerHalfCloses(t *testing.T) {
 
 // Close from another goroutine ends whatever the connection waits in.
 func TestCloseWhileBlocked(t *testing.T) {
+	t.Parallel()
 	big := make([]byte, 64<<20)
 	tests := []struct {
 		name    string
@@ -210,6 +214,7 @@ func TestCloseWhileBlocked(t *testing.T) {
 // The context has ended, with the reason, when HandleClose is called, and the
 // connection is closed, whoever has closed it.
 func TestEndIsCompleteInHandleClose(t *testing.T) {
+	t.Parallel()
 	errBad := errors.New("bad")
 	tests := []struct {
 		name string
@@ -266,6 +271,7 @@ func (c *slowCloseConn) Close() error {
 // While another goroutine is about to close the connection, the one of Serve must
 // not take it for closed.
 func TestEndWaitsForClose(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := net.Pipe()
 		slow := &slowCloseConn{nc, make(chan struct{}), make(chan struct{})}
@@ -289,6 +295,7 @@ func TestEndWaitsForClose(t *testing.T) {
 
 // Many ends at once: there is one, and it is complete.
 func TestEndsRace(t *testing.T) {
+	t.Parallel()
 	for i := range 200 {
 		nc, peer := net.Pipe()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -339,6 +346,7 @@ func TestEndsRace(t *testing.T) {
 
 // The end of Serve's context ends what newHandler waits for.
 func TestContextEndsInNewHandler(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := net.Pipe()
 		defer peer.Close()
@@ -357,6 +365,7 @@ func TestContextEndsInNewHandler(t *testing.T) {
 
 // So it is from another goroutine, and before Serve.
 func TestCloseWriteFromOutside(t *testing.T) {
+	t.Parallel()
 	for style := range lineStyles(nil) {
 		t.Run(style, func(t *testing.T) {
 			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
@@ -410,6 +419,7 @@ func TestCloseWriteFromOutside(t *testing.T) {
 // After CloseWrite the input is no rest that is read for LingerTimeout, but the
 // conversation; at its end, that counts from the beginning.
 func TestCloseWriteOutlastsLinger(t *testing.T) {
+	t.Parallel()
 	for name, pair := range bubblePairs {
 		if name == "pipe" {
 			continue
@@ -447,6 +457,7 @@ func TestCloseWriteOutlastsLinger(t *testing.T) {
 
 // It is not called where the connection has another end.
 func TestHandleEndIsNotCalled(t *testing.T) {
+	t.Parallel()
 	for name, f := range map[string]func(s *fullScript) error{
 		"CloseWhenDone": func(s *fullScript) error { return s.CloseWhenDone() },
 		"Close":         func(s *fullScript) error { return s.Close() },

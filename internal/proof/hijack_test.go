@@ -29,6 +29,7 @@ import (
 // Hijack can be called by every method, and nothing is lost: what the method was not
 // given is left for the function.
 func TestHijackInEveryMethod(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		hook, input, rest string
 		set               func(s *fullScript, f func() error)
@@ -105,6 +106,7 @@ func TestHijackInEveryMethod(t *testing.T) {
 // In a Session, a message of which a part has come is left to the function as well, and
 // what was not read from a reader.
 func TestHijackInMessage(t *testing.T) {
+	t.Parallel()
 	sessions := map[string]func(c *framer.Conn) error{
 		"Next": func(c *framer.Conn) error {
 			_, err := c.Next(framer.Delimiter("!"))
@@ -160,6 +162,7 @@ func TestHijackInMessage(t *testing.T) {
 // Where the conversation has another end, the function of Hijack is not called, and the
 // end is what it would be without it.
 func TestHijackIsNotCalled(t *testing.T) {
+	t.Parallel()
 	ends := failures()
 	orderly := func(t *testing.T, err error, _ *logBook) {
 		if err != nil {
@@ -202,6 +205,7 @@ func TestHijackIsNotCalled(t *testing.T) {
 
 // The function of Hijack fails: the connection is closed, and that is the reason.
 func TestHijackFails(t *testing.T) {
+	t.Parallel()
 	for _, failure := range failures()[1:] {
 		t.Run(failure.name, func(t *testing.T) {
 			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
@@ -235,6 +239,7 @@ func TestHijackFails(t *testing.T) {
 
 // Until the function of Hijack has returned, the connection can be closed.
 func TestCloseDuringHijack(t *testing.T) {
+	t.Parallel()
 	errBad := errors.New("bad")
 	for name, test := range map[string]struct {
 		end  func(c *framer.Conn, cancel context.CancelCauseFunc)
@@ -289,6 +294,7 @@ func TestCloseDuringHijack(t *testing.T) {
 // Output of any size is sent before the function of Hijack is called, also while others
 // push; and what they could not push they know.
 func TestHijackAfterOutput(t *testing.T) {
+	t.Parallel()
 	const size = 4 << 20
 	onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		var s script
@@ -322,6 +328,7 @@ func TestHijackAfterOutput(t *testing.T) {
 
 // No limit of the Conn's is left when the function of Hijack runs.
 func TestHijackHasNoTimeout(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := framertest.Pipe()
 		defer peer.Close()
@@ -354,6 +361,7 @@ func TestHijackHasNoTimeout(t *testing.T) {
 
 // A peer that takes nothing keeps the function of Hijack from being called.
 func TestHijackAfterWriteTimeout(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := net.Pipe()
 		defer peer.Close()
@@ -370,6 +378,7 @@ func TestHijackAfterWriteTimeout(t *testing.T) {
 
 // After CloseWrite the function of Hijack can read, and the peer knows the end.
 func TestHijackAfterCloseWrite(t *testing.T) {
+	t.Parallel()
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		if !canHalfClose(nc) {
 			return
@@ -406,6 +415,7 @@ func TestHijackAfterCloseWrite(t *testing.T) {
 // Whoever ends the connection while it is taken away, from another goroutine: it ends,
 // the peer sees that, and the function is called once at most.
 func TestEndsDuringHijack(t *testing.T) {
+	t.Parallel()
 	ends := map[string]func(c *framer.Conn) error{
 		"Close":         (*framer.Conn).Close,
 		"CloseWhenDone": (*framer.Conn).CloseWhenDone,
@@ -450,6 +460,7 @@ func TestEndsDuringHijack(t *testing.T) {
 // While the function of Hijack runs, the connection is one of the server's; Shutdown
 // waits for it, and closes it when it has no more time.
 func TestShutdownDuringHijack(t *testing.T) {
+	t.Parallel()
 	for _, ends := range []bool{true, false} {
 		t.Run(fmt.Sprint(ends), func(t *testing.T) {
 			onTransports(t, func(t *testing.T, nc, peer net.Conn) {

@@ -28,6 +28,7 @@ import (
 // How an end is logged depends on whose doing it is, not on the value of the error: a
 // handler may return one of the network, and panic with one. A peer can't fill the log.
 func TestLogLevels(t *testing.T) {
+	t.Parallel()
 	errOfNetwork := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	values := map[string]error{
 		"bad": errors.New("bad"), "EOF": io.EOF, "unexpected EOF": io.ErrUnexpectedEOF, "reset": syscall.ECONNRESET,
@@ -211,6 +212,7 @@ func (b *logBook) above() (records []slog.Record) {
 
 // An error of a handler is an error, whatever it wraps, and logged as such.
 func TestUserErrors(t *testing.T) {
+	t.Parallel()
 	for _, hook := range hooks {
 		if hook == "newHandler" || hook == "HandleClose" {
 			continue // have no error
@@ -260,6 +262,7 @@ func checkPanicLog(t *testing.T, name string, logs *logBook) {
 // A panic is logged once, at level Error and with its stack, whatever its value, and
 // though there may be a reason for the end already.
 func TestPanicsAreLogged(t *testing.T) {
+	t.Parallel()
 	for _, hook := range hooks {
 		for name, value := range panicValues() {
 			logs, err := runHooked(t, hook, func(*framer.Conn) error { panic(value) })
@@ -329,6 +332,7 @@ func producersThatFail(f func() error) []namedProducer {
 
 // A producer's error is at Warn.
 func TestProducerErrorsAreLogged(t *testing.T) {
+	t.Parallel()
 	for _, test := range userErrors() {
 		var panicked *framer.PanicError
 		if test.err == io.EOF || errors.As(test.err, &panicked) {
@@ -348,6 +352,7 @@ func TestProducerErrorsAreLogged(t *testing.T) {
 
 // Nothing that a peer can do is logged above Info.
 func TestPeerCannotFillLog(t *testing.T) {
+	t.Parallel()
 	long := framer.Delimiter("\n")
 	wrapping := framer.Session(func(c *framer.Conn) error {
 		for {
@@ -456,6 +461,7 @@ func testPeerCannotFillLog(t *testing.T, name string, newHandler func(*framer.Co
 // A terminator that was refused, and the error ignored, ends the connection, unless
 // another one is set, or the handler has closed.
 func TestRefusedTerminators(t *testing.T) {
+	t.Parallel()
 	for _, hook := range hooks {
 		if hook == "HandleClose" {
 			continue
@@ -503,6 +509,7 @@ func TestRefusedTerminators(t *testing.T) {
 
 // The record of an end that is in order says which it was.
 func TestOrderlyEndsAreTold(t *testing.T) {
+	t.Parallel()
 	ends := map[string]string{"CloseWhenDone": "CloseWhenDone", "Shutdown": "Shutdown", "peer": "the peer has ended its side"}
 	for end, want := range ends {
 		for _, style := range styles {
@@ -554,6 +561,7 @@ func (b *badLogger) Handle(context.Context, slog.Record) error {
 
 // A Logger that does not work keeps no connection from its end.
 func TestBadLoggers(t *testing.T) {
+	t.Parallel()
 	ends := map[string]func(c *framer.Conn) error{
 		"error": func(*framer.Conn) error { return errors.New("bad") },
 		"panic": func(*framer.Conn) error { panic("bad") },

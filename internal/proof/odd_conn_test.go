@@ -38,6 +38,7 @@ func (c *moodyConn) Read(p []byte) (int, error) {
 
 // asynchat: blockingioerror
 func TestTemporaryReadErrors(t *testing.T) {
+	t.Parallel()
 	nc, peer := net.Pipe()
 	defer peer.Close()
 	var s script
@@ -60,6 +61,7 @@ func (brokenClockConn) Read([]byte) (int, error) { return 0, os.ErrDeadlineExcee
 
 // A connection whose deadlines don't work is given up rather than asked for ever.
 func TestSenselessDeadlines(t *testing.T) {
+	t.Parallel()
 	nc, peer := net.Pipe()
 	defer peer.Close()
 	var s script
@@ -72,6 +74,7 @@ func TestSenselessDeadlines(t *testing.T) {
 // Nothing of a message that was thrown away, or discarded, becomes part of another one,
 // or counts for its limit.
 func TestThrownAwayMessages(t *testing.T) {
+	t.Parallel()
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		var s script
 		var got []string
@@ -112,6 +115,7 @@ func TestThrownAwayMessages(t *testing.T) {
 
 // Every value of every field of Config can be served with, if it is no sensible limit.
 func TestExtremeConfigs(t *testing.T) {
+	t.Parallel()
 	exchangeWith := func(name string, nc, peer net.Conn, cfg *framer.Config) {
 		c := framer.NewConn(nc, lineStyles(func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) })["Handler"], cfg)
 		served := call(func() error { return c.Serve(t.Context()) })
@@ -167,6 +171,7 @@ func (c namelessConn) LocalAddr() net.Addr {
 func (c namelessConn) RemoteAddr() net.Addr { return c.LocalAddr() }
 
 func TestConnWithoutAddresses(t *testing.T) {
+	t.Parallel()
 	for _, typed := range []bool{false, true} {
 		onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 			if _, ok := nc.(*tls.Conn); ok {
@@ -210,6 +215,7 @@ func (c miscounter) Write(p []byte) (int, error) {
 
 // What a net.Conn can't have read or written is the reason why the connection ends.
 func TestImpossibleCounts(t *testing.T) {
+	t.Parallel()
 	for _, wrong := range []int{-1 << 20, 1, 1 << 20, math.MaxInt32} {
 		for _, method := range []string{"Read", "Write"} {
 			t.Run(fmt.Sprintf("%s/%d", method, wrong), func(t *testing.T) {

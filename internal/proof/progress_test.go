@@ -39,6 +39,7 @@ func inMemory(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
 // While a write is stuck the earlier of the two limits rules, to the nanosecond, and
 // input prolongs only IdleTimeout.
 func TestStuckWriteIsIdle(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name        string
 		write, idle time.Duration
@@ -80,6 +81,7 @@ func TestStuckWriteIsIdle(t *testing.T) {
 
 // IdleTimeout does not hold while the connection is closing, whatever that waits for.
 func TestClosingIsNotIdle(t *testing.T) {
+	t.Parallel()
 	const size = 3 << 20
 	tests := map[string]func(c *framer.Conn) error{
 		"pushes": func(c *framer.Conn) error { return c.Push(make([]byte, size)) },
@@ -132,6 +134,7 @@ func (deafConn) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported
 
 // A connection that does not heed deadlines is closed, a quarter of the time later.
 func TestWriteTimeoutWithoutDeadlines(t *testing.T) {
+	t.Parallel()
 	for _, closing := range []bool{false, true} {
 		inMemory(t, func(t *testing.T, nc, peer net.Conn) {
 			var s script
@@ -148,6 +151,7 @@ func TestWriteTimeoutWithoutDeadlines(t *testing.T) {
 
 // The longest and the shortest WriteTimeout.
 func TestExtremeWriteTimeouts(t *testing.T) {
+	t.Parallel()
 	inMemory(t, func(t *testing.T, nc, peer net.Conn) {
 		var s script
 		c := s.serve(t, nc, framer.Config{WriteTimeout: math.MaxInt64, LingerTimeout: math.MaxInt64})

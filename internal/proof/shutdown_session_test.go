@@ -22,6 +22,7 @@ import (
 
 // A failure in HandleShutdown ends the connection as any other.
 func TestHandleShutdownFails(t *testing.T) {
+	t.Parallel()
 	for _, failure := range failures() {
 		t.Run(failure.name, func(t *testing.T) {
 			var logs logBook
@@ -66,6 +67,7 @@ func TestHandleShutdownFails(t *testing.T) {
 
 // A Session learns of Shutdown when it would have to wait.
 func TestShutdownSession(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := framertest.Pipe()
 		s := framer.Server{NewHandler: framer.Session(func(c *framer.Conn) error {
@@ -96,6 +98,7 @@ func TestShutdownSession(t *testing.T) {
 // A Session can finish what it has begun after ErrServerClosed, which it gets once.
 // One that never ends is ended by the context.
 func TestShutdownSessionGoesOn(t *testing.T) {
+	t.Parallel()
 	lines := framer.Delimiter("\n")
 	t.Run("ends", func(t *testing.T) {
 		onTransports(t, func(t *testing.T, nc, peer net.Conn) {
@@ -172,6 +175,7 @@ func TestShutdownSessionGoesOn(t *testing.T) {
 // Connections that come, go, and are broadcast to, while the server closes or
 // shuts down.
 func TestServerEndsUnderLoad(t *testing.T) {
+	t.Parallel()
 	ends := map[string]func(s *framer.Server) error{
 		"Close":    (*framer.Server).Close,
 		"Shutdown": func(s *framer.Server) error { return s.Shutdown(t.Context()) },
@@ -245,6 +249,7 @@ func testServerEndsUnderLoad(t *testing.T, end func(s *framer.Server) error) {
 // After ErrStayOpen the connection goes on, until the handler closes it, the peer does,
 // or the context of Shutdown ends.
 func TestErrStayOpen(t *testing.T) {
+	t.Parallel()
 	for name, wrap := range map[string]func() error{
 		"as it is": func() error { return framer.ErrStayOpen },
 		"wrapped":  func() error { return fmt.Errorf("in a transaction: %w", framer.ErrStayOpen) },
@@ -321,6 +326,7 @@ func TestErrStayOpen(t *testing.T) {
 
 // A Session can finish its transaction after Next has told of the shutdown.
 func TestSessionStaysOpen(t *testing.T) {
+	t.Parallel()
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		server := framer.Server{NewHandler: framer.Session(func(c *framer.Conn) error {
 			c.Push([]byte("ready\n"))

@@ -27,6 +27,7 @@ import (
 
 // What has been read is handled before HandleShutdown.
 func TestShutdownAfterMessages(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := framertest.Pipe()
 		s := goodbye(t, nil)
@@ -55,6 +56,7 @@ func TestShutdownAfterMessages(t *testing.T) {
 
 // Output that waits is sent before the end.
 func TestShutdownDrains(t *testing.T) {
+	t.Parallel()
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		const size = 4 << 20
 		s := goodbye(t, nil)
@@ -190,6 +192,7 @@ func answer(c *framer.Conn, msg []byte) error {
 
 // A message that has begun before a shutdown comes to its end, and is answered.
 func TestShutdownInMessage(t *testing.T) {
+	t.Parallel()
 	for name, half := range halves {
 		for _, style := range styles {
 			t.Run(name+"/"+style, func(t *testing.T) {
@@ -213,6 +216,7 @@ func TestShutdownInMessage(t *testing.T) {
 // So does one whose beginning comes while another one is answered, and Shutdown is
 // called: it is unread then.
 func TestShutdownWithUnreadInput(t *testing.T) {
+	t.Parallel()
 	for _, style := range styles {
 		for _, pushes := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/%v", style, pushes), func(t *testing.T) {
@@ -254,6 +258,7 @@ func TestShutdownWithUnreadInput(t *testing.T) {
 // A peer that never pauses is left after a whole message. One that never comes to the
 // end of a message is left when the context ends.
 func TestShutdownWithEndlessInput(t *testing.T) {
+	t.Parallel()
 	line := "line" + strings.Repeat("x", 200)
 	for _, style := range styles {
 		t.Run(style, func(t *testing.T) {
@@ -288,6 +293,7 @@ func TestShutdownWithEndlessInput(t *testing.T) {
 }
 
 func TestShutdownInEndlessMessage(t *testing.T) {
+	t.Parallel()
 	for _, style := range styles {
 		t.Run(style, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -322,6 +328,7 @@ func TestShutdownInEndlessMessage(t *testing.T) {
 
 // A peer that sends its next request as soon as it has an answer is left soon.
 func TestShutdownWithBusyPeer(t *testing.T) {
+	t.Parallel()
 	for _, style := range styles {
 		t.Run(style, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -353,6 +360,7 @@ func TestShutdownWithBusyPeer(t *testing.T) {
 
 // Shutdown while the handler is made, or greets: a message that has come is answered.
 func TestShutdownAtTheBeginning(t *testing.T) {
+	t.Parallel()
 	for _, hook := range []string{"newHandler", "HandleConnect"} {
 		t.Run(hook, func(t *testing.T) {
 			for _, tr := range transports() {
@@ -411,6 +419,7 @@ func TestShutdownAtTheBeginning(t *testing.T) {
 // Connections in a TLS handshake are closed at once, also if they come to it only
 // then.
 func TestShutdownInHandshake(t *testing.T) {
+	t.Parallel()
 	for _, state := range []framer.ConnState{framer.StateNew, framer.StateHandshake} {
 		t.Run(state.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

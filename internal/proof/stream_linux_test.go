@@ -130,6 +130,7 @@ func scaled(n int) int {
 // The end of the input may come together with data, right behind it, or later. It
 // is seen, whatever the handler does with the data, and all data are.
 func TestEndTogetherWithData(t *testing.T) {
+	t.Parallel()
 	answers := map[string]func(c *framer.Conn, line []byte) error{
 		"silent":    func(*framer.Conn, []byte) error { return nil },
 		"answering": func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) },
@@ -204,6 +205,7 @@ func resetAnswers() map[string]func(c *framer.Conn) {
 // A reset right behind the data ends the connection, whatever the handler does
 // with the data. What has not been read by then may be lost.
 func TestResetBehindData(t *testing.T) {
+	t.Parallel()
 	for style := range lineStyles(nil) {
 		for name, answer := range resetAnswers() {
 			t.Run(style+"/"+name, func(t *testing.T) {
@@ -229,6 +231,7 @@ func TestResetBehindData(t *testing.T) {
 // A reset, and data before it, that come while the handler is busy, are one event
 // for those who wait for input: there will be no other.
 func TestResetDuringTurn(t *testing.T) {
+	t.Parallel()
 	for style := range lineStyles(nil) {
 		for name, answer := range resetAnswers() {
 			t.Run(style+"/"+name, func(t *testing.T) {
@@ -264,6 +267,7 @@ func TestResetDuringTurn(t *testing.T) {
 // Urgent bytes are not part of the stream. Wherever they are, they lose nothing of
 // it and delay nothing.
 func TestUrgentBytes(t *testing.T) {
+	t.Parallel()
 	f := func(c *framer.Conn, line []byte) error {
 		if strings.HasPrefix(string(line), "silent") {
 			return nil
@@ -307,6 +311,7 @@ func TestUrgentBytes(t *testing.T) {
 
 // The time that a handler takes is nobody's fault but its own.
 func TestTimeoutsSpareBusyHandler(t *testing.T) {
+	t.Parallel()
 	const limit = 20 * time.Millisecond
 	limits := map[string]framer.Config{
 		"IdleTimeout":    {IdleTimeout: limit},
@@ -503,6 +508,7 @@ func TestPackets(t *testing.T) {
 // Datagrams are no stream of bytes. Whoever serves them is told so, before a handler is
 // made.
 func TestDatagramsAreRefused(t *testing.T) {
+	t.Parallel()
 	never := func(*framer.Conn) framer.Handler {
 		t.Error("a handler was made")
 		return nil

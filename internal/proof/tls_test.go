@@ -30,6 +30,7 @@ import (
 
 // HandleConnect is called after the TLS handshake, or not at all.
 func TestTLSHandshakeFails(t *testing.T) {
+	t.Parallel()
 	nc, peer := tcpPair(t)
 	defer peer.Close()
 	server, _ := tlsConfigs(t)
@@ -52,6 +53,7 @@ func TestTLSHandshakeFails(t *testing.T) {
 
 // A TLS peer that is cut off within a record has not ended its side.
 func TestTLSTruncation(t *testing.T) {
+	t.Parallel()
 	nc, peer := tcpPair(t)
 	defer peer.Close()
 	server, client := tlsConfigs(t)
@@ -71,6 +73,7 @@ func TestTLSTruncation(t *testing.T) {
 
 // What newHandler waits for over TLS is sent after the handshake only.
 func TestNewHandlerWaitsOverTLS(t *testing.T) {
+	t.Parallel()
 	waits := map[string]func(c *framer.Conn) error{
 		"Push":  func(c *framer.Conn) error { c.Push(make([]byte, 8)); return c.Push(make([]byte, 8)) },
 		"Flush": func(c *framer.Conn) error { c.Push(make([]byte, 8)); return c.Flush(context.Background()) },
@@ -110,6 +113,7 @@ func TestNewHandlerWaitsOverTLS(t *testing.T) {
 
 // A tls.Conn that has shaken hands does not do so again, and newHandler can push.
 func TestHandshakeIsOver(t *testing.T) {
+	t.Parallel()
 	nc, peer := tcpPair(t)
 	server, client := tlsConfigs(t)
 	nc, peer = tls.Server(nc, server), tls.Client(peer, client)
@@ -148,6 +152,7 @@ func TestHandshakeIsOver(t *testing.T) {
 // A TLS peer that goes on with something else gets no orderly end, and can't hold the
 // connection up.
 func TestTLSRubbish(t *testing.T) {
+	t.Parallel()
 	for name, newHandler := range lineStyles(func(c *framer.Conn, line []byte) error {
 		return c.PushWithProducer(framer.NewBytesProducer(make([]byte, 8<<20)))
 	}) {
@@ -173,6 +178,7 @@ func TestTLSRubbish(t *testing.T) {
 // A peer that is slow to take the end of the output finds a close_notify in it, however
 // long that takes within WriteTimeout. One that does not take it is dropped.
 func TestSlowCloseNotify(t *testing.T) {
+	t.Parallel()
 	for _, pause := range []time.Duration{time.Second, 6 * time.Second, 50 * time.Second, time.Hour} {
 		for _, isClient := range []bool{false, true} {
 			t.Run(pause.String(), func(t *testing.T) {
@@ -213,6 +219,7 @@ func TestSlowCloseNotify(t *testing.T) {
 // TLS may have to write in a Read, when the peer has changed its key. It finds no
 // deadline, even if the last write was long ago, and what follows arrives.
 func TestKeyUpdate(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := framertest.Pipe()
 		defer peer.Close()
