@@ -344,61 +344,6 @@ func TestServeTwice(t *testing.T) {
 	}
 }
 
-// asyncore: close_after_conn_broken, of both kinds: a reset while reading, and one
-// that is only seen in writing. No error of the network is logged as a fault.
-func TestConnectionBroken(t *testing.T) {
-	reset := func(t *testing.T, peer net.Conn) {
-		t.Helper()
-		if err := peer.(*net.TCPConn).SetLinger(0); err != nil {
-			t.Error(err)
-		}
-		peer.Close()
-	}
-	t.Run("reading", func(t *testing.T) {
-		nc, peer := tcpPair(t)
-		var s script
-		var logs logBook
-		c := s.serve(t, nc, framer.Config{Logger: slog.New(&logs)})
-		writeString(t, peer, "unfinished")
-		reset(t, peer)
-		if err := c.Wait(); !errors.Is(err, syscall.ECONNRESET) {
-			t.Errorf("Wait: %v, want ECONNRESET", err)
-		}
-		for _, r := range logs.find("framer: connection ended") {
-			if r.Level != slog.LevelDebug {
-				t.Errorf("logged at level %v, want Debug", r.Level)
-			}
-		}
-	})
-	t.Run("writing", func(t *testing.T) {
-		nc, peer := tcpPair(t)
-		var s script
-		broken := make(chan struct{})
-		p := &closeCounter{Producer: framer.ProducerFunc(func() ([]byte, error) {
-			<-broken
-			return []byte("more"), nil
-		})}
-		s.onFound = func() error {
-			if err := s.PushWithProducer(p); err != nil {
-				return err
-			}
-			reset(t, peer)
-			close(broken)
-			<-s.Context().Done() // nothing is read, so that only the writer can tell
-			return nil
-		}
-		c := s.serve(t, nc, framer.Config{})
-		writeString(t, peer, "request\n")
-		err := c.Wait()
-		if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
-			t.Errorf("Wait: %v, want ECONNRESET or EPIPE", err)
-		}
-		if n := p.closed.Load(); n != 1 {
-			t.Errorf("the producer was closed %d times, want 1", n)
-		}
-	})
-}
-
 // failures are the ways in which a callback can fail. check is given the reason
 // why the connection ended.
 func failures() []failure {
@@ -497,51 +442,6 @@ func testHandlerFails(t *testing.T, nc, peer net.Conn, set func(*script, func() 
 	}
 	if n := s.called(hook); n != 1 {
 		t.Errorf("the hook was called %d times, want 1", n)
-	}
-}
-
-// What HandleClose does wrong is logged, and nothing hangs.
-func TestHandleCloseFails(t *testing.T) {
-	for _, failure := range failures()[1:] {
-		t.Run(failure.name, func(t *testing.T) {
-			nc, peer := net.Pipe()
-			var s script
-			var logs logBook
-			s.onClose = func(error) { failure.fail() }
-			c := s.serve(t, nc, framer.Config{Logger: slog.New(&logs)})
-			peer.Close()
-			if err := c.Wait(); err != nil {
-				t.Error(err)
-			}
-			records := logs.find("framer: panic in HandleClose")
-			if failure.name == "panic" && (len(records) != 1 || !strings.Contains(attr(records[0], "stack"), "framer_test.failures")) {
-				t.Errorf("logged %v, want the panic and its stack", records)
-			}
-		})
-	}
-}
-
-// A connection without a handler is closed, and whoever waits for it is told.
-func TestNewHandlerFails(t *testing.T) {
-	ways := append(failures()[1:], failure{"nil", func() error { return nil }, func(t *testing.T, err error, _ *logBook) {
-		if err == nil {
-			t.Error("ended without an error")
-		}
-	}})
-	for _, failure := range ways {
-		t.Run(failure.name, func(t *testing.T) {
-			nc, peer := tcpPair(t)
-			defer peer.Close()
-			var logs logBook
-			c := serve(t, nc, func(*framer.Conn) framer.Handler {
-				failure.fail()
-				return nil
-			}, framer.Config{Logger: slog.New(&logs)})
-			if got := readAll(t, peer); got != "" {
-				t.Errorf("the peer got %q", got)
-			}
-			failure.check(t, c.Wait(), &logs)
-		})
 	}
 }
 
@@ -676,34 +576,6 @@ func TestDialFails(t *testing.T) {
 	c, err := framer.Dial(t.Context(), "tcp", l.Addr().String(), func(*framer.Conn) framer.Handler { return nil }, &framer.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err == nil || c != nil {
 		t.Errorf("Dial without a Handler: %v, %v", c, err)
-	}
-}
-
-// Texts that people read when they look for a mistake.
-func TestTexts(t *testing.T) {
-	nc, peer := net.Pipe()
-	defer peer.Close()
-	c := framer.NewConn(nc, nil, &framer.Config{Logger: slog.New(slog.DiscardHandler)})
-	c.Serve(t.Context()) // there is no Handler
-	twice := c.Serve(t.Context())
-	nc, peer = net.Pipe()
-	defer peer.Close()
-	c = framer.NewConn(nc, nil, &framer.Config{Logger: slog.New(slog.DiscardHandler)})
-	var discarded error
-	c.PushWithProducer(framer.OnDone(framer.NewBytesProducer([]byte("x")), func(_ int64, err error) { discarded = err }))
-	c.DiscardBuffers()
-	c.Close()
-	for _, test := range []struct {
-		err  error
-		want string
-	}{
-		{twice, "framer: Serve was called before: use of closed network connection"},
-		{c.Serve(t.Context()), "framer: Serve was called after Close: use of closed network connection"},
-		{discarded, "framer: output was discarded (Conn.DiscardBuffers)"},
-	} {
-		if test.err == nil || test.err.Error() != test.want || !errors.Is(test.err, net.ErrClosed) {
-			t.Errorf("%v, want %s", test.err, test.want)
-		}
 	}
 }
 

@@ -369,54 +369,6 @@ func writeCertificate(t *testing.T, config *tls.Config) (certFile, keyFile strin
 	return write("cert.pem", "CERTIFICATE", certificate.Certificate[0]), write("key.pem", "PRIVATE KEY", key)
 }
 
-// The error says what is missing, and what to do.
-func TestServeTLSWithoutCertificate(t *testing.T) {
-	config, _ := tlsConfigs(t)
-	certFile, keyFile := writeCertificate(t, config)
-	none := filepath.Join(t.TempDir(), "none")
-	const empty = "framer: no certificate for TLS: "
-	const advice = " empty; give both, or set Certificates, GetCertificate or GetConfigForClient in TLSConfig and give neither"
-	tests := []struct {
-		name              string
-		config            *tls.Config
-		certFile, keyFile string
-		want              string
-		notExist          bool
-	}{
-		{"nothing", nil, "", "", empty + "certFile and keyFile are" + advice, false},
-		{"empty config", &tls.Config{NextProtos: []string{"echo"}}, "", "", empty + "certFile and keyFile are" + advice, false},
-		{"certFile only", nil, certFile, "", empty + "keyFile is" + advice, false},
-		{"keyFile only", nil, "", keyFile, empty + "certFile is" + advice, false},
-		{"config and certFile", config, certFile, "", empty + "keyFile is" + advice, false},
-		{"config and keyFile", config, "", keyFile, empty + "certFile is" + advice, false},
-		{"no such certFile", nil, none, keyFile, none, true},
-		{"no such keyFile", nil, certFile, none, none, true},
-		{"config, no such files", config, none, none, none, true},
-		{"no certificate in certFile", nil, keyFile, keyFile, "certificate", false},
-		{"no key in keyFile", nil, certFile, certFile, "private key", false},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			s := framer.Server{Addr: "127.0.0.1:0", NewHandler: newEchoLine, TLSConfig: test.config}
-			l := listen(t, "tcp", "127.0.0.1:0")
-			for name, err := range map[string]error{
-				"ServeTLS":          s.ServeTLS(l, test.certFile, test.keyFile),
-				"ListenAndServeTLS": s.ListenAndServeTLS(test.certFile, test.keyFile),
-			} {
-				if err == nil || !strings.Contains(err.Error(), test.want) {
-					t.Errorf("%s: %v, want %q", name, err, test.want)
-				}
-				if got := errors.Is(err, os.ErrNotExist); got != test.notExist {
-					t.Errorf("%s: %v matches ErrNotExist: %v", name, err, got)
-				}
-			}
-			if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
-				t.Errorf("the listener is not closed: %v", err)
-			}
-		})
-	}
-}
-
 // The one-client server of the tutorial: the listener is closed when the client
 // has come, which is served to its end.
 func TestOneClient(t *testing.T) {
@@ -515,32 +467,6 @@ func TestMaxConns(t *testing.T) {
 	})
 }
 
-// A listener that nobody dials takes no place from others.
-func TestMaxConnsWithIdleListener(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		idle, l := framertest.Listen(), framertest.Listen()
-		s := framer.Server{NewHandler: newEchoLine, MaxConns: 1}
-		startServer(t, &s, idle)
-		startServer(t, &s, l)
-		synctest.Wait()
-		for range 3 {
-			peer, err := l.Dial()
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkEcho(t, peer)
-			peer.Close()
-		}
-		nc, peer := framertest.Pipe()
-		given := call(func() error { return s.ServeConn(t.Context(), nc) })
-		checkEcho(t, peer)
-		peer.Close()
-		if err := <-given; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // At the limit, Refuse says no, which arrives although the peer was talking, and those
 // who were there before don't notice.
 func TestRefuse(t *testing.T) {
@@ -580,83 +506,6 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-// What Refuse does wrong has an end: that of its deadline, or of the server.
-func TestRefuseHasLimits(t *testing.T) {
-	tests := map[string]struct {
-		refuse func(nc net.Conn)
-		end    func(s *framer.Server)
-		after  time.Duration
-	}{
-		"a peer that does not read": {func(nc net.Conn) { nc.Write(make([]byte, 1<<20)) }, nil, 5 * time.Second},
-		"a peer that does not end":  {func(nc net.Conn) {}, nil, 5 * time.Second},
-		"a panic":                   {func(nc net.Conn) { panic("no") }, nil, 0},
-		"Close":                     {func(nc net.Conn) { nc.Write(make([]byte, 1<<20)) }, func(s *framer.Server) { s.Close() }, time.Second},
-		"Shutdown": {func(nc net.Conn) {}, func(s *framer.Server) {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-			defer cancel()
-			s.Shutdown(ctx)
-		}, time.Second},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ended := make(chan time.Time, 1)
-				l := framertest.Listen()
-				s := framer.Server{NewHandler: newEchoLine, MaxConns: 1, Refuse: test.refuse, Config: framer.Config{Logger: slog.New(slog.DiscardHandler)}}
-				served := call(func() error { return s.Serve(endNotes{l, ended}) })
-				first, err := l.Dial()
-				if err != nil {
-					t.Fatal(err)
-				}
-				checkEcho(t, first)
-				second, err := l.Dial()
-				if err != nil {
-					t.Fatal(err)
-				}
-				start := time.Now()
-				if test.end != nil {
-					time.Sleep(time.Second)
-					go test.end(&s)
-				}
-				if after := (<-ended).Sub(start); after != test.after {
-					t.Errorf("closed after %v, want %v", after, test.after)
-				}
-				second.Close()
-				first.Close()
-				s.Close()
-				<-served
-			})
-		})
-	}
-}
-
-// endNotes tells when the second of its connections is closed.
-type endNotes struct {
-	net.Listener
-	ended chan time.Time
-}
-
-func (l endNotes) Accept() (net.Conn, error) {
-	nc, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &noteClose{nc.(*framertest.Conn), l.ended}, nil
-}
-
-type noteClose struct {
-	*framertest.Conn
-	ended chan time.Time
-}
-
-func (c *noteClose) Close() error {
-	select {
-	case c.ended <- time.Now():
-	default:
-	}
-	return c.Conn.Close()
-}
-
 // ServeHandler serves with another handler, under the same limits and shutdown.
 func TestServeHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -694,63 +543,6 @@ func TestServeHandler(t *testing.T) {
 			t.Error("ServeHandler without a handler")
 		}
 	})
-}
-
-// Zero and negative mean no limit.
-func TestNoMaxConns(t *testing.T) {
-	for _, limit := range []int{0, -1} {
-		t.Run(fmt.Sprint(limit), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				l := framertest.Listen()
-				s := framer.Server{NewHandler: newEchoLine, MaxConns: limit}
-				startServer(t, &s, l)
-				for range 10 {
-					peer, err := l.Dial()
-					if err != nil {
-						t.Fatal(err)
-					}
-					defer peer.Close()
-					checkEcho(t, peer)
-				}
-				if got := s.Stats().Conns; got != 10 {
-					t.Errorf("%d connections are open, want 10", got)
-				}
-			})
-		})
-	}
-}
-
-// ServeConn waits for a place no longer than its context, or the server.
-func TestServeConnWaitsInVain(t *testing.T) {
-	ends := map[string]struct {
-		end  func(s *framer.Server, cancel func())
-		want error
-	}{
-		"context": {func(_ *framer.Server, cancel func()) { cancel() }, context.Canceled},
-		"Close":   {func(s *framer.Server, _ func()) { s.Close() }, framer.ErrServerClosed},
-	}
-	for name, end := range ends {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := framer.Server{NewHandler: newEchoLine, MaxConns: 1}
-				nc, peer := framertest.Pipe()
-				first := call(func() error { return s.ServeConn(t.Context(), nc) })
-				checkEcho(t, peer)
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				nc, other := framertest.Pipe()
-				second := call(func() error { return s.ServeConn(ctx, nc) })
-				waits(t, "ServeConn", second)
-				end.end(&s, cancel)
-				if err := <-second; !errors.Is(err, end.want) {
-					t.Errorf("ServeConn: %v, want %v", err, end.want)
-				}
-				readAll(t, other)
-				peer.Close()
-				<-first
-			})
-		})
-	}
 }
 
 func TestVerifyConn(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -479,4 +480,60 @@ func TestHandleEndIsNotCalled(t *testing.T) {
 			})
 		})
 	}
+}
+
+// asyncore: close_after_conn_broken, of both kinds: a reset while reading, and one
+// that is only seen in writing. No error of the network is logged as a fault.
+func TestConnectionBroken(t *testing.T) {
+	t.Parallel()
+	reset := func(t *testing.T, peer net.Conn) {
+		t.Helper()
+		if err := peer.(*net.TCPConn).SetLinger(0); err != nil {
+			t.Error(err)
+		}
+		peer.Close()
+	}
+	t.Run("reading", func(t *testing.T) {
+		nc, peer := tcpPair(t)
+		var s script
+		var logs logBook
+		c := s.serve(t, nc, framer.Config{Logger: slog.New(&logs)})
+		writeString(t, peer, "unfinished")
+		reset(t, peer)
+		if err := c.Wait(); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("Wait: %v, want ECONNRESET", err)
+		}
+		for _, r := range logs.find("framer: connection ended") {
+			if r.Level != slog.LevelDebug {
+				t.Errorf("logged at level %v, want Debug", r.Level)
+			}
+		}
+	})
+	t.Run("writing", func(t *testing.T) {
+		nc, peer := tcpPair(t)
+		var s script
+		broken := make(chan struct{})
+		p := &closeCounter{Producer: framer.ProducerFunc(func() ([]byte, error) {
+			<-broken
+			return []byte("more"), nil
+		})}
+		s.onFound = func() error {
+			if err := s.PushWithProducer(p); err != nil {
+				return err
+			}
+			reset(t, peer)
+			close(broken)
+			<-s.Context().Done() // nothing is read, so that only the writer can tell
+			return nil
+		}
+		c := s.serve(t, nc, framer.Config{})
+		writeString(t, peer, "request\n")
+		err := c.Wait()
+		if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+			t.Errorf("Wait: %v, want ECONNRESET or EPIPE", err)
+		}
+		if n := p.closed.Load(); n != 1 {
+			t.Errorf("the producer was closed %d times, want 1", n)
+		}
+	})
 }

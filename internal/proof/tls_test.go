@@ -12,11 +12,15 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -283,4 +287,72 @@ func keyUpdate(t *testing.T, keys string) []byte {
 	message := []byte{24, 0, 0, 1, 1, 22} // key_update, update_requested; handshake
 	header := []byte{23, 3, 3, 0, byte(len(message) + aead.Overhead())}
 	return aead.Seal(header, expand("iv", aead.NonceSize()), message, header)
+}
+
+// The error says what is missing, and what to do.
+func TestServeTLSWithoutCertificate(t *testing.T) {
+	t.Parallel()
+	config, _ := tlsConfigs(t)
+	certFile, keyFile := writeCertificate(t, config)
+	none := filepath.Join(t.TempDir(), "none")
+	const empty = "framer: no certificate for TLS: "
+	const advice = " empty; give both, or set Certificates, GetCertificate or GetConfigForClient in TLSConfig and give neither"
+	tests := []struct {
+		name              string
+		config            *tls.Config
+		certFile, keyFile string
+		want              string
+		notExist          bool
+	}{
+		{"nothing", nil, "", "", empty + "certFile and keyFile are" + advice, false},
+		{"empty config", &tls.Config{NextProtos: []string{"echo"}}, "", "", empty + "certFile and keyFile are" + advice, false},
+		{"certFile only", nil, certFile, "", empty + "keyFile is" + advice, false},
+		{"keyFile only", nil, "", keyFile, empty + "certFile is" + advice, false},
+		{"config and certFile", config, certFile, "", empty + "keyFile is" + advice, false},
+		{"config and keyFile", config, "", keyFile, empty + "certFile is" + advice, false},
+		{"no such certFile", nil, none, keyFile, none, true},
+		{"no such keyFile", nil, certFile, none, none, true},
+		{"config, no such files", config, none, none, none, true},
+		{"no certificate in certFile", nil, keyFile, keyFile, "certificate", false},
+		{"no key in keyFile", nil, certFile, certFile, "private key", false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := framer.Server{Addr: "127.0.0.1:0", NewHandler: newEchoLine, TLSConfig: test.config}
+			l := listen(t, "tcp", "127.0.0.1:0")
+			for name, err := range map[string]error{
+				"ServeTLS":          s.ServeTLS(l, test.certFile, test.keyFile),
+				"ListenAndServeTLS": s.ListenAndServeTLS(test.certFile, test.keyFile),
+			} {
+				if err == nil || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("%s: %v, want %q", name, err, test.want)
+				}
+				if got := errors.Is(err, os.ErrNotExist); got != test.notExist {
+					t.Errorf("%s: %v matches ErrNotExist: %v", name, err, got)
+				}
+			}
+			if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("the listener is not closed: %v", err)
+			}
+		})
+	}
+}
+
+// writeCertificate writes the certificate of config to files.
+func writeCertificate(t *testing.T, config *tls.Config) (certFile, keyFile string) {
+	t.Helper()
+	certificate := config.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name, kind string, der []byte) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	return write("cert.pem", "CERTIFICATE", certificate.Certificate[0]), write("key.pem", "PRIVATE KEY", key)
 }
