@@ -47,13 +47,15 @@ func TestMain(m *testing.M) {
 }
 
 // leakedGoroutines returns the stacks of the goroutines that run this package or
-// were created by it. One that has only its last steps to do is given the
+// were created by it. Those that have only their last steps to do are given the
 // processor before.
 func leakedGoroutines() []string {
-	for range 1000 {
-		runtime.Gosched()
+	for end := time.Now().Add(watchdog / 6); ; runtime.Gosched() {
+		leaked := goroutines("github.com/goframer/framer")
+		if len(leaked) == 0 || time.Now().After(end) {
+			return leaked
+		}
 	}
-	return goroutines("github.com/goframer/framer")
 }
 
 // goroutines returns the stacks of the goroutines, other than the caller's, that

@@ -109,7 +109,7 @@ func TestRecutIsExhaustive(t *testing.T) {
 // Long inputs are cut once at every place, at all of them, and at random, the
 // same each time: some into few pieces and some into many.
 func TestRecutOfLongInput(t *testing.T) {
-	for _, n := range []int{13, 100, 1024, 2048, 2049, 10_000} {
+	for _, n := range []int{13, 100, 2048, 2049, 10_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			ways := cutsOf(t, make([]byte, n))
 			if again := cutsOf(t, make([]byte, n)); !slices.EqualFunc(ways, again, slices.Equal) {

@@ -385,8 +385,11 @@ func (h *takingHandler) FoundTerminator() error {
 	return errEnough
 }
 
+// samples is how often a largeReader calls sample.
+const samples = 8
+
 // A largeReader gives out a message of x's, in reads of at most step bytes. It
-// calls sample, if that is set, sixteen times on the way.
+// calls sample, if that is set, now and then on the way.
 type largeReader struct {
 	before, after string
 	middle, step  int
@@ -423,7 +426,7 @@ func (r *largeReader) Read(p []byte) (n int, err error) {
 // for it, and, if that is wanted, how many were in use at once, at most.
 func (c largeCase) run(t *testing.T, style string, size, step int, wantPeak bool) (allocated, peak int64) {
 	t.Helper()
-	in := &largeReader{before: c.before(size), after: c.after, middle: size, step: step, every: size / 16}
+	in := &largeReader{before: c.before(size), after: c.after, middle: size, step: step, every: size / samples}
 	f := framer.NewFramer(in, &framer.Config{MaxMessageSize: -1})
 	var stats runtime.MemStats
 	if wantPeak {
