@@ -109,6 +109,7 @@ func TestRecutIsExhaustive(t *testing.T) {
 // Long inputs are cut once at every place, at all of them, and at random, the
 // same each time: some into few pieces and some into many.
 func TestRecutOfLongInput(t *testing.T) {
+	t.Parallel()
 	for _, n := range []int{13, 100, 2048, 2049, 10_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			ways := cutsOf(t, make([]byte, n))
@@ -235,6 +236,7 @@ func TestRecutShrinksToTheEnd(t *testing.T) {
 
 // Very long inputs are not too many runs, nor too few.
 func TestRecutOfVeryLongInput(t *testing.T) {
+	t.Parallel()
 	var runs int
 	framertest.Recut(t, make([]byte, 1<<20), func(r io.Reader) string {
 		runs++
@@ -273,6 +275,7 @@ func inputs() [][]byte {
 // What the library does with its input depends on no cut: neither for any kind of
 // terminator, nor for a message that is too long.
 func TestTranscriptOfTerminators(t *testing.T) {
+	t.Parallel()
 	terminators := []framer.Terminator{
 		framer.None(),
 		framer.Delimiter("\r\n"),
@@ -431,6 +434,7 @@ func (*tolerantPointer) HandleOversize(*framer.MessageTooLongError) error { retu
 // An embedded Collector is what it is in a connection: emptied when a message is
 // thrown away, and bounded under None.
 func TestTranscriptOfCollectors(t *testing.T) {
+	t.Parallel()
 	handlers := map[string]func(*framer.Conn) framer.Handler{
 		"field":   func(c *framer.Conn) framer.Handler { return &tolerant{echo{Conn: c}} },
 		"pointer": func(c *framer.Conn) framer.Handler { return &tolerantPointer{&tolerantBase{c, new(framer.Collector)}} },
@@ -557,6 +561,7 @@ func (r *refuser) HandleOversize(*framer.MessageTooLongError) error {
 // none, although it is given more or less before: whatever method refuses, and
 // however.
 func TestTranscriptOfRefusals(t *testing.T) {
+	t.Parallel()
 	ways := []struct {
 		name   string
 		refuse func(c *framer.Conn) error
@@ -620,6 +625,7 @@ func (p *pieceRefuser) CollectIncomingData(data []byte) error {
 
 // Other ways to refuse that depend on no cut.
 func TestTranscriptOfOtherRefusals(t *testing.T) {
+	t.Parallel()
 	refusal := errors.New("not a digit")
 	tests := map[string]func(*framer.Conn) framer.Handler{
 		"Messages": framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, line []byte) error {

@@ -5,6 +5,7 @@
 package proof_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"runtime"
@@ -18,7 +19,8 @@ import (
 
 // TestMain fails if a goroutine that concerns package framer outlives the tests.
 func TestMain(m *testing.M) {
-	debug.SetGCPercent(400) // much garbage and nothing that stays: half of the time is the collector's
+	debug.SetGCPercent(400)        // much garbage and nothing that stays: half of the time is the collector's
+	flag.Set("test.parallel", "4") // most of those that run side by side wait; the command line has precedence
 	code := m.Run()
 	if leaked := leakedGoroutines(); code == 0 && len(leaked) > 0 {
 		fmt.Fprintf(os.Stderr, "%d goroutines have leaked:\n\n%s\n", len(leaked), strings.Join(leaked, "\n\n"))

@@ -285,6 +285,7 @@ func (h *oracleHandler) record(e oracleEvent) {
 }
 
 func TestOracleRun(t *testing.T) {
+	t.Parallel()
 	replayed := 0
 	for _, v := range readOracle(t) {
 		replayed++
@@ -368,6 +369,7 @@ func compareOracle(t *testing.T, name string, a oracleAnswer, h *oracleHandler, 
 }
 
 func TestOracleNext(t *testing.T) {
+	t.Parallel()
 	replayed := 0
 	for _, v := range readOracle(t) {
 		replayed++
@@ -425,6 +427,7 @@ func replayNext(t *testing.T, name string, a oracleAnswer, chunks []string, buff
 }
 
 func TestOracleConn(t *testing.T) {
+	t.Parallel()
 	replayed := 0
 	for _, v := range readOracle(t) {
 		replayed++
