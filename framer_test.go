@@ -1402,6 +1402,7 @@ func FuzzLengthPrefix(f *testing.F) {
 	f.Add([]byte{2, 5, 2, 130}, "??\x00ab??\x80\x01", uint64(3), uint8(0))
 	f.Add([]byte{3, 4, 0, 120}, "\x0a\x00\x00\x00\x00\x00\x00\x00ab", uint64(4), uint8(50))
 	f.Add([]byte{0, 4, 0, 255}, "\xff\xff\xff\xff\xff\xff\xff\xffab", uint64(5), uint8(0))
+	f.Add([]byte{0, 5, 0, 0}, strings.Repeat("\xd6", 10), uint64(1), uint8(0)) // ten bytes that say there are more
 	f.Fuzz(func(t *testing.T, decisions []byte, input string, seed uint64, n uint8) {
 		s := &source{decisions}
 		compareWithNaive(t, program{prefixRule(s.prefix())}, input, seed, fuzzLimit(n))

@@ -292,7 +292,8 @@ func (c openConn) NetConn() net.Conn { return c.flakyConn.Conn }
 // What a Session pushes after an error of a read arrives, and if it does not, that is
 // not an orderly end.
 func TestSessionAfterReadError(t *testing.T) {
-	const size = 8 << 20
+	t.Parallel()
+	const size = 4 << 20
 	for _, test := range []struct {
 		failures int
 		open     bool
@@ -426,6 +427,7 @@ func reasonText(text string) string {
 }
 
 func TestRepliesUnderEveryCut(t *testing.T) {
+	t.Parallel()
 	for _, input := range []string{"one\nsilent\ntwo\nquit\nnever\n", "a\nown\nfail\nno\n", "a\nb\nc"} {
 		framertest.Recut(t, []byte(input), framertest.Transcript(framer.Replies(framer.Delimiter("\n"), upper), nil))
 	}
@@ -526,6 +528,7 @@ func TestOnTooLong(t *testing.T) {
 
 // A Session reads messages as streams, on every transport and in constant memory.
 func TestNextReaderInSession(t *testing.T) {
+	t.Parallel()
 	const size = 3 << 20
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		if _, ok := peer.(interface{ CloseWrite() error }); !ok {
@@ -576,6 +579,7 @@ func TestNextReaderInSession(t *testing.T) {
 // Whether an answer is sent after CloseWrite does not depend on what was read together:
 // the one of the call that closes is the last, and a further one is an error.
 func TestRepliesAfterCloseWrite(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ name, input, want, ended string }{
 		{"no more answers", "one\nhalf\nsilent\nsilent\n", "ONE\nHALF\n", ""},
 		{"an answer", "one\nhalf\nsilent\ntwo\nthree\n", "ONE\nHALF\n", "framer: connection is closed"},

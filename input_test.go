@@ -451,6 +451,7 @@ var bubblePairs = map[string]func(t *testing.T) (nc, peer net.Conn){
 // After a timeout, Next has the whole time again, however often: a Session can ask
 // whether the peer is still there.
 func TestSessionPings(t *testing.T) {
+	t.Parallel()
 	for name, pair := range bubblePairs {
 		for _, cfg := range []framer.Config{
 			{IdleTimeout: 10 * time.Second},
@@ -525,6 +526,7 @@ func beginningOf(term framer.Terminator, beginning string) string {
 
 // What Next returns at a timeout is the same on every transport.
 func TestNextAtTimeout(t *testing.T) {
+	t.Parallel()
 	for name, half := range halves {
 		t.Run(name, func(t *testing.T) {
 			for _, tr := range transports() {

@@ -47,13 +47,15 @@ func TestMain(m *testing.M) {
 }
 
 // leakedGoroutines returns the stacks of the goroutines that run this package or
-// were created by it. One that has only its last steps to do is given the
+// were created by it. Those that have only their last steps to do are given the
 // processor before.
 func leakedGoroutines() []string {
-	for range 1000 {
-		runtime.Gosched()
+	for end := time.Now().Add(watchdog / 6); ; runtime.Gosched() {
+		leaked := goroutines("github.com/goframer/framer")
+		if len(leaked) == 0 || time.Now().After(end) {
+			return leaked
+		}
 	}
-	return goroutines("github.com/goframer/framer")
 }
 
 // goroutines returns the stacks of the goroutines, other than the caller's, that
@@ -167,7 +169,7 @@ func onTransports(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
 			nc, peer := tr.pair(t)
 			t.Cleanup(func() { peer.Close() })
 			// A failing test shall not hang.
-			peer.SetDeadline(time.Now().Add(time.Minute))
+			peer.SetDeadline(time.Now().Add(watchdog))
 			test(t, nc, peer)
 		})
 	}
@@ -199,33 +201,37 @@ func socketPair(t *testing.T, network, address string) (nc, peer net.Conn) {
 	return nc, peer
 }
 
-// tlsConfigs returns configurations for the two sides, with a fresh certificate.
+// tlsConfigs returns configurations for the two sides, of the test's own.
 func tlsConfigs(t *testing.T) (server, client *tls.Config) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		DNSNames:     []string{"framer.test"},
-		NotBefore:    now.Add(-time.Hour),
-		NotAfter:     now.Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
+	cert, err := certificate()
 	if err != nil {
 		t.Fatal(err)
 	}
 	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	server = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-	return server, &tls.Config{RootCAs: roots, ServerName: "framer.test"}
+	roots.AddCert(cert.Leaf)
+	return &tls.Config{Certificates: []tls.Certificate{cert}}, &tls.Config{RootCAs: roots, ServerName: "framer.test"}
 }
+
+// certificate returns a certificate that is made once for all tests.
+var certificate = sync.OnceValues(func() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		DNSNames:     []string{"framer.test"},
+		NotBefore:    time.Unix(0, 0), // in a bubble it is the year 2000
+		NotAfter:     time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	leaf, err := x509.ParseCertificate(der)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, err
+})
 
 // A script is a Handler of functions, all optional. It records the names of the
 // methods that are called, and fails the test if two run at once, if one runs
@@ -350,7 +356,7 @@ func serve(t *testing.T, nc net.Conn, newHandler func(*framer.Conn) framer.Handl
 func serveContext(t *testing.T, ctx context.Context, nc net.Conn, newHandler func(*framer.Conn) framer.Handler, cfg framer.Config) *framer.Conn {
 	t.Helper()
 	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+		cfg.Logger = discardLogger()
 	}
 	c := framer.NewConn(nc, newHandler, &cfg)
 	done := make(chan struct{})
@@ -477,18 +483,3 @@ func exchange(t *testing.T, peer net.Conn) {
 
 // discardLogger returns a Logger for tests that want no records.
 func discardLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
-// writeFile returns a file with data, ready for reading.
-func writeFile(t *testing.T, data []byte) *os.File {
-	t.Helper()
-	name := filepath.Join(t.TempDir(), "data")
-	if err := os.WriteFile(name, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}

@@ -391,6 +391,8 @@ func TestNextReader(t *testing.T) {
 	for _, test := range terminatorTests() {
 		t.Run(test.rule.terminator.String(), func(t *testing.T) {
 			t.Parallel()
+			sizes := []int{1, 3, 16}
+			runs := 0
 			for input := range inputs(test.alphabet, min(test.length, 5)) {
 				for i, r := range []rule{test.rule, test.rule.limited(2), test.rule.limited(-1)} {
 					if i > 0 && len(input) > 4 {
@@ -402,11 +404,11 @@ func TestNextReader(t *testing.T) {
 					}
 					want := program{r}.outcome(input, limit)
 					for chunks := range cuts(input) {
-						for _, size := range []int{1, 3, 16} {
-							cfg := framer.Config{ReadBufferSize: 4 - size%4, MaxMessageSize: 3}
-							if got := runNextReader(r.terminator, chunks, cfg, size); !got.equal(want) {
-								t.Fatalf("%v, %+v, %q in pieces of %d:\n got %+q\nwant %+q", r.terminator, cfg, chunks, size, got, want)
-							}
+						size := sizes[runs%len(sizes)]
+						runs++
+						cfg := framer.Config{ReadBufferSize: 4 - size%4, MaxMessageSize: 3}
+						if got := runNextReader(r.terminator, chunks, cfg, size); !got.equal(want) {
+							t.Fatalf("%v, %+v, %q in pieces of %d:\n got %+q\nwant %+q", r.terminator, cfg, chunks, size, got, want)
 						}
 					}
 				}

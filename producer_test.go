@@ -296,6 +296,7 @@ var circumstances = []struct {
 }
 
 func TestProducers(t *testing.T) {
+	t.Parallel()
 	text := []byte(strings.Repeat("0123456789", 10_000))
 	short := "abc"
 	counted := 0
@@ -955,6 +956,7 @@ func TestProducerInterrupt(t *testing.T) {
 // An interrupt comes when the producer ends by itself, or goes on to the next one,
 // which waits for ever.
 func TestProducerInterruptRaces(t *testing.T) {
+	t.Parallel()
 	const rounds = 200
 	for _, silence := range silences {
 		if silence.name == "TCP" {
@@ -1340,7 +1342,7 @@ func TestDotProducerOfFile(t *testing.T) {
 // Pieces are neither tiny nor huge, and their memory is used again, whatever the
 // lines are like.
 func TestDotProducerPieces(t *testing.T) {
-	const size = 4 << 20
+	const size = 1 << 20
 	for _, pattern := range []string{"a", "\n", "\r", "\r\n", ".", ".\n", ".\r", "a line of some length\n"} {
 		data := bytes.Repeat([]byte(pattern), size/len(pattern))
 		var total, pieces int

@@ -33,6 +33,7 @@ import (
 // asynchat: fifo basic, given_list. Lines pushed by many goroutines, in one piece
 // or by a producer in many, arrive whole, and those of each goroutine in order.
 func TestPushesKeepTheirOrder(t *testing.T) {
+	t.Parallel()
 	const goroutines, lines = 8, 100
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		var s script
@@ -363,6 +364,7 @@ func TestNilProducer(t *testing.T) {
 
 // Sixteen producers may wait. Pushes have their place between them.
 func TestManyProducers(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, _, peer := blockedConn(t, framer.Config{})
 		want := "-"
@@ -714,6 +716,7 @@ func (badClose) Close() error { panic("bad Close") }
 // Discarded are the output that has not begun and the rest of a producer that has;
 // a write that goes on is completed.
 func TestDiscardOutput(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, _, peer := blockedConn(t, framer.Config{MaxQueuedBytes: 10})
 		c.Push([]byte("dropped"))

@@ -86,3 +86,7 @@ func controlSocket(nc net.Conn, f func(fd int)) {
 	}
 	raw.Control(func(fd uintptr) { f(int(fd)) })
 }
+
+// systemPasses are errors of accepting that pass and that only Linux has, or has
+// in accept(2).
+var systemPasses = []error{syscall.EHOSTDOWN, syscall.ENONET}

@@ -6,7 +6,10 @@
 
 package framer
 
-import "net"
+import (
+	"net"
+	"syscall"
+)
 
 func prepareSocket(net.Conn) {}
 
@@ -19,3 +22,12 @@ func cork(net.Conn, bool) {}
 func unsent(net.Conn) (n int, ok bool) { return 0, false }
 
 func outQueue(net.Conn) (n int, ok bool) { return 0, false }
+
+// systemPasses are errors of accepting that pass. They are those of Windows, for whose
+// namesakes package syscall has numbers of its own, which Windows never gives; no other
+// system has these numbers.
+var systemPasses = []error{
+	syscall.Errno(10024), // WSAEMFILE
+	syscall.Errno(10050), // WSAENETDOWN
+	syscall.Errno(10055), // WSAENOBUFS
+}

@@ -109,7 +109,8 @@ func TestRecutIsExhaustive(t *testing.T) {
 // Long inputs are cut once at every place, at all of them, and at random, the
 // same each time: some into few pieces and some into many.
 func TestRecutOfLongInput(t *testing.T) {
-	for _, n := range []int{13, 100, 1024, 2048, 2049, 10_000} {
+	t.Parallel()
+	for _, n := range []int{13, 100, 2048, 2049, 10_000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			ways := cutsOf(t, make([]byte, n))
 			if again := cutsOf(t, make([]byte, n)); !slices.EqualFunc(ways, again, slices.Equal) {
@@ -235,6 +236,7 @@ func TestRecutShrinksToTheEnd(t *testing.T) {
 
 // Very long inputs are not too many runs, nor too few.
 func TestRecutOfVeryLongInput(t *testing.T) {
+	t.Parallel()
 	var runs int
 	framertest.Recut(t, make([]byte, 1<<20), func(r io.Reader) string {
 		runs++
@@ -273,6 +275,7 @@ func inputs() [][]byte {
 // What the library does with its input depends on no cut: neither for any kind of
 // terminator, nor for a message that is too long.
 func TestTranscriptOfTerminators(t *testing.T) {
+	t.Parallel()
 	terminators := []framer.Terminator{
 		framer.None(),
 		framer.Delimiter("\r\n"),
@@ -431,6 +434,7 @@ func (*tolerantPointer) HandleOversize(*framer.MessageTooLongError) error { retu
 // An embedded Collector is what it is in a connection: emptied when a message is
 // thrown away, and bounded under None.
 func TestTranscriptOfCollectors(t *testing.T) {
+	t.Parallel()
 	handlers := map[string]func(*framer.Conn) framer.Handler{
 		"field":   func(c *framer.Conn) framer.Handler { return &tolerant{echo{Conn: c}} },
 		"pointer": func(c *framer.Conn) framer.Handler { return &tolerantPointer{&tolerantBase{c, new(framer.Collector)}} },
@@ -557,6 +561,7 @@ func (r *refuser) HandleOversize(*framer.MessageTooLongError) error {
 // none, although it is given more or less before: whatever method refuses, and
 // however.
 func TestTranscriptOfRefusals(t *testing.T) {
+	t.Parallel()
 	ways := []struct {
 		name   string
 		refuse func(c *framer.Conn) error
@@ -572,14 +577,14 @@ func TestTranscriptOfRefusals(t *testing.T) {
 	tests := []struct {
 		method, input, seen string
 	}{
-		{"CollectIncomingData", "12\n34x5\n6\n", "message \"12\"\n"},
-		{"CollectIncomingData", "12\n34x56", "message \"12\"\n"},
+		{"CollectIncomingData", "1\n34x5\n6\n", "message \"1\"\n"},
+		{"CollectIncomingData", "1\n34x56", "message \"1\"\n"},
 		{"CollectIncomingData", "x\n", ""},
-		{"CollectIncomingData", "12\n345678x\nx", "message \"12\"\ntoo long \"34567\"\n"},
+		{"CollectIncomingData", "1\n34567x\nx", "message \"1\"\ntoo long \"34567\"\n"},
 		{"CollectIncomingData", strings.Repeat("1\n", 9) + "234x5" + strings.Repeat("6\n", 9), strings.Repeat("message \"1\"\n", 9)},
-		{"FoundTerminator", "12\n34x5\n6\n7", "message \"12\"\nmessage \"34x5\"\n"},
-		{"HandleReadComplete", "1\n2x\n3\n4\n56", ""},
-		{"HandleOversize", "12\n345678\n9", "message \"12\"\ntoo long \"34567\"\n"},
+		{"FoundTerminator", "1\n34x5\n6\n7", "message \"1\"\nmessage \"34x5\"\n"},
+		{"HandleReadComplete", "1\n2x\n3\n45", ""},
+		{"HandleOversize", "1\n345678\n9", "message \"1\"\ntoo long \"34567\"\n"},
 	}
 	for _, way := range ways {
 		for i, test := range tests {
@@ -620,6 +625,7 @@ func (p *pieceRefuser) CollectIncomingData(data []byte) error {
 
 // Other ways to refuse that depend on no cut.
 func TestTranscriptOfOtherRefusals(t *testing.T) {
+	t.Parallel()
 	refusal := errors.New("not a digit")
 	tests := map[string]func(*framer.Conn) framer.Handler{
 		"Messages": framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, line []byte) error {

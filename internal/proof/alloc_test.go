@@ -89,8 +89,12 @@ func framingCases() []framingCase {
 }
 
 // testFramingAllocations runs test for a Framer on each of the framingCases, with a
-// buffer that may grow, and with one that may not.
+// buffer that may grow, and with one that may not. It is all on one goroutine: the race
+// detector has nothing to see.
 func testFramingAllocations(t *testing.T, test func(*testing.T, *framer.Framer, framer.Terminator)) {
+	if underRace {
+		t.Skip("with the race detector it takes ten times as long, for nothing")
+	}
 	for _, c := range framingCases() {
 		for _, size := range []int{0, 4096} {
 			t.Run(fmt.Sprintf("%s/buffer=%d", c.name, size), func(t *testing.T) {
@@ -405,8 +409,11 @@ func (h *takingHandler) FoundTerminator() error {
 	return errEnough
 }
 
+// samples is how often a largeReader calls sample.
+const samples = 8
+
 // A largeReader gives out a message of x's, in reads of at most step bytes. It
-// calls sample, if that is set, sixteen times on the way.
+// calls sample, if that is set, now and then on the way.
 type largeReader struct {
 	before, after string
 	middle, step  int
@@ -443,7 +450,7 @@ func (r *largeReader) Read(p []byte) (n int, err error) {
 // for it, and, if that is wanted, how many were in use at once, at most.
 func (c largeCase) run(t *testing.T, style string, size, step int, wantPeak bool) (allocated, peak int64) {
 	t.Helper()
-	in := &largeReader{before: c.before(size), after: c.after, middle: size, step: step, every: size / 16}
+	in := &largeReader{before: c.before(size), after: c.after, middle: size, step: step, every: size / samples}
 	f := framer.NewFramer(in, &framer.Config{MaxMessageSize: -1})
 	var stats runtime.MemStats
 	if wantPeak {
@@ -481,7 +488,7 @@ func TestLargeMessagesAreLinear(t *testing.T) {
 	const mega = 1 << 20
 	for _, c := range largeCases() {
 		for style := range largeStyles {
-			for _, size := range []int{mega - 1, mega, mega + 1, 3 * mega, 8 * mega} {
+			for _, size := range []int{mega, mega + 1, 3 * mega, 8 * mega} {
 				for _, step := range []int{1, 1460, 64 << 10} {
 					limit := 2*int64(size) + int64(size)/8 + 2*mega + 300<<10
 					switch {
@@ -493,7 +500,7 @@ func TestLargeMessagesAreLinear(t *testing.T) {
 						continue
 					case c.buffered:
 						limit = 7*int64(size) + 2*mega
-					case step == 1 && (size > 3*mega || size != mega+1 && (style == "All" || c.name != "LengthPrefix")):
+					case step == 1 && size != mega+1:
 						continue
 					}
 					if allocated, _ := c.run(t, style, size, step, false); allocated > limit {

@@ -70,7 +70,7 @@ func (c *endlessConn) Close() error {
 // They are refused, each for itself.
 func TestEndlessBytesAreBounded(t *testing.T) {
 	const (
-		conns = 2000
+		conns = 500
 		limit = 4096
 	)
 	refusing := make(chan chan struct{}, conns) // one for each that has reached the limit
@@ -132,11 +132,10 @@ func TestEndlessBytesAreBounded(t *testing.T) {
 func TestDeafPeersAreBounded(t *testing.T) { synctest.Test(t, testDeafPeersAreBounded) }
 
 func testDeafPeersAreBounded(t *testing.T) {
-	const maxQueued = 4 << 10
-	conns := 10_000
-	if underRace {
-		conns = 2000 // the race detector bears 8,128 goroutines
-	}
+	const (
+		maxQueued = 4 << 10
+		conns     = 2000
+	)
 	handlers := make(chan *script, conns+1)
 	server := framer.Server{
 		NewHandler: func(c *framer.Conn) framer.Handler {

@@ -21,12 +21,7 @@ import (
 // a.
 
 // maxInput is the length of the longest inputs.
-func maxInput() int {
-	if underRace {
-		return 6
-	}
-	return 7
-}
+const maxInput = 6
 
 // allWords returns all words over two letters of the lengths from least to most.
 func allWords(least, most int) []string {
@@ -111,7 +106,7 @@ func checkAllCuts(t *testing.T, text, want string, terms ...framer.Terminator) {
 
 func TestEveryDelimiter(t *testing.T) {
 	t.Parallel()
-	inputs := allWords(0, maxInput())
+	inputs := allWords(0, maxInput)
 	for _, delim := range delimiters() {
 		for _, text := range inputs {
 			checkAllCuts(t, text, strings.ReplaceAll(text, delim, "|"), framer.Delimiter(delim))
@@ -121,7 +116,7 @@ func TestEveryDelimiter(t *testing.T) {
 
 func TestEveryPairOfDelimiters(t *testing.T) {
 	t.Parallel()
-	inputs := allWords(0, maxInput())
+	inputs := allWords(0, maxInput)
 	delims := allWords(1, 3)
 	for i, one := range delims {
 		for _, other := range delims[i+1:] {
@@ -158,7 +153,7 @@ func replaceAny(text, one, other string) string {
 
 func TestEveryAlternation(t *testing.T) {
 	t.Parallel()
-	inputs := allWords(0, maxInput())
+	inputs := allWords(0, maxInput)
 	for _, delim := range delimiters() {
 		for length := range 4 {
 			for _, text := range inputs {

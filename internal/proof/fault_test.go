@@ -34,9 +34,16 @@ func TestFaults(t *testing.T) {
 				t.Errorf("%s: there is no medium %q", f.name, name)
 			}
 		}
-		for _, m := range columns {
-			t.Run(f.name+"/"+m.name, func(t *testing.T) { f.test(t, m) })
-		}
+		t.Run(f.name, func(t *testing.T) {
+			before := takeInventory(t)
+			t.Cleanup(func() { before.compare(t) }) // when all media have had their turn
+			for _, m := range columns {
+				t.Run(m.name, func(t *testing.T) {
+					t.Parallel() // it does little but wait
+					f.test(t, m)
+				})
+			}
+		})
 	}
 }
 
@@ -89,14 +96,12 @@ func (f *fault) test(t *testing.T, m *medium) {
 		t.Logf("senseless: %s", why)
 		return
 	}
-	before := takeInventory(t)
 	var left remains
 	if m.inMemory() {
 		synctest.Test(t, func(t *testing.T) { left = f.run(t, m) })
 	} else {
 		left = f.run(t, m)
 	}
-	before.compare(t)
 	left.check(t)
 }
 

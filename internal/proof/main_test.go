@@ -5,6 +5,7 @@
 package proof_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"runtime"
@@ -18,16 +19,26 @@ import (
 
 // TestMain fails if a goroutine that concerns package framer outlives the tests.
 func TestMain(m *testing.M) {
-	debug.SetGCPercent(400) // much garbage and nothing that stays: half of the time is the collector's
+	debug.SetGCPercent(400)        // much garbage and nothing that stays: half of the time is the collector's
+	flag.Set("test.parallel", "4") // most of those that run side by side wait; the command line has precedence
 	code := m.Run()
-	for range 1000 { // for one that has only its last steps to do
-		runtime.Gosched()
-	}
-	if leaked := goroutines("github.com/goframer/framer"); code == 0 && len(leaked) > 0 {
+	if leaked := leakedGoroutines(); code == 0 && len(leaked) > 0 {
 		fmt.Fprintf(os.Stderr, "%d goroutines have leaked:\n\n%s\n", len(leaked), strings.Join(leaked, "\n\n"))
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// leakedGoroutines returns the stacks of the goroutines that run package framer or
+// were created by it. Those that have only their last steps to do are given the
+// processor before.
+func leakedGoroutines() []string {
+	for end := time.Now().Add(watchdog / 6); ; runtime.Gosched() {
+		leaked := goroutines("github.com/goframer/framer")
+		if len(leaked) == 0 || time.Now().After(end) {
+			return leaked
+		}
+	}
 }
 
 // goroutines returns the stacks of the goroutines, other than the caller's, that

@@ -235,7 +235,9 @@ func TestStuckPeer(t *testing.T) {
 		}},
 		{name: "no time at all", cfg: framer.Config{WriteTimeout: 1}},
 		{name: "idle", cfg: framer.Config{WriteTimeout: -1, IdleTimeout: 100 * time.Millisecond}, limit: "IdleTimeout"},
-		{name: "idle earlier", cfg: framer.Config{WriteTimeout: math.MaxInt64, IdleTimeout: 100 * time.Millisecond}, limit: "IdleTimeout"},
+		// Long enough for a write to wait before the connection is found idle between two:
+		// then it would be for WriteTimeout to end it.
+		{name: "idle earlier", cfg: framer.Config{WriteTimeout: math.MaxInt64, IdleTimeout: 500 * time.Millisecond}, limit: "IdleTimeout"},
 		{name: "idle never", cfg: framer.Config{WriteTimeout: 100 * time.Millisecond, IdleTimeout: math.MaxInt64}},
 	}
 	var wg sync.WaitGroup
@@ -267,6 +269,7 @@ func TestStuckPeer(t *testing.T) {
 					if test.during != nil {
 						test.during(x)
 					}
+					defer time.AfterFunc(watchdog, func() { x.c.Close() }).Stop()
 					err := x.c.Wait()
 					limit := max(test.limit, "IdleTimeout")
 					if test.limit == "" {

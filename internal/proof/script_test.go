@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/goframer/framer"
 )
@@ -139,7 +141,7 @@ func serve(t *testing.T, nc net.Conn, newHandler func(*framer.Conn) framer.Handl
 func serveContext(t *testing.T, ctx context.Context, nc net.Conn, newHandler func(*framer.Conn) framer.Handler, cfg framer.Config) *framer.Conn {
 	t.Helper()
 	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+		cfg.Logger = discardLogger()
 	}
 	c := framer.NewConn(nc, newHandler, &cfg)
 	done := make(chan struct{})
@@ -224,5 +226,184 @@ func lineStyles(f func(c *framer.Conn, line []byte) error) map[string]func(*fram
 				}
 			}
 		}),
+	}
+}
+
+// A logBook is a slog.Handler that keeps what it is given.
+type logBook struct {
+	mu      sync.Mutex
+	records []slog.Record
+}
+
+func (b *logBook) Enabled(context.Context, slog.Level) bool { return true }
+
+func (b *logBook) WithAttrs([]slog.Attr) slog.Handler { return b }
+
+func (b *logBook) WithGroup(string) slog.Handler { return b }
+
+func (b *logBook) Handle(_ context.Context, r slog.Record) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.records = append(b.records, r)
+	return nil
+}
+
+// find returns the records with the message.
+func (b *logBook) find(message string) (found []slog.Record) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.records {
+		if r.Message == message {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// attr returns the value of an attribute of r as a string.
+func attr(r slog.Record, key string) (value string) {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == key {
+			value = a.Value.String()
+		}
+		return true
+	})
+	return value
+}
+
+// A closeCounter is a Producer that counts how often it is closed.
+type closeCounter struct {
+	framer.Producer
+	closed atomic.Int32
+}
+
+func (p *closeCounter) Close() error {
+	p.closed.Add(1)
+	return nil
+}
+
+// discardLogger returns a Logger for tests that want no records.
+func discardLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// A fullScript is a script that has a say in timeouts and at the end of the input, too.
+type fullScript struct {
+	script
+	onTimeout func(err error) error
+	onEnd     func(err error) error
+}
+
+func (s *fullScript) HandleTimeout(err error) error {
+	defer s.enter("timeout")()
+	if s.onTimeout == nil {
+		return err
+	}
+	return s.onTimeout(err)
+}
+
+func (s *fullScript) HandleEnd(err error) error {
+	defer s.enter("end")()
+	if s.onEnd == nil {
+		return nil
+	}
+	return s.onEnd(err)
+}
+
+func (s *fullScript) newHandler(c *framer.Conn) framer.Handler {
+	s.script.newHandler(c)
+	return s
+}
+
+// serve is serve for a fullScript.
+func (s *fullScript) serve(t *testing.T, nc net.Conn, cfg framer.Config) *framer.Conn {
+	t.Helper()
+	s.t = t
+	return serve(t, nc, s.newHandler, cfg)
+}
+
+// wantEndAfter fails the test unless c is open one nanosecond before d has passed,
+// and has ended then. It returns the reason.
+func wantEndAfter(t *testing.T, c *framer.Conn, d time.Duration) error {
+	t.Helper()
+	wantOpenFor(t, c, d-1)
+	time.Sleep(time.Nanosecond)
+	synctest.Wait()
+	select {
+	case <-c.Context().Done():
+	default:
+		t.Fatalf("the connection is open after %v", d)
+	}
+	return c.Wait()
+}
+
+// wantOpenFor fails the test if c ends within d.
+func wantOpenFor(t *testing.T, c *framer.Conn, d time.Duration) {
+	t.Helper()
+	time.Sleep(d)
+	synctest.Wait()
+	select {
+	case <-c.Context().Done():
+		t.Fatalf("the connection has ended within %v: %v", d, c.Wait())
+	default:
+	}
+}
+
+func listen(t *testing.T, network, address string) net.Listener {
+	t.Helper()
+	l, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func dial(t *testing.T, l net.Listener) net.Conn {
+	t.Helper()
+	nc, err := net.Dial(l.Addr().Network(), l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	nc.SetDeadline(time.Now().Add(watchdog)) // a failing test shall not hang
+	return nc
+}
+
+// checkEcho fails the test unless the server sends a line back.
+func checkEcho(t *testing.T, peer net.Conn) {
+	t.Helper()
+	writeString(t, peer, "hello\r\n")
+	readString(t, peer, "hello\r\n")
+}
+
+var styles = []string{"Handler", "Messages", "Session"}
+
+// A gate is where a handler waits until its test lets it go on.
+type gate struct{ entered, left chan struct{} }
+
+func newGate() *gate { return &gate{make(chan struct{}), make(chan struct{})} }
+
+// pass is for the handler. It fails when the connection ends.
+func (g *gate) pass(c *framer.Conn) error {
+	for _, step := range []chan struct{}{g.entered, g.left} {
+		select {
+		case step <- struct{}{}:
+		case <-c.Context().Done():
+			return context.Cause(c.Context())
+		}
+	}
+	return nil
+}
+
+// await returns when the handler of c has come to the gate.
+func (g *gate) await(t *testing.T, c *framer.Conn) { meet(t, c, g.entered) }
+
+// open lets the handler of c go on.
+func (g *gate) open(t *testing.T, c *framer.Conn) { meet(t, c, g.left) }
+
+func meet(t *testing.T, c *framer.Conn, step <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-step:
+	case <-c.Context().Done():
+		t.Fatalf("the connection has ended: %v", context.Cause(c.Context()))
 	}
 }

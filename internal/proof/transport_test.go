@@ -81,7 +81,7 @@ func onTransports(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
 			nc, peer := tr.pair(t)
 			t.Cleanup(func() { peer.Close() })
 			// A failing test shall not hang.
-			peer.SetDeadline(time.Now().Add(time.Minute))
+			peer.SetDeadline(time.Now().Add(watchdog))
 			test(t, nc, peer)
 		})
 	}
@@ -113,33 +113,37 @@ func socketPair(t *testing.T, network, address string) (nc, peer net.Conn) {
 	return nc, peer
 }
 
-// tlsConfigs returns configurations for the two sides, with a fresh certificate.
+// tlsConfigs returns configurations for the two sides, of the test's own.
 func tlsConfigs(t *testing.T) (server, client *tls.Config) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		DNSNames:     []string{"framer.test"},
-		NotBefore:    now.Add(-time.Hour),
-		NotAfter:     now.Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
+	cert, err := certificate()
 	if err != nil {
 		t.Fatal(err)
 	}
 	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	server = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-	return server, &tls.Config{RootCAs: roots, ServerName: "framer.test"}
+	roots.AddCert(cert.Leaf)
+	return &tls.Config{Certificates: []tls.Certificate{cert}}, &tls.Config{RootCAs: roots, ServerName: "framer.test"}
 }
+
+// certificate returns a certificate that is made once for all tests.
+var certificate = sync.OnceValues(func() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		DNSNames:     []string{"framer.test"},
+		NotBefore:    time.Unix(0, 0), // in a bubble it is the year 2000
+		NotAfter:     time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	leaf, err := x509.ParseCertificate(der)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, err
+})
 
 // readAll returns what comes from the peer until its end. The end must be clean.
 func readAll(t *testing.T, nc net.Conn) string {
@@ -224,5 +228,48 @@ func control(t *testing.T, nc net.Conn, f func(fd int) error) {
 	}
 	if callErr != nil {
 		t.Fatal(callErr)
+	}
+}
+
+// bubblePairs are connections for bubbles.
+var bubblePairs = map[string]func(t *testing.T) (nc, peer net.Conn){
+	"pipe":   func(*testing.T) (nc, peer net.Conn) { return net.Pipe() },
+	"memory": memoryPair,
+	"tls": func(t *testing.T) (nc, peer net.Conn) {
+		a, b := framertest.Pipe()
+		server, client := tlsConfigs(t)
+		return tls.Server(a, server), tls.Client(b, client)
+	},
+}
+
+// handshake does the peer's part of a TLS handshake.
+func handshake(t *testing.T, peer net.Conn) {
+	t.Helper()
+	if tc, ok := peer.(interface{ Handshake() error }); ok {
+		if err := tc.Handshake(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A seeThroughConn wraps a connection and lets look through it.
+type seeThroughConn struct{ net.Conn }
+
+func (c seeThroughConn) NetConn() net.Conn { return c.Conn }
+
+// onWrappedTransports is onTransports, with connections that wrap another one as well.
+func onWrappedTransports(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
+	t.Helper()
+	onTransports(t, test)
+	for name, wrap := range map[string]func(net.Conn) net.Conn{
+		"opaque":      func(nc net.Conn) net.Conn { return struct{ net.Conn }{nc} },
+		"see-through": func(nc net.Conn) net.Conn { return seeThroughConn{nc} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			nc, peer := tcpPair(t)
+			t.Cleanup(func() { peer.Close() })
+			peer.SetDeadline(time.Now().Add(watchdog))
+			test(t, wrap(nc), peer)
+		})
 	}
 }

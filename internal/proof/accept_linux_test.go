@@ -2,10 +2,10 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-package framer_test
+package proof_test
 
 import "syscall"
 
 func init() {
-	passing = append(passing, syscall.Errno(10024), syscall.Errno(10050), syscall.Errno(10055))
+	passing = append(passing, syscall.EHOSTDOWN, syscall.ENONET)
 }

@@ -4,7 +4,7 @@
 
 //go:build linux && !386 && !s390x
 
-package framer_test
+package proof_test
 
 import (
 	"bytes"
@@ -17,7 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/metrics"
 	"strconv"
 	"strings"
 	"sync"
@@ -131,6 +130,7 @@ func scaled(n int) int {
 // The end of the input may come together with data, right behind it, or later. It
 // is seen, whatever the handler does with the data, and all data are.
 func TestEndTogetherWithData(t *testing.T) {
+	t.Parallel()
 	answers := map[string]func(c *framer.Conn, line []byte) error{
 		"silent":    func(*framer.Conn, []byte) error { return nil },
 		"answering": func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) },
@@ -139,7 +139,7 @@ func TestEndTogetherWithData(t *testing.T) {
 		for name, answer := range answers {
 			t.Run(style+"/"+name, func(t *testing.T) {
 				et := endTest{T: t}
-				et.serve(scaled(4000)/6, style, answer)
+				et.serve(scaled(2400)/6, style, answer)
 				et.run(func(i int, nc *net.TCPConn) error { return sendAndEnd(i, nc, name == "answering") })
 				for i := range et.lines {
 					if got := int(et.lines[i].Load()); got != i%3+1 {
@@ -205,11 +205,12 @@ func resetAnswers() map[string]func(c *framer.Conn) {
 // A reset right behind the data ends the connection, whatever the handler does
 // with the data. What has not been read by then may be lost.
 func TestResetBehindData(t *testing.T) {
+	t.Parallel()
 	for style := range lineStyles(nil) {
 		for name, answer := range resetAnswers() {
 			t.Run(style+"/"+name, func(t *testing.T) {
 				et := endTest{T: t}
-				et.serve(scaled(1200)/6, style, func(c *framer.Conn, _ []byte) error {
+				et.serve(scaled(600)/6, style, func(c *framer.Conn, _ []byte) error {
 					answer(c)
 					return nil
 				})
@@ -227,17 +228,14 @@ func TestResetBehindData(t *testing.T) {
 	}
 }
 
-func isReset(err error) bool {
-	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
 // A reset, and data before it, that come while the handler is busy, are one event
 // for those who wait for input: there will be no other.
 func TestResetDuringTurn(t *testing.T) {
+	t.Parallel()
 	for style := range lineStyles(nil) {
 		for name, answer := range resetAnswers() {
 			t.Run(style+"/"+name, func(t *testing.T) {
-				for i := range scaled(400) / 4 {
+				for i := range scaled(200) / 4 {
 					g := newGate()
 					newHandler := lineStyles(func(c *framer.Conn, line []byte) error {
 						if i%2 == 0 || string(line) != "wait" {
@@ -266,19 +264,10 @@ func TestResetDuringTurn(t *testing.T) {
 	}
 }
 
-// awaitEnd fails the test if c does not end.
-func awaitEnd(t *testing.T, c *framer.Conn) {
-	t.Helper()
-	select {
-	case <-c.Context().Done():
-	case <-time.After(watchdog):
-		t.Fatalf("%v does not end", c)
-	}
-}
-
 // Urgent bytes are not part of the stream. Wherever they are, they lose nothing of
 // it and delay nothing.
 func TestUrgentBytes(t *testing.T) {
+	t.Parallel()
 	f := func(c *framer.Conn, line []byte) error {
 		if strings.HasPrefix(string(line), "silent") {
 			return nil
@@ -322,6 +311,7 @@ func TestUrgentBytes(t *testing.T) {
 
 // The time that a handler takes is nobody's fault but its own.
 func TestTimeoutsSpareBusyHandler(t *testing.T) {
+	t.Parallel()
 	const limit = 20 * time.Millisecond
 	limits := map[string]framer.Config{
 		"IdleTimeout":    {IdleTimeout: limit},
@@ -353,23 +343,6 @@ func TestTimeoutsSpareBusyHandler(t *testing.T) {
 		}
 	}
 }
-
-// liveHeap returns how many bytes are in use by objects that can be reached.
-func liveHeap() int64 {
-	runtime.GC()
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return int64(sample[0].Value.Uint64())
-}
-
-// A pushingHandler keeps nothing of a message and answers it.
-type pushingHandler struct {
-	c      *framer.Conn
-	answer []byte
-}
-
-func (h pushingHandler) CollectIncomingData([]byte) error { return nil }
-func (h pushingHandler) FoundTerminator() error           { return h.c.Push(h.answer) }
 
 // Memory that was taken for large messages is given back while there is nothing to
 // read or to write.
@@ -535,6 +508,7 @@ func TestPackets(t *testing.T) {
 // Datagrams are no stream of bytes. Whoever serves them is told so, before a handler is
 // made.
 func TestDatagramsAreRefused(t *testing.T) {
+	t.Parallel()
 	never := func(*framer.Conn) framer.Handler {
 		t.Error("a handler was made")
 		return nil

@@ -2,7 +2,7 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-package framer_test
+package proof_test
 
 import (
 	"bytes"
@@ -17,25 +17,10 @@ import (
 	"github.com/goframer/framer"
 )
 
-// control calls f with the descriptor of nc.
-func control(t *testing.T, nc net.Conn, f func(fd int) error) {
-	t.Helper()
-	raw, err := nc.(syscall.Conn).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var callErr error
-	if err := raw.Control(func(fd uintptr) { callErr = f(int(fd)) }); err != nil {
-		t.Fatal(err)
-	}
-	if callErr != nil {
-		t.Fatal(callErr)
-	}
-}
-
 // asyncore: handle_expt. An urgent byte is not part of the stream, and nothing of
 // that is lost. Nor does it keep the reader busy.
 func TestUrgentByte(t *testing.T) {
+	t.Parallel()
 	nc, peer := tcpPair(t)
 	defer peer.Close()
 	counting := &readCounter{Conn: nc}
@@ -68,6 +53,7 @@ func (c *readCounter) Read(p []byte) (int, error) {
 
 // asyncore: create_socket. No descriptor is inherited by other programs.
 func TestDescriptorsAreNotInherited(t *testing.T) {
+	t.Parallel()
 	nc, peer := tcpPair(t)
 	defer peer.Close()
 	var s script
@@ -89,6 +75,7 @@ func TestDescriptorsAreNotInherited(t *testing.T) {
 // asyncore: FileWrapper recv, send, dispatcher. Descriptors that come from
 // elsewhere: a socket for a Conn, and the end of a pipe for a Framer.
 func TestForeignDescriptors(t *testing.T) {
+	t.Parallel()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -178,6 +165,7 @@ func openDescriptors(t *testing.T) int {
 
 // Of a packet that was read in part, Hijack leaves the rest.
 func TestHijackOfPackets(t *testing.T) {
+	t.Parallel()
 	nc, peer := socketPair(t, "unixpacket", filepath.Join(t.TempDir(), "socket"))
 	defer peer.Close()
 	raw := pattern(30 << 10)

@@ -2,27 +2,18 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-package framer_test
+package proof_test
 
 import (
-	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
-	"crypto/tls"
-	"encoding/hex"
 	"errors"
 	"io"
 	"math"
 	"net"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/goframer/framer"
-	"github.com/goframer/framer/framertest"
 )
 
 // inMemory runs test in a bubble, on a pipe without a buffer and on one with.
@@ -48,6 +39,7 @@ func inMemory(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
 // While a write is stuck the earlier of the two limits rules, to the nanosecond, and
 // input prolongs only IdleTimeout.
 func TestStuckWriteIsIdle(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name        string
 		write, idle time.Duration
@@ -89,6 +81,7 @@ func TestStuckWriteIsIdle(t *testing.T) {
 
 // IdleTimeout does not hold while the connection is closing, whatever that waits for.
 func TestClosingIsNotIdle(t *testing.T) {
+	t.Parallel()
 	const size = 3 << 20
 	tests := map[string]func(c *framer.Conn) error{
 		"pushes": func(c *framer.Conn) error { return c.Push(make([]byte, size)) },
@@ -132,114 +125,6 @@ func TestClosingIsNotIdle(t *testing.T) {
 	}
 }
 
-// A peer that is slow to take the end of the output finds a close_notify in it, however
-// long that takes within WriteTimeout. One that does not take it is dropped.
-func TestSlowCloseNotify(t *testing.T) {
-	for _, pause := range []time.Duration{time.Second, 6 * time.Second, 50 * time.Second, time.Hour} {
-		for _, isClient := range []bool{false, true} {
-			t.Run(pause.String(), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					nc, peer := framertest.Pipe()
-					server, client := tlsConfigs(t)
-					tc, tp := tls.Server(nc, server), tls.Client(peer, client)
-					if isClient {
-						tc, tp = tls.Client(nc, client), tls.Server(peer, server)
-					}
-					defer peer.Close()
-					var s script
-					s.onConnect = func() error { return s.Push([]byte("the end")) }
-					c := s.serve(t, tc, framer.Config{})
-					readString(t, tp, "the end")
-					synctest.Wait()
-					nc.HoldWrites(true)
-					c.CloseWhenDone()
-					if pause > time.Minute {
-						wantTimeout(t, wantEndAfter(t, c, time.Minute), "WriteTimeout")
-						return
-					}
-					wantOpenFor(t, c, pause)
-					nc.HoldWrites(false)
-					if rest := readAll(t, tp); rest != "" {
-						t.Errorf("the peer got %q", rest)
-					}
-					tp.Close()
-					if err := c.Wait(); err != nil {
-						t.Error(err)
-					}
-				})
-			})
-		}
-	}
-}
-
-// TLS may have to write in a Read, when the peer has changed its key. It finds no
-// deadline, even if the last write was long ago, and what follows arrives.
-func TestKeyUpdate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		nc, peer := framertest.Pipe()
-		defer peer.Close()
-		server, client := tlsConfigs(t)
-		var keys bytes.Buffer
-		client.KeyLogWriter = &keys
-		tc := tls.Client(peer, client)
-		silence := make(chan struct{})
-		var s script
-		s.onConnect = func() error {
-			return s.PushWithProducer(framer.NewSeqProducer(func(yield func([]byte) bool) {
-				if yield([]byte("one")) {
-					<-silence
-					yield([]byte("two"))
-				}
-			}))
-		}
-		c := s.serve(t, tls.Server(nc, server), framer.Config{WriteTimeout: 10 * time.Second})
-		readString(t, tc, "one")
-		wantOpenFor(t, c, time.Hour)
-		if tc.ConnectionState().CipherSuite != tls.TLS_AES_128_GCM_SHA256 {
-			t.Log("the record of this suite is not known here")
-		} else if _, err := peer.Write(keyUpdate(t, keys.String())); err != nil {
-			t.Error(err)
-		}
-		wantOpenFor(t, c, time.Hour)
-		close(silence)
-		readString(t, tc, "two")
-		c.Close()
-	})
-}
-
-// keyUpdate returns the record of a KeyUpdate that wants an answer, RFC 8446 section
-// 4.6.3, as the first one of a client with the keys.
-func keyUpdate(t *testing.T, keys string) []byte {
-	t.Helper()
-	_, line, _ := strings.Cut(keys, "CLIENT_TRAFFIC_SECRET_0 ")
-	line, _, _ = strings.Cut(line, "\n")
-	_, text, _ := strings.Cut(line, " ")
-	secret, err := hex.DecodeString(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	expand := func(label string, n int) []byte { // section 7.1
-		label = "tls13 " + label
-		info := "\x00" + string(rune(n)) + string(rune(len(label))) + label + "\x00"
-		key, err := hkdf.Expand(sha256.New, secret, info, n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return key
-	}
-	block, err := aes.NewCipher(expand("key", 16))
-	if err != nil {
-		t.Fatal(err)
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		t.Fatal(err)
-	}
-	message := []byte{24, 0, 0, 1, 1, 22} // key_update, update_requested; handshake
-	header := []byte{23, 3, 3, 0, byte(len(message) + aead.Overhead())}
-	return aead.Seal(header, expand("iv", aead.NonceSize()), message, header)
-}
-
 // A deafConn does not heed deadlines.
 type deafConn struct{ net.Conn }
 
@@ -249,6 +134,7 @@ func (deafConn) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported
 
 // A connection that does not heed deadlines is closed, a quarter of the time later.
 func TestWriteTimeoutWithoutDeadlines(t *testing.T) {
+	t.Parallel()
 	for _, closing := range []bool{false, true} {
 		inMemory(t, func(t *testing.T, nc, peer net.Conn) {
 			var s script
@@ -265,6 +151,7 @@ func TestWriteTimeoutWithoutDeadlines(t *testing.T) {
 
 // The longest and the shortest WriteTimeout.
 func TestExtremeWriteTimeouts(t *testing.T) {
+	t.Parallel()
 	inMemory(t, func(t *testing.T, nc, peer net.Conn) {
 		var s script
 		c := s.serve(t, nc, framer.Config{WriteTimeout: math.MaxInt64, LingerTimeout: math.MaxInt64})

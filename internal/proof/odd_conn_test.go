@@ -1,0 +1,240 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package proof_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goframer/framer"
+)
+
+// A moodyConn has a Read that fails now and then with an error that passes.
+type moodyConn struct {
+	net.Conn
+	reads int
+}
+
+func (c *moodyConn) Read(p []byte) (int, error) {
+	if c.reads++; c.reads%3 != 0 {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return c.Conn.Read(p)
+}
+
+// asynchat: blockingioerror
+func TestTemporaryReadErrors(t *testing.T) {
+	t.Parallel()
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	var s script
+	s.onFound = func() error { return s.Push(append(s.Take(), '\n')) }
+	c := s.serve(t, &moodyConn{Conn: nc}, framer.Config{})
+	for range 10 {
+		writeString(t, peer, "hello\n")
+		readString(t, peer, "hello\n")
+	}
+	peer.Close()
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A brokenClockConn has deadlines that have always passed.
+type brokenClockConn struct{ net.Conn }
+
+func (brokenClockConn) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
+
+// A connection whose deadlines don't work is given up rather than asked for ever.
+func TestSenselessDeadlines(t *testing.T) {
+	t.Parallel()
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	var s script
+	c := s.serve(t, brokenClockConn{nc}, framer.Config{})
+	if err := c.Wait(); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("Wait: %v, want io.ErrNoProgress", err)
+	}
+}
+
+// Nothing of a message that was thrown away, or discarded, becomes part of another one,
+// or counts for its limit.
+func TestThrownAwayMessages(t *testing.T) {
+	t.Parallel()
+	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+		var s script
+		var got []string
+		s.onOversize = func(e *framer.MessageTooLongError) error {
+			got = append(got, fmt.Sprintf("%d of %d: %s", e.Seen, e.Limit, e.Head))
+			return nil
+		}
+		s.onFound = func() error {
+			line := string(s.Take())
+			if line == "discard" {
+				s.DiscardBuffers()
+			}
+			got = append(got, line)
+			return s.Push([]byte(line + "\n"))
+		}
+		c := s.serve(t, nc, framer.Config{MaxMessageSize: 8})
+		for range 3 {
+			writeString(t, peer, "123456789 and more")
+			writeString(t, peer, " of it\n12345678\n")
+			readString(t, peer, "12345678\n")
+		}
+		writeString(t, peer, "discard\n12345678\nxyz")
+		readString(t, peer, "discard\n")
+		peer.Close()
+		c.Wait()
+		if s.Len() > 8 {
+			t.Errorf("the Collector has %q", s.Bytes())
+		}
+		for i, text := range got {
+			long := strings.Contains(text, " of 8: 123456789")
+			if i%2 == 0 && i < 6 && !long || i%2 == 1 && text != "12345678" || i == 6 && text != "discard" {
+				t.Errorf("messages %q", got)
+				break
+			}
+		}
+	})
+}
+
+// Every value of every field of Config can be served with, if it is no sensible limit.
+func TestExtremeConfigs(t *testing.T) {
+	t.Parallel()
+	exchangeWith := func(name string, nc, peer net.Conn, cfg *framer.Config) {
+		c := framer.NewConn(nc, lineStyles(func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) })["Handler"], cfg)
+		served := call(func() error { return c.Serve(t.Context()) })
+		peer.SetDeadline(time.Now().Add(time.Minute))
+		exchange(t, peer)
+		writeString(t, peer, "line\nli")
+		writeString(t, peer, "ne\n")
+		readString(t, peer, "line\nline\n")
+		peer.Close()
+		if err := <-served; err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	pairs := transports()
+	nc, peer := pairs[0].pair(t)
+	exchangeWith("nil", nc, peer, nil)
+	fields := reflect.TypeFor[framer.Config]()
+	for i := range fields.NumField() {
+		field := fields.Field(i)
+		values := []int64{-1, math.MinInt, math.MinInt64, math.MaxInt, math.MaxInt64, math.MaxInt - 1, math.MaxInt64 - 1}
+		slices.Sort(values)
+		for _, value := range slices.Compact(values) {
+			var cfg framer.Config
+			v := reflect.ValueOf(&cfg).Elem().Field(i)
+			if !v.CanInt() || v.OverflowInt(value) {
+				continue
+			}
+			v.SetInt(value)
+			for _, tr := range pairs {
+				if tr.name == "tls-client" || tr.name == "tcp6" || tr.name == "unix" {
+					continue
+				}
+				nc, peer := tr.pair(t)
+				exchangeWith(fmt.Sprintf("%s: %d on %s", field.Name, value, tr.name), nc, peer, &cfg)
+			}
+		}
+	}
+}
+
+// A namelessConn has no addresses.
+type namelessConn struct {
+	net.Conn
+	typed bool // it has nil pointers for them
+}
+
+func (c namelessConn) LocalAddr() net.Addr {
+	if c.typed {
+		return (*net.TCPAddr)(nil)
+	}
+	return nil
+}
+
+func (c namelessConn) RemoteAddr() net.Addr { return c.LocalAddr() }
+
+func TestConnWithoutAddresses(t *testing.T) {
+	t.Parallel()
+	for _, typed := range []bool{false, true} {
+		onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+			if _, ok := nc.(*tls.Conn); ok {
+				return // has the addresses of what is below
+			}
+			var log bytes.Buffer
+			var s script
+			s.onFound = func() error { return s.Push(append(s.Take(), '\n')) }
+			logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			c := s.serve(t, namelessConn{nc, typed}, framer.Config{Logger: logger})
+			exchange(t, peer)
+			if got := c.String(); got != "<nil>-><nil> (active)" {
+				t.Errorf("it is %s", got)
+			}
+			endInput(t, peer)
+			if err := c.Wait(); err != nil {
+				t.Error(err)
+			}
+			if !strings.Contains(log.String(), "remote=<nil>") {
+				t.Errorf("the log is %q", log.String())
+			}
+		})
+	}
+}
+
+// A miscounter is a connection whose Read or Write can't count.
+type miscounter struct {
+	net.Conn
+	read, write int // what is added to the counts
+}
+
+func (c miscounter) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	return n + c.read, err
+}
+
+func (c miscounter) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	return n + c.write, err
+}
+
+// What a net.Conn can't have read or written is the reason why the connection ends.
+func TestImpossibleCounts(t *testing.T) {
+	t.Parallel()
+	for _, wrong := range []int{-1 << 20, 1, 1 << 20, math.MaxInt32} {
+		for _, method := range []string{"Read", "Write"} {
+			t.Run(fmt.Sprintf("%s/%d", method, wrong), func(t *testing.T) {
+				nc, peer := memoryPair(t)
+				defer peer.Close()
+				bad := miscounter{Conn: nc, write: wrong}
+				if method == "Read" {
+					bad = miscounter{Conn: nc, read: wrong}
+				}
+				var s script
+				// The read fills the buffer, and the write has to be cut.
+				s.onFound = func() error { return s.Push(make([]byte, 100)) }
+				c := s.serve(t, bad, framer.Config{ReadBufferSize: 5, WriteBufferSize: 10})
+				writeString(t, peer, "line\n")
+				err := c.Wait()
+				if err == nil || !strings.Contains(err.Error(), method+" returned an impossible count") {
+					t.Errorf("ended with %v", err)
+				}
+			})
+		}
+	}
+}
