@@ -1,0 +1,363 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framer
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// A part is the next thing to give to a handler: a piece of the current message,
+// its end, or both. drop is what to advance over before the end is told, or
+// goesOn. (With a word more, a part would not be kept in registers.)
+type part struct {
+	data []byte
+	drop int
+}
+
+// goesOn says that the message does not end with the part.
+const goesOn = -1
+
+// next returns the next part that the buffered input holds, or ok false if it
+// takes more input to tell.
+func (f *Framer) next() (p part, ok bool, err error) {
+	for {
+		if f.known == 0 && !f.ended {
+			if err := f.look(); err != nil {
+				return part{}, false, err
+			}
+			if f.known == 0 && !f.ended {
+				return part{}, false, nil
+			}
+		}
+		if f.skipping {
+			f.skip()
+			continue
+		}
+		p, err := f.take(f.pieceSize)
+		return p, err == nil, err
+	}
+}
+
+// fresh reports whether nothing is known of the current message.
+func (f *Framer) fresh() bool {
+	return !f.begun && !f.ended && !f.skipping && f.search.matched == 0
+}
+
+// whole is the short way to a message that lies whole in the buffer, for the
+// commonest terminators. Where it has none, next has the answer.
+func (f *Framer) whole() (p part, ok bool) {
+	if !f.fresh() {
+		return part{}, false
+	}
+	data := f.buf[f.start:f.end]
+	n := 0
+	switch f.term.kind {
+	case kindDelimiter:
+		n = indexLast(data, f.term.delim)
+		if !delimitedAt(data, n, f.term.delim) {
+			return part{}, false
+		}
+		p.drop = len(f.term.delim)
+	case kindLength, kindFixedLength:
+		if f.search.remaining > int64(len(data)) {
+			return part{}, false
+		}
+		n = int(f.search.remaining)
+	default:
+		return part{}, false
+	}
+	if n > f.pieceSize || int64(n) > f.limit {
+		return part{}, false
+	}
+	f.start += n
+	if f.term.kind == kindLength {
+		f.endMessage()
+	} else {
+		f.ends++
+	}
+	p.data = data[:n:n]
+	return p, true
+}
+
+// look searches the unread input.
+func (f *Framer) look() error {
+	if f.term.kind == kindSplit {
+		return f.split()
+	}
+	data := f.buf[f.start:f.end]
+	sp, err := f.search.next(&f.term, data, f.readErr == io.EOF)
+	if err != nil {
+		return err
+	}
+	f.start += sp.skip
+	f.known, f.ended, f.drop = sp.data, sp.found, sp.drop
+	f.begun = f.begun || sp.skip > 0
+	if f.search.counting && !f.skipping && f.search.remaining > f.limit-f.size-int64(sp.data) {
+		return f.countTooLong(sp.data, data[:sp.skip+sp.data])
+	}
+	return nil
+}
+
+// countTooLong is tooLong for a counted message of which n bytes were found.
+func (f *Framer) countTooLong(n int, data []byte) error {
+	seen, _ := addLength(uint64(f.search.remaining), f.size+int64(n))
+	return f.tooLong(seen, data)
+}
+
+// take returns a part of what is known, of most bytes if it is no token, with
+// everything in f as it is after it.
+func (f *Framer) take(most int) (part, error) {
+	if f.token != nil {
+		p := part{data: f.token[:len(f.token):len(f.token)]}
+		f.token = nil
+		f.endMessage()
+		return p, nil
+	}
+	n := min(f.known, most)
+	if f.term.kind != kindNone {
+		if room := f.limit - f.size; int64(n) > room {
+			if room <= 0 {
+				return part{}, f.tooLong(f.size+int64(f.known), f.buf[f.start:f.start+f.known])
+			}
+			n = int(room)
+		}
+		if f.size < headSize && !(f.ended && n == f.known) {
+			copy(f.head[f.size:], f.buf[f.start:f.start+n])
+		}
+		f.size += int64(n)
+		f.begun = f.begun || n > 0
+	}
+	p := part{f.lend(n), goesOn}
+	f.start += n
+	f.known -= n
+	if f.known == 0 && f.ended {
+		p.drop = f.drop
+		f.endMessage()
+	}
+	return p, nil
+}
+
+// lend returns the next n bytes of the buffer, without what is behind them: the
+// borrower may append, and must not write over the next message by it.
+func (f *Framer) lend(n int) []byte {
+	return f.buf[f.start : f.start+n : f.start+n]
+}
+
+// endMessage makes f ready for the next message.
+func (f *Framer) endMessage() {
+	f.ends++
+	if f.term.kind == kindLength {
+		f.term, f.limit = Terminator{}, f.maxSize
+	}
+	if f.newLimit {
+		f.newLimit = false
+		f.limit = limitOr(f.term.limit, f.maxSize)
+	}
+	f.search.restart(&f.term)
+	f.restart()
+}
+
+// skip throws away what is known of a message that is too long.
+func (f *Framer) skip() {
+	f.start += f.known
+	f.known = 0
+	f.token = nil
+	if f.ended {
+		f.start += f.drop
+		f.skipping = false
+		f.endMessage()
+		if f.then != nil {
+			f.set(f.then)
+		}
+	}
+}
+
+// tooLong returns the error for a message of which seen bytes are known. data is
+// what is unread of it, with its header, and nothing behind it: that may be a
+// password.
+func (f *Framer) tooLong(seen int64, data []byte) error {
+	head := bytes.Clone(f.head[:min(f.size, headSize)])
+	head = append(head, data[:min(len(data), headSize-len(head))]...)
+	return &MessageTooLongError{Limit: f.limit, Seen: seen, Head: head, own: f.term.limit > 0}
+}
+
+// maxEmpty is how many empty reads or tokens in a row are taken for a loop
+// without progress, as in package bufio.
+const maxEmpty = 100
+
+// split asks the function of a Split terminator for a token.
+func (f *Framer) split() error {
+	atEOF := f.readErr == io.EOF
+	for !f.finished && (f.start < f.end || atEOF) {
+		data := f.buf[f.start:f.end]
+		advance, token, err := (*f.term.split)(data, atEOF)
+		switch {
+		case err == bufio.ErrFinalToken:
+			f.finished = true
+			advance = len(data)
+		case err != nil:
+			return err
+		case advance < 0:
+			return fmt.Errorf("framer: %w", bufio.ErrNegativeAdvance)
+		case advance > len(data):
+			return fmt.Errorf("framer: %w", bufio.ErrAdvanceTooFar)
+		}
+		f.start += advance
+		if token != nil {
+			return f.splitToken(token, advance > 0 || !atEOF)
+		}
+		if advance == 0 {
+			break
+		}
+	}
+	return f.splitRest(atEOF)
+}
+
+// splitToken is for a split function that has found a token. As in package bufio,
+// there is progress also without an advance while more input may come.
+func (f *Framer) splitToken(token []byte, progress bool) error {
+	if progress {
+		f.empties = 0
+	} else if f.empties++; f.empties > maxEmpty {
+		return fmt.Errorf("framer: Split returned %d tokens at the end of the input without advancing: %w", f.empties, io.ErrNoProgress)
+	}
+	f.token, f.ended = token, true
+	if size := int64(len(token)); size > f.limit && !f.skipping {
+		return f.tooLong(size, token)
+	}
+	return nil
+}
+
+// splitRest is for a split function that finds no token in what is unread.
+func (f *Framer) splitRest(atEOF bool) error {
+	unread := f.end - f.start
+	f.begun = unread > 0 || f.size > 0
+	switch {
+	case atEOF:
+		f.known = unread // no token, but it was received
+	case f.skipping && unread > 0:
+		f.start = f.end - 1 // a byte stays, for the function to see that a message has begun
+	case int64(unread-f.pieceSize) > f.limit:
+		return f.tooLong(int64(unread), f.buf[f.start:f.end])
+	}
+	return nil
+}
+
+// unread makes data the beginning of the input, before anything is read.
+func (f *Framer) unread(data []byte) {
+	f.buf = f.memory.get(len(data))
+	f.buf = f.buf[:cap(f.buf)]
+	f.start, f.end = 0, copy(f.buf, data)
+}
+
+// rest returns a copy of what was read and not given to anyone.
+func (f *Framer) rest() []byte {
+	return slices.Concat(f.unfinishedMessage(), f.token, f.buf[f.start:f.end])
+}
+
+// fill reads once into the buffer, which is empty but for what was held back.
+func (f *Framer) fill() error {
+	f.giveBackMessage() // the read may take long
+	f.makeRoom()
+	n, err := f.read(f.buf[f.end:])
+	f.end += n
+	switch {
+	case n > 0:
+		f.filled, f.much = f.end == len(f.buf), n > f.smallSize/2
+	case err == errWouldBlock:
+		f.giveBack()
+	}
+	return err
+}
+
+// read reads once into p. What the reader says behind some bytes is for the next
+// call.
+func (f *Framer) read(p []byte) (int, error) {
+	if err := f.readErr; err != nil {
+		f.readErr = nil // another call may read again
+		return 0, err
+	}
+	for range maxEmpty {
+		n, err := f.r.Read(p)
+		if n < 0 || n > len(p) {
+			return 0, fmt.Errorf("framer: the reader returned an impossible count of %d bytes", n)
+		}
+		if f.discard.Load() {
+			f.discardInput() // what was held back, not what has come since
+		}
+		switch {
+		case n > 0, err == io.EOF:
+			f.readErr = err
+			return n, nil
+		case err != nil:
+			return 0, err
+		}
+	}
+	return 0, io.ErrNoProgress
+}
+
+// makeRoom makes room behind what is held back. That is not moved for every read,
+// but when as many bytes have gone before it: the work stays linear for long
+// delimiters and short reads.
+func (f *Framer) makeRoom() {
+	held := f.buf[f.start:f.end]
+	size := f.smallSize
+	if f.filled {
+		size = f.pieceSize
+	}
+	switch {
+	case len(held) == 0 && len(f.buf) == size:
+	case len(held) == 0, len(held) < size && len(f.buf) < size:
+		f.resize(size)
+	case f.start > 0 && len(held) <= f.start:
+		copy(f.buf, held)
+	case f.end < len(f.buf):
+		return
+	case len(held) < largestPooled: // half of the buffer or more is held back
+		f.resize(max(size, 2*len(held)))
+	default:
+		f.resize(max(size, len(held)+len(held)/5)) // while the old buffer is there, too
+	}
+	f.start, f.end = 0, len(held)
+}
+
+// resize gives f a buffer of another size, with what is held back at its
+// beginning.
+func (f *Framer) resize(size int) {
+	buf := f.memory.get(size)[:size]
+	copy(buf, f.buf[f.start:f.end])
+	f.memory.put(f.buf)
+	f.buf = buf
+}
+
+// giveBack gives the memory back that is not needed until more input comes.
+func (f *Framer) giveBack() {
+	f.filled = f.much
+	if f.start == f.end {
+		f.memory.put(f.buf)
+		f.buf, f.start, f.end = nil, 0, 0
+	}
+	f.giveBackMessage()
+}
+
+// release gives all memory back. f must not be used any more.
+func (f *Framer) release() {
+	f.endLoan()
+	f.memory.put(f.buf)
+	f.message.giveBack(f.memory)
+	f.buf = nil
+	f.start, f.end = 0, 0
+}
+
+// giveBackMessage gives back the memory of Next, if there is nothing in it.
+func (f *Framer) giveBackMessage() {
+	if f.message.last != nil && f.message.len() == 0 {
+		f.message.giveBack(f.memory)
+	}
+}
