@@ -64,6 +64,7 @@ type conn struct {
 
 // serve is a framer.Session.
 func (s *server) serve(fc *framer.Conn) error {
+	useSystemBuffers(fc.NetConn())
 	c := &conn{Conn: fc, server: s, remote: fc.RemoteAddr().String()}
 	c.ctx = context.WithValue(fc.Context(), http.LocalAddrContextKey, fc.LocalAddr())
 	if t, ok := fc.NetConn().(interface{ ConnectionState() tls.ConnectionState }); ok {

@@ -147,7 +147,8 @@ func (w *response) closeHead(done bool) {
 	w.closed = true
 	isHead := w.req.Method == http.MethodHead
 	allowed := bodyAllowed(w.status)
-	if w.length == unknown && done && allowed && len(w.trailers) == 0 && first(w.encoding) == "" && (!isHead || len(w.pending) > 0) {
+	plain := first(w.encoding) == ""
+	if w.length == unknown && done && allowed && len(w.trailers) == 0 && plain && (!isHead || len(w.pending) > 0) {
 		w.length = int64(len(w.pending))
 	}
 	connection := w.connectionField(isHead, allowed)
@@ -168,7 +169,7 @@ func (w *response) closeHead(done bool) {
 	}
 
 	out := w.memory().out
-	if allowed && !w.typed && first(w.encoding) == "" && len(w.pending) > 0 {
+	if allowed && !w.typed && plain && len(w.pending) > 0 {
 		out = addField(out, "Content-Type", http.DetectContentType(w.pending))
 	}
 	if connection != "" {

@@ -181,3 +181,17 @@ func TestHeaderLimit(t *testing.T) {
 		}
 	}
 }
+
+// What can't become a request is answered before more of it comes.
+func TestAtOnce(t *testing.T) {
+	t.Parallel()
+	_, addr, _ := startServer(t, testOptions())
+	for _, begin := range []string{"SSH-2.0-x\r\n", "\x16\x03\x01", "GET / HTTP/1.1\n", get + "X : y\r\n", "\r\n\r\n"} {
+		nc := dial(t, addr)
+		io.WriteString(nc, begin)
+		answers, err := readAnswers(nc)
+		if got := statuses(answers); err != nil || !slices.Equal(got, []int{400}) {
+			t.Errorf("%q: got %v, %v, want 400", begin, got, err)
+		}
+	}
+}
