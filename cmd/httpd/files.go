@@ -107,12 +107,3 @@ func reason(err error) error {
 func lacking(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }
-
-// handler returns the handler of a site.
-func (s *site) handler(withDemo bool) http.Handler {
-	h := http.FileServer(s)
-	if withDemo {
-		return demo(h)
-	}
-	return h
-}

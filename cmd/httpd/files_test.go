@@ -7,11 +7,16 @@ package main
 import (
 	"errors"
 	"fmt"
+	"html"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestPaths(t *testing.T) {
@@ -82,5 +87,63 @@ func TestPaths(t *testing.T) {
 		if answers[0].body == "secret" {
 			t.Errorf("%s leads out of the directory", path)
 		}
+	}
+}
+
+// A list has links that work, sizes and dates.
+func TestList(t *testing.T) {
+	t.Parallel()
+	s, dir := newSite(t)
+	when := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	names := []string{"a:b", "q?x=y", "h#i", "per%cent", "\"quote\"", "<b>", "\xff", "späce d", ".hidden", "plain.txt"}
+	want := map[string]bool{"../": true, "deep/": true}
+	if err := os.Mkdir(filepath.Join(dir, "names"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "names", "deep"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		want[name] = true
+		path := filepath.Join(dir, "names", name)
+		if err := errors.Join(os.WriteFile(path, []byte("12345"), 0o644), os.Chtimes(path, when, when)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := s.handler(false)
+	get := func(path string) string {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		return w.Body.String()
+	}
+	page := get("/names/")
+	if !strings.Contains(page, ">plain.txt</a>"+strings.Repeat(" ", 41)+" 2026-01-02 03:04:05  5\n") {
+		t.Errorf("no size and date in %q", page)
+	}
+	base, err := url.Parse("http://x/names/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`<a href="([^"]*)">(.*?)</a>`).FindAllStringSubmatch(page, -1) {
+		name := html.UnescapeString(m[2])
+		if !want[name] {
+			t.Errorf("unexpected name %q", name)
+		}
+		delete(want, name)
+		link, err := base.Parse(html.UnescapeString(m[1]))
+		if err != nil {
+			t.Errorf("%q: %v", name, err)
+		} else if got := get(link.RequestURI()); !strings.HasSuffix(name, "/") && got != "12345" {
+			t.Errorf("%q leads to %q", name, got)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("%v are missing in %q", want, page)
+	}
+	if page := get("/"); strings.Contains(page, "../") {
+		t.Errorf("the root has a parent: %q", page)
+	}
+	if page := get("/withindex/"); page != "<p>index" {
+		t.Errorf("got %q in place of the index", page)
 	}
 }
