@@ -7,6 +7,7 @@ package main
 import (
 	"bufio"
 	"html"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -57,15 +58,52 @@ func (s *site) listed(path string) *os.File {
 	return nil
 }
 
+// maxInfos is how many entries a list may have to tell what they are: that is a system
+// call for each.
+const maxInfos = 2000
+
+// An entry is a line of a list.
+type entry struct {
+	name string
+	info fs.FileInfo // nil if it is not known
+}
+
+// entriesOf returns the entries of a directory, sorted.
+func entriesOf(dir *os.File) ([]entry, error) {
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]entry, 0, len(names))
+	if len(names) > maxInfos {
+		for _, name := range names {
+			entries = append(entries, entry{name: name})
+		}
+	} else {
+		if _, err := dir.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+		found, err := dir.ReadDir(-1)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range found {
+			info, _ := e.Info() // it may be gone
+			entries = append(entries, entry{e.Name(), info})
+		}
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	return entries, nil
+}
+
 // list answers with the entries of a directory. There is no Last-Modified: a size can
 // change without the time of the directory.
 func list(w http.ResponseWriter, r *http.Request, dir *os.File) {
-	entries, err := dir.ReadDir(-1)
+	entries, err := entriesOf(dir)
 	if err != nil {
 		http.Error(w, "Error reading directory", http.StatusInternalServerError)
 		return
 	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	b := bufio.NewWriterSize(w, 32<<10)
 	title := html.EscapeString(r.URL.Path)
@@ -74,25 +112,21 @@ func list(w http.ResponseWriter, r *http.Request, dir *os.File) {
 		b.WriteString("<a href=\"../\">../</a>\n")
 	}
 	var line []byte
-	for _, entry := range entries {
-		line = appendEntry(line[:0], entry, len(entries) <= maxInfos)
+	for _, e := range entries {
+		line = e.append(line[:0])
 		b.Write(line)
 	}
 	b.WriteString("</pre>\n")
 	b.Flush()
 }
 
-// maxInfos is how many entries a list may have to tell their sizes and dates, each of
-// which is a system call.
-const maxInfos = 2000
-
 // nameWidth is how wide the names of a list are, in characters, if not wider.
 const nameWidth = 50
 
-// appendEntry appends a line about entry.
-func appendEntry(line []byte, entry fs.DirEntry, withInfo bool) []byte {
-	name := entry.Name()
-	if entry.IsDir() {
+// append appends the line.
+func (e entry) append(line []byte) []byte {
+	name := e.name
+	if e.info != nil && e.info.IsDir() {
 		name += "/"
 	}
 	link, text := name, name
@@ -102,24 +136,16 @@ func appendEntry(line []byte, entry fs.DirEntry, withInfo bool) []byte {
 	line = append(append(line, `<a href="`...), link...)
 	line = append(append(line, `">`...), text...)
 	line = append(line, "</a>"...)
-	if withInfo {
-		line = appendInfo(line, name, entry)
-	}
-	return append(line, '\n')
-}
-
-// appendInfo appends the date and the size of entry, unless it is gone.
-func appendInfo(line []byte, name string, entry fs.DirEntry) []byte {
-	if info, err := entry.Info(); err == nil {
+	if e.info != nil {
 		for n := len(name); n < nameWidth; n++ {
 			line = append(line, ' ')
 		}
-		line = info.ModTime().UTC().AppendFormat(append(line, ' '), time.DateTime)
-		if info.Mode().IsRegular() {
-			line = strconv.AppendInt(append(line, "  "...), info.Size(), 10)
+		line = e.info.ModTime().UTC().AppendFormat(append(line, ' '), time.DateTime)
+		if e.info.Mode().IsRegular() {
+			line = strconv.AppendInt(append(line, "  "...), e.info.Size(), 10)
 		}
 	}
-	return line
+	return append(line, '\n')
 }
 
 // isPlain reports whether name stands for itself in a URL, and in HTML.
