@@ -270,12 +270,12 @@ type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// timedOut returns the error if the client was too slow with the body.
-func (b *body) timedOut() error {
+// failure returns the error that the input had, or nil.
+func (b *body) failure() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if errors.Is(b.err, os.ErrDeadlineExceeded) {
-		return b.err
+	if b.err == io.EOF {
+		return nil
 	}
-	return nil
+	return b.err
 }

@@ -59,7 +59,7 @@ type conn struct {
 	header  framer.Terminator
 	scanner scanner
 	leaving bool  // Next has said that the server shuts down
-	late    error // the last body did not come in time
+	late    error // what framer has said if the last body did not come in time
 }
 
 // serve is a framer.Session.
@@ -165,6 +165,19 @@ func (c *conn) hurry() {
 	cfg := c.Config()
 	cfg.LingerTimeout = 10 * time.Millisecond
 	c.SetConfig(cfg)
+}
+
+// noteBody takes note of err, the failure of a body.
+func (c *conn) noteBody(err error) {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return
+	}
+	c.hurry()
+	if err != errLate { // framer tells the log
+		c.late = err
+		return
+	}
+	c.server.log.Info("httpd: connection ended", "remote", c.remote, "error", err)
 }
 
 // refuse ends the connection for err, the error of readRequest, and returns what is to

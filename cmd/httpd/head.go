@@ -44,13 +44,16 @@ var (
 
 // split is a bufio.SplitFunc whose token is a header with the empty line at its end.
 func (s *scanner) split(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if len(data) < s.at {
+		return 0, nil, nil // the input has ended, and what there was is taken
+	}
 	tooLong := len(data) > s.max
 	data = data[:min(len(data), s.max)] // what is behind must make no difference
 	for {
 		n := bytes.IndexByte(data[s.at:], '\n')
 		if n < 0 {
 			switch {
-			case !plausible(data[s.at:]):
+			case !plausible(data[max(s.line, s.at-1):]): // with a CR that was the last byte
 				return 0, nil, errMalformed
 			case tooLong:
 				return 0, nil, errTooLong

@@ -232,6 +232,26 @@ func (w *response) frame(isHead, allowed bool) {
 	w.sends = true
 }
 
+// endChunks adds the last chunk, and the trailer: the fields that Trailer has announced,
+// and those with http.TrailerPrefix.
+func (w *response) endChunks() {
+	m := w.memory()
+	m.out = append(m.out, "0\r\n"...)
+	trailer := make(http.Header)
+	for name, values := range w.header {
+		if name, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
+			trailer[name] = values
+		}
+	}
+	for _, name := range w.trailers {
+		if values, ok := w.header[name]; ok {
+			trailer[name] = append(trailer[name], values...)
+		}
+	}
+	trailer.Write((*appender)(&m.out))
+	m.out = append(m.out, "\r\n"...)
+}
+
 // switches reports whether this is the answer to an Upgrade.
 func (w *response) switches() bool {
 	return w.status == http.StatusSwitchingProtocols && hasToken(first(w.connection), "upgrade") && w.header.Get("Upgrade") != ""

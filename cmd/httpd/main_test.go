@@ -100,6 +100,16 @@ func TestCommand(t *testing.T) {
 		if res.TLS != nil && res.TLS.NegotiatedProtocol != "http/1.1" {
 			t.Errorf("ALPN chose %q", res.TLS.NegotiatedProtocol)
 		}
+		if res.TLS != nil {
+			res, err := client.Get(strings.Replace(c.url, "https", "http", 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(res.Body)
+			if want := "Client sent an HTTP request to an HTTPS server.\n"; err != nil || res.StatusCode != 400 || string(body) != want {
+				t.Errorf("got %s and %q, %v", res.Status, body, err)
+			}
+		}
 		res, err = client.Get(c.url + "/big")
 		if err != nil {
 			t.Fatal(err)

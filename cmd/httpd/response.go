@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/goframer/framer"
 )
@@ -269,10 +268,7 @@ func (w *response) finish() bool {
 	w.push()
 	if w.body != nil {
 		w.body.Close()
-		if w.c.late = w.body.timedOut(); w.c.late != nil {
-			w.c.hurry()
-			w.last = true
-		}
+		w.c.noteBody(w.body.failure())
 	}
 	if f := w.req.MultipartForm; f != nil {
 		f.RemoveAll()
@@ -284,24 +280,4 @@ func (w *response) finish() bool {
 	}
 	w.c.logAnswer(w.req, w.status, w.written)
 	return !w.last && w.err == nil
-}
-
-// endChunks adds the last chunk, and the trailer: the fields that Trailer has announced,
-// and those with http.TrailerPrefix.
-func (w *response) endChunks() {
-	m := w.memory()
-	m.out = append(m.out, "0\r\n"...)
-	trailer := make(http.Header)
-	for name, values := range w.header {
-		if name, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
-			trailer[name] = values
-		}
-	}
-	for _, name := range w.trailers {
-		if values, ok := w.header[name]; ok {
-			trailer[name] = append(trailer[name], values...)
-		}
-	}
-	trailer.Write((*appender)(&m.out))
-	m.out = append(m.out, "\r\n"...)
 }
