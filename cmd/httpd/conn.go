@@ -105,7 +105,7 @@ func (c *conn) readRequest() (*http.Request, error) {
 	case req.ProtoMajor != 1:
 		return nil, errVersion
 	}
-	if err := facts.check(req.ProtoMinor, req.Method == http.MethodConnect); err != nil {
+	if err := facts.check(req.ProtoMinor); err != nil {
 		return nil, err
 	}
 	req.RemoteAddr, req.TLS = c.remote, c.tls
@@ -144,19 +144,16 @@ func (c *conn) answer(req *http.Request) bool {
 	defer w.abort() // of no effect after finish
 	expect := req.Header.Get("Expect")
 	switch {
+	case req.Method == http.MethodConnect: // what follows would not be HTTP
+		w.refuse(http.StatusMethodNotAllowed)
 	case expect != "" && w.body.expects(expect):
-		expectationFailed(w)
+		w.refuse(http.StatusExpectationFailed)
 	case req.Method == http.MethodOptions && req.RequestURI == "*":
 		w.Header().Set("Content-Length", "0")
 	default:
 		c.server.handler.ServeHTTP(w, w.req)
 	}
 	return w.finish()
-}
-
-func expectationFailed(w http.ResponseWriter) {
-	w.Header().Set("Connection", "close")
-	w.WriteHeader(http.StatusExpectationFailed)
 }
 
 // hurry has the connection end without the wait for the peer's end, as nobody is there,

@@ -46,7 +46,7 @@ var kinds = map[string]http.HandlerFunc{
 	"status":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) },
 	"odd":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(799) },
 	"error":   func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 500) },
-	"found":   func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere?a=b", 302) },
+	"found":   func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere?a=b", http.StatusFound) },
 	"created": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201); io.WriteString(w, "made") },
 	"twice": func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(201)
@@ -311,7 +311,9 @@ func TestHandlersAsNetHTTP(t *testing.T) {
 			s.compare(t, "HEAD"+path+" HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"+probe, "HEAD")
 			s.compare(t, "POST"+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"+probe)
 			s.compare(t, "POST"+path+" HTTP/1.1\r\nHost: x\r\nTrailer: X, y\r\n"+inChunks+"5;a=b\r\nhello\r\n3\r\n...\r\n0\r\nX: z\r\nU: v\r\n\r\n"+probe)
-			s.compare(t, "PUT"+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello"+probe)
+			if kind != "readlate" { // what the client need not send can't be read, as in Go 1.27
+				s.compare(t, "PUT"+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello"+probe)
+			}
 			s.compare(t, "PUT"+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: something\r\n\r\nhello"+probe)
 			s.compare(t, "PUT"+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n"+strings.Repeat("x", 20000)+probe)
 		})
@@ -358,7 +360,7 @@ func TestFilesAsNetHTTP(t *testing.T) {
 		"//small.txt", "/./small.txt", "/sub/../small.txt", "/../small.txt", "//", "/.", "/..", "/nothing", "/%2e%2e/secret.txt",
 		"/sub%2f", "/%73mall.txt", "*", "http://x/small.txt", "http://y:1/sub?q", "/sub/a%20%3Cb%3E&c.txt", "/%zz", "small.txt", "?",
 	} {
-		for _, method := range []string{"GET", "HEAD", "POST", "OPTIONS", "DELETE", "CONNECT", "X-Y"} {
+		for _, method := range []string{"GET", "HEAD", "POST", "OPTIONS", "DELETE", "X-Y"} {
 			s.compare(t, method+" "+path+" HTTP/1.1\r\nHost: x\r\n\r\n"+probe, method)
 		}
 	}
@@ -378,7 +380,7 @@ var differences = []struct {
 	{"a chunk size is digits", put + inChunks + "1 \r\na\r\n0\r\n\r\n", []int{404}},
 	{"a length does not come late", put + inChunks + "0\r\nContent-Length: 5\r\n\r\n", []int{404}},
 	{"RFC 9113, 3.3: there is no HTTP/2 here", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", []int{505}},
-	{"a target is not empty", "CONNECT  HTTP/1.1\r\nHost: x\r\n\r\n", []int{400}},
+	{"this is no proxy", "CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", []int{405}},
 }
 
 // We differ from net/http where it is said, and nowhere else.

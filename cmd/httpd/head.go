@@ -32,6 +32,9 @@ type facts struct {
 	badHost                   bool
 }
 
+// maxFields is how many fields a header may have. It is that of net/http.
+const maxFields = 500
+
 // Why a header is refused.
 var (
 	errTooLong     = errors.New("header too long")
@@ -71,7 +74,9 @@ func (s *scanner) split(data []byte, atEOF bool) (advance int, token []byte, err
 			if !s.take(line) {
 				return 0, nil, errMalformed
 			}
-			s.lines++
+			if s.lines++; s.lines > 1+maxFields {
+				return 0, nil, errTooLong
+			}
 		case s.lines > 0:
 			return s.at, data[:s.at], nil
 		case s.emptyLine:
@@ -171,13 +176,13 @@ func isAlnum(c byte) bool {
 // check returns why a header of a request of HTTP/1.minor must be refused, or nil. With
 // two lengths, or a length and an encoding, somebody might take a part of the body for
 // the next request.
-func (f *facts) check(minor int, connect bool) error {
+func (f *facts) check(minor int) error {
 	switch {
 	case f.oddEncoding:
 		return errEncoding
 	case f.encodings > 0 && (f.lengths > 0 || minor < 1), f.lengths > 1, f.hosts > 1:
 		return errMalformed
-	case f.hosts == 0 && minor >= 1 && !connect:
+	case f.hosts == 0 && minor >= 1:
 		return errMissingHost
 	case f.badHost:
 		return errBadHost

@@ -77,8 +77,8 @@ func (w *response) addStatusLine(status int) {
 
 // inform sends an informational response.
 func (w *response) inform(status int) {
-	if status == http.StatusContinue {
-		w.dontContinue()
+	if status == http.StatusContinue && w.body != nil {
+		w.body.waits.Store(false)
 	}
 	w.addStatusLine(status)
 	m := w.memory()

@@ -68,11 +68,18 @@ func (w *response) WriteHeader(status int) {
 	}
 }
 
-// dontContinue is for an answer without a 100 (Continue).
+// dontContinue is for an answer without a 100 (Continue), after which the client need
+// not send the body.
 func (w *response) dontContinue() {
-	if w.body != nil {
-		w.body.waits.Store(false)
+	if w.body != nil && w.body.waits.Swap(false) {
+		w.body.Close()
 	}
+}
+
+// refuse is the answer to what no handler is asked for.
+func (w *response) refuse(status int) {
+	w.header.Set("Connection", "close")
+	w.WriteHeader(status)
 }
 
 // Write is of http.ResponseWriter.
