@@ -84,6 +84,17 @@ func TestOrder(t *testing.T) {
 	closeWriter(t, w)
 }
 
+// Close wakes a goroutine that has nothing to do.
+func TestCloseIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s sink
+		w := New(&s, 0)
+		synctest.Wait()
+		closeWriter(t, w)
+		s.want(t, "")
+	})
+}
+
 // A record is copied.
 func TestCopies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
