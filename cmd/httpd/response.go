@@ -16,9 +16,10 @@ import (
 
 // Sizes of what a response keeps before it pushes, in bytes.
 const (
-	maxPending = 2 << 10  // of a body whose length nobody has told: that of net/http
-	pushSize   = 8 << 10  // of what goes out without waiting for more
-	maxOut     = 64 << 10 // of what goes out at once, and of a file that is read
+	maxPending = 2 << 10   // of a body whose length nobody has told: that of net/http
+	pushSize   = 8 << 10   // of what goes out without waiting for more
+	maxOut     = 64 << 10  // of what goes out at once
+	maxRead    = 256 << 10 // of a file that is read, and goes out in one push
 )
 
 // A response is the http.ResponseWriter of a request. What the handler writes is kept
@@ -204,7 +205,7 @@ func (w *response) ReadFrom(src io.Reader) (int64, error) {
 	n, err := int64(0), w.err
 	switch {
 	case err != nil:
-	case limited.N <= maxOut:
+	case limited.N <= maxRead:
 		n, err = w.readFile(f, limited.N)
 	default:
 		w.push()
@@ -218,7 +219,7 @@ func (w *response) ReadFrom(src io.Reader) (int64, error) {
 // readFile has n bytes of f go out with what there is.
 func (w *response) readFile(f *file, n int64) (int64, error) {
 	m := w.memory()
-	if len(m.out)+int(n) > 2*maxOut {
+	if len(m.out)+int(n) > maxOut+maxRead {
 		w.push()
 		m = w.memory()
 	}
