@@ -6,12 +6,9 @@
 // package framer: the http_request_handler of asynchat's documents, grown to
 // something one can use.
 //
-// A [framer.Handler] reads the header of a request up to the empty line, then as
-// many bytes as Content-Length says, then answers; what follows is the next
-// request. The package net/http is used to parse and to format, not to serve.
-//
-// Besides the files there are POST /echo, which sends the body back, and
-// GET /stream?lines=N, which counts in chunks.
+// A [framer.Session] reads the header of a request up to the empty line, and the body
+// by its length or its chunks; net/http parses the one and answers by a Handler, which
+// is [http.FileServer]; what that writes is pushed.
 //
 // Usage:
 //
@@ -27,27 +24,33 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/internal/logqueue"
 )
 
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // a log whose reader has gone must not end the server
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	os.Exit(run(os.Args[1:], os.Stderr, signals))
+	log := logqueue.New(os.Stderr, 0)
+	code := run(os.Args[1:], log, signals)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	log.Close(ctx)
+	os.Exit(code)
 }
 
 // options are the flags.
 type options struct {
 	addr, dir, cert, key string
-	verbose              bool
-	maxHeader            int
-	maxBody              int64
-	maxConns             int
+	verbose, demo        bool
+	maxHeader, maxConns  int
 	requestTimeout       time.Duration
 	idleTimeout          time.Duration
 	writeTimeout         time.Duration
@@ -58,22 +61,22 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	o := new(options)
 	flags := flag.NewFlagSet("httpd", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "address to listen on; port 0 is any free one")
-	flags.StringVar(&o.dir, "dir", ".", "directory to serve")
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`address` to listen on; :8080 is all interfaces, port 0 any free one")
+	flags.StringVar(&o.dir, "dir", ".", "`directory` to serve")
 	flags.StringVar(&o.cert, "cert", "", "`file` with the certificate chain, for TLS")
 	flags.StringVar(&o.key, "key", "", "`file` with the key of the certificate")
-	flags.BoolVar(&o.verbose, "v", false, "log every answer")
+	flags.BoolVar(&o.verbose, "v", false, "log every answer, and why connections end")
+	flags.BoolVar(&o.demo, "demo", false, "answer POST /echo and GET /stream?lines=N, too")
 	flags.IntVar(&o.maxHeader, "max-header", 64<<10, "greatest size of a request's header in `bytes`")
-	flags.Int64Var(&o.maxBody, "max-body", 1<<20, "greatest size of a request's body in `bytes`")
 	flags.IntVar(&o.maxConns, "max-conns", 0, "connections at once; 0 is no limit")
 	flags.DurationVar(&o.requestTimeout, "request-timeout", 30*time.Second, "for a header, and for a body, from its first byte to its last; 0 is no limit")
 	flags.DurationVar(&o.idleTimeout, "idle-timeout", time.Minute, "for a connection on which nothing moves; 0 is no limit")
 	flags.DurationVar(&o.writeTimeout, "write-timeout", time.Minute, "for a client that does not take its answer; 0 is no limit")
-	flags.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 10*time.Second, "for the answers in progress when a signal ends the server")
+	flags.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 10*time.Second, "for the answers in progress when a signal ends the server; 0 is no limit")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
-	err := o.check(flags.Args())
+	err := o.check(flags)
 	if err != nil {
 		fmt.Fprintln(stderr, "httpd:", err)
 		flags.Usage()
@@ -81,16 +84,24 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	return o, err
 }
 
-func (o *options) check(args []string) error {
+func (o *options) check(flags *flag.FlagSet) error {
+	var empty string
+	flags.Visit(func(f *flag.Flag) {
+		if f.Value.String() == "" {
+			empty = f.Name // a variable of a script that was not set, perhaps
+		}
+	})
 	switch {
-	case len(args) > 0:
-		return fmt.Errorf("unexpected argument %q", args[0])
+	case flags.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case empty != "":
+		return fmt.Errorf("-%s is empty", empty)
 	case (o.cert == "") != (o.key == ""):
 		return errors.New("-cert and -key go together")
 	case o.maxHeader <= 0:
 		return errors.New("-max-header must be positive")
-	case o.maxBody < 0 || o.maxConns < 0:
-		return errors.New("-max-body and -max-conns must not be negative")
+	case o.maxConns < 0:
+		return errors.New("-max-conns must not be negative")
 	case min(o.requestTimeout, o.idleTimeout, o.writeTimeout, o.shutdownTimeout) < 0:
 		return errors.New("a timeout must not be negative")
 	}
@@ -115,29 +126,33 @@ func run(args []string, stderr io.Writer, signals <-chan os.Signal) int {
 
 // serve serves until a signal comes or the listener fails.
 func serve(o *options, stderr io.Writer, signals <-chan os.Signal) error {
-	root, err := os.OpenRoot(o.dir)
+	s, err := openSite(o.dir)
 	if err != nil {
 		return err
 	}
-	defer root.Close()
-	server := newServer(o, root, stderr)
-	scheme, start := "http", server.Serve
+	defer s.root.Close()
+	server := newServer(o, s.handler(o.demo), stderr)
+	var config *tls.Config
+	scheme := "http"
 	if o.cert != "" {
 		certificate, err := tls.LoadX509KeyPair(o.cert, o.key)
 		if err != nil {
 			return fmt.Errorf("certificate %s with key %s: %w", o.cert, o.key, err)
 		}
-		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}}
-		scheme, start = "https", func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+		config = &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}}
+		scheme = "https"
 	}
 	l, err := net.Listen("tcp", o.addr)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stderr, "httpd: serving %s on %s://%s/\n", o.dir, scheme, l.Addr())
+	if config != nil {
+		l = tlsListener{l, config}
+	}
 
 	ended := make(chan error, 1)
-	go func() { ended <- start(l) }()
+	go func() { ended <- server.Serve(l) }()
 	select {
 	case err := <-ended:
 		return err
@@ -148,36 +163,40 @@ func serve(o *options, stderr io.Writer, signals <-chan os.Signal) error {
 	return err
 }
 
-func newServer(o *options, root *os.Root, stderr io.Writer) *framer.Server {
+func newServer(o *options, handler http.Handler, stderr io.Writer) *framer.Server {
 	level := slog.LevelWarn
 	if o.verbose {
 		level = slog.LevelInfo
 	}
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
-	s := &site{root: root, log: logger, maxHeader: o.maxHeader, maxBody: o.maxBody}
-	writeTimeout := o.writeTimeout
-	if writeTimeout == 0 {
-		writeTimeout = -1 // zero would be the default
-	}
-	return &framer.Server{
-		NewHandler: s.newHandler,
+	s := &server{handler: handler, log: logger, maxHeader: o.maxHeader, requestTimeout: o.requestTimeout}
+	fs := &framer.Server{
+		NewHandler: framer.Session(s.serve),
 		MaxConns:   o.maxConns,
-		Protocol:   "http/1.1",
 		Config: framer.Config{
-			MaxMessageSize: max(int64(o.maxHeader), o.maxBody), // the handler tells them apart
+			MaxQueuedBytes: 256 << 10,
 			MessageTimeout: o.requestTimeout,
 			IdleTimeout:    o.idleTimeout,
-			WriteTimeout:   writeTimeout,
+			WriteTimeout:   o.writeTimeout,
 			Logger:         logger,
 		},
 	}
+	if o.writeTimeout == 0 {
+		fs.Config.WriteTimeout = -1 // zero would be the default
+	}
+	fs.RegisterOnShutdown(func() { s.closing.Store(true) })
+	return fs
 }
 
-// shutdown lets the answers in progress come to their end, until the timeout or
-// another signal.
+// shutdown lets the answers in progress come to their end, until the timeout, if there
+// is one, or another signal.
 func shutdown(server *framer.Server, timeout time.Duration, signals <-chan os.Signal) error {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	if timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
 	done := make(chan error, 1)
 	go func() { done <- server.Shutdown(ctx) }()
 	var err error

@@ -35,7 +35,7 @@ func startCommand(t *testing.T, args ...string) *command {
 	r, w := io.Pipe()
 	c := &command{signals: make(chan os.Signal, 2), exit: make(chan int, 1), log: make(chan string, 1)}
 	go func() {
-		code := run(append([]string{"-addr", "127.0.0.1:0", "-shutdown-timeout", "1h"}, args...), w, c.signals)
+		code := run(append([]string{"-addr", "127.0.0.1:0", "-shutdown-timeout", "0"}, args...), w, c.signals)
 		w.Close()
 		c.exit <- code
 	}()
@@ -100,6 +100,16 @@ func TestCommand(t *testing.T) {
 		if res.TLS != nil && res.TLS.NegotiatedProtocol != "http/1.1" {
 			t.Errorf("ALPN chose %q", res.TLS.NegotiatedProtocol)
 		}
+		if res.TLS != nil {
+			res, err := client.Get(strings.Replace(c.url, "https", "http", 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(res.Body)
+			if want := "Client sent an HTTP request to an HTTPS server.\n"; err != nil || res.StatusCode != 400 || string(body) != want {
+				t.Errorf("got %s and %q, %v", res.Status, body, err)
+			}
+		}
 		res, err = client.Get(c.url + "/big")
 		if err != nil {
 			t.Fatal(err)
@@ -163,7 +173,10 @@ func TestUsage(t *testing.T) {
 		{[]string{"-cert", file}, 2, "-cert and -key go together"},
 		{[]string{"-key", file}, 2, "-cert and -key go together"},
 		{[]string{"-max-header", "0"}, 2, "-max-header must be positive"},
-		{[]string{"-max-body", "-1"}, 2, "must not be negative"},
+		{[]string{"-max-conns", "-1"}, 2, "must not be negative"},
+		{[]string{"-addr", ""}, 2, "-addr is empty"},
+		{[]string{"-dir", ""}, 2, "-dir is empty"},
+		{[]string{"-cert", "", "-key", ""}, 2, "is empty"},
 		{[]string{"-idle-timeout", "-1s"}, 2, "must not be negative"},
 		{[]string{"-dir", filepath.Join(dir, "nothing")}, 1, "no such file or directory"},
 		{[]string{"-dir", file}, 1, "not a directory"},
