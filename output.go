@@ -72,13 +72,16 @@ func (c *Conn) writeQueue() {
 // hold has the system hold back what does not fill a segment, or send it after all: a push
 // leaves with the beginning of a producer that is ready behind it, as a header with its
 // file, and small pieces together. The system holds nothing for more than 200
-// milliseconds; see TCP_CORK in tcp(7). It is for the writer.
+// milliseconds; see MSG_MORE in send(2), TCP_CORK in tcp(7). It is for the writer.
 func (c *Conn) hold(on bool) {
 	if c.out.held != on {
 		c.out.held = on
-		cork(c.nc, on)
+		c.stream.hold(on)
 	}
 }
+
+// smallPiece is the size of the smallest piece that leaves by itself, in bytes.
+const smallPiece = 16 << 10
 
 // sendBytes writes what was pushed, and calls done with how many bytes were not noted
 // as written. It reports whether the writer can go on.
@@ -189,6 +192,7 @@ func (c *Conn) produce(p Producer) error {
 			case err == nil && n == 0:
 				return nil
 			case err == nil:
+				c.hold(false)
 				continue
 			case err != errNoTransfer:
 				return err
@@ -204,6 +208,9 @@ func (c *Conn) produce(p Producer) error {
 		}
 		if writeErr := c.writeAll(piece); writeErr != nil {
 			return &writeError{writeErr}
+		}
+		if len(piece) >= smallPiece {
+			c.hold(false)
 		}
 		if len(piece) == 0 || err == io.EOF {
 			return nil

@@ -58,17 +58,24 @@ func interruptProducer(p Producer) {
 	}
 }
 
-// A readyProducer is a Producer that may know that its More, and transfer, wait for
-// nothing outside: it has its bytes in memory or in a file.
-type readyProducer interface {
-	// ready may be called before More and transfer, and not while they run.
-	ready() bool
-}
-
-// isReady reports whether p is known not to wait for anything.
+// isReady reports whether More, and transfer, of p are known to wait for nothing outside:
+// it has its bytes in memory or in a file. It may be called before them, and not while they
+// run. (A method would be that of a type as well that embeds a SimpleProducer, and has
+// a More of its own.)
 func isReady(p Producer) bool {
-	r, ok := p.(readyProducer)
-	return ok && r.ready()
+	switch p := p.(type) {
+	case *SimpleProducer, *bytesProducer:
+		return true
+	case *readerProducer:
+		return p.hasAll()
+	case *dotProducer:
+		return p.src.hasAll()
+	case *concatProducer:
+		return !slices.ContainsFunc(p.rest, func(p Producer) bool { return !isReady(p) })
+	case *doneProducer:
+		return isReady(p.p)
+	}
+	return false
 }
 
 // A ProducerFunc is a function that is a [Producer].
@@ -115,9 +122,6 @@ func (p *bytesProducer) More() ([]byte, error) {
 	p.data = nil
 	return data, nil
 }
-
-func (*SimpleProducer) ready() bool { return true }
-func (*bytesProducer) ready() bool  { return true }
 
 // NewReaderProducer returns a producer of all that r has. r is closed with the
 // producer if it is an [io.Closer].
@@ -200,7 +204,8 @@ func (p *readerProducer) source() io.Reader {
 	return p.r
 }
 
-func (p *readerProducer) ready() bool {
+// hasAll reports whether r has all of its bytes already.
+func (p *readerProducer) hasAll() bool {
 	switch r := p.source().(type) {
 	case *bytes.Reader, *bytes.Buffer, *strings.Reader:
 		return true
@@ -399,7 +404,6 @@ func (p *dotProducer) end() {
 	p.ended = true
 }
 
-func (p *dotProducer) ready() bool  { return p.src.ready() }
 func (p *dotProducer) interrupt()   { p.src.interrupt() }
 func (p *dotProducer) Close() error { return p.src.Close() }
 
@@ -486,10 +490,6 @@ func (p *concatProducer) transfer(w io.ReaderFrom) (int64, error) {
 	}
 	return 0, nil
 }
-
-func (p *concatProducer) ready() bool { return !slices.ContainsFunc(p.rest, isWaiting) }
-
-func isWaiting(p Producer) bool { return !isReady(p) }
 
 // advance closes the first producer, which is exhausted. It has given all it had,
 // so that the next one follows even if it can't be closed.
@@ -592,8 +592,7 @@ func (p *doneProducer) transfer(w io.ReaderFrom) (int64, error) {
 	return n, err
 }
 
-func (p *doneProducer) ready() bool { return isReady(p.p) }
-func (p *doneProducer) interrupt()  { interruptProducer(p.p) }
+func (p *doneProducer) interrupt() { interruptProducer(p.p) }
 
 func (p *doneProducer) end(cause error) error {
 	if p.f == nil {

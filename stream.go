@@ -30,6 +30,10 @@ type stream interface {
 	// perhaps nothing, or, if it waits, at least a byte. It is for the writer.
 	write(p []byte, wait bool) (int, error)
 
+	// hold has the system hold back what is written and does not fill a segment, for
+	// what comes next, or send it after all. It is for the writer.
+	hold(on bool)
+
 	// discard reads some input and throws it away. It is otherwise like Read.
 	discard() error
 
@@ -90,6 +94,8 @@ func (s plainStream) write(p []byte, wait bool) (int, error) {
 	}
 	return n, err
 }
+
+func (s plainStream) hold(on bool) { cork(s.c.nc, on) }
 
 // impossibleCount is the error for a net.Conn, or a reader, that can't count.
 func impossibleCount(method string, n int) error {

@@ -77,6 +77,8 @@ type socket struct {
 	// For write.
 	out     []byte
 	waits   bool // it may wait
+	more    int  // MSG_MORE, if what is written shall be held back
+	held    bool // something was, perhaps
 	written int
 	failed  syscall.Errno
 }
@@ -268,7 +270,7 @@ func (s *socket) write(p []byte, wait bool) (int, error) {
 // (MSG_DONTWAIT, because os.File.Fd sets a descriptor to wait, and net.TCPConn.File
 // shares it.)
 func (s *socket) writable(fd uintptr) bool {
-	const flags = syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL
+	flags := uintptr(syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL | s.more)
 	data, size := unsafe.Pointer(unsafe.SliceData(s.out)), uintptr(len(s.out))
 	for {
 		var n uintptr
@@ -283,6 +285,22 @@ func (s *socket) writable(fd uintptr) bool {
 		}
 	}
 }
+
+// hold spares a system call for every piece, and the one at the end if a file was sent
+// behind what is held back: that takes it along.
+func (s *socket) hold(on bool) {
+	switch {
+	case !s.tells: // no TCP connection
+	case on:
+		s.more, s.held = msgMore, true
+	case s.held:
+		s.more, s.held = 0, false
+		cork(s.c.nc, false) // sends it
+	}
+}
+
+// msgMore is MSG_MORE of send(2).
+const msgMore = 0x8000
 
 // sever cuts the connection as close(2) would.
 func (s *socket) sever(reset bool) {
