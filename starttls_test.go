@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -302,7 +303,7 @@ func TestStartTLSWhilePushing(t *testing.T) {
 // behind it is sent.
 func TestStartTLSFails(t *testing.T) {
 	server, _ := tlsConfigs(t)
-	_, stranger := tlsConfigs(t) // knows another certificate
+	stranger := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "framer.test"} // knows no certificate
 	var handlerError = errors.New("the handler's error")
 	tests := []struct {
 		name  string
