@@ -409,7 +409,9 @@ func (f *Framer) Run(h Handler) error {
 			return nil
 		}
 		if f.refused != nil {
-			f.lastWord(h)
+			if err := f.lastWord(h); err != nil && f.refused == errPaused {
+				return f.fail(err)
+			}
 			return f.fail(f.refused)
 		}
 		if f.discard.Load() {
@@ -449,12 +451,13 @@ func (f *Framer) Run(h Handler) error {
 }
 
 // lastWord lets h say what it has collected, before an error that is not its own
-// ends Run.
-func (f *Framer) lastWord(h Handler) {
+// ends Run. An error of h is not the reason any more then.
+func (f *Framer) lastWord(h Handler) error {
 	if complete, ok := h.(ReadCompleteHandler); ok && f.gave && !f.stop.Load() {
 		f.gave = false
-		complete.HandleReadComplete() // its error is not the reason any more
+		return complete.HandleReadComplete()
 	}
+	return nil
 }
 
 // runShort is Run for messages under a Delimiter that lie whole in the buffer. It

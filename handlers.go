@@ -129,6 +129,16 @@ func Session(f func(c *Conn) error) func(*Conn) Handler {
 // framertest.) f may set another terminator, which rules from the next message on. An
 // error of f ends the connection, as that of a Handler does. What is to be done about
 // a message that is too long can be said with [OnTooLong].
+//
+// What a connection has to remember is a variable of a function around it:
+//
+//	func newHandler(c *framer.Conn) framer.Handler {
+//		count := 0
+//		return framer.Messages(t, func(c *framer.Conn, msg []byte) error {
+//			count++
+//			...
+//		})(c)
+//	}
 func Messages(t Terminator, f func(c *Conn, msg []byte) error) func(*Conn) Handler {
 	h := Handler(messages{t: t, f: f})
 	return func(*Conn) Handler { return h }

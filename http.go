@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -29,7 +30,8 @@ import (
 // found out, say. A value that somebody takes back after the request, as some routers do
 // with theirs, must be copied before: into the context of the request that s is given.
 // VerifyConn is called before the answer, on the goroutine of the request. BaseContext is
-// not called. The timeouts of the [http.Server] do not apply any more.
+// not called. The timeouts of the [http.Server] do not apply any more. A ResponseWriter
+// that records the status for a log sees none, as for every connection that is hijacked.
 //
 // Other requests are answered with
 //   - 426, with Upgrade (RFC 9110 section 15.5.22), without an upgrade to Protocol
@@ -129,6 +131,9 @@ func (s *Server) refuseHTTP(w http.ResponseWriter, r *http.Request, status int, 
 // hijack takes the connection from net/http, with what that has buffered.
 func hijack(w http.ResponseWriter) (net.Conn, error) {
 	nc, buffered, err := http.NewResponseController(w).Hijack()
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil, fmt.Errorf("the ResponseWriter %T, or what it wraps, has neither Hijack nor Unwrap", w)
+	}
 	if err != nil || buffered == nil || buffered.Reader == nil {
 		return nc, err
 	}
@@ -201,6 +206,10 @@ func (s *Server) TLSNextProto(hs *http.Server, c *tls.Conn, h http.Handler) {
 // they are: HTTP/2 is on if it was, and off if TLSNextProto or Protocols of hs say so.
 // For the upgrade of a request, s is a [http.Handler] besides; see [Server.ServeHTTP].
 //
+// A connection by ALPN passes none of the Handlers of hs, those that authenticate included.
+// Who it is must be checked by VerifyConn, from the certificate of the client, or in the
+// protocol. Otherwise, use ServeHTTP alone.
+//
 // It must be called before hs serves, and when the fields of hs have been set: it changes
 // TLSConfig, which it replaces by a clone, TLSNextProto, likewise, and, if it is nil,
 // Protocols. Whoever makes the TLS listener himself must use hs.TLSConfig as it is
@@ -214,8 +223,10 @@ func (s *Server) TLSNextProto(hs *http.Server, c *tls.Conn, h http.Handler) {
 //
 // The first waits for requests, and for the connections that have come by ALPN, which
 // net/http takes for its own. The second waits for those that were upgraded, of which
-// net/http knows nothing any more, and closes what is left when ctx ends. hs.Close does
-// not close these; call Close of s, too.
+// net/http knows nothing any more, and closes what is left when ctx ends. hs.Close cuts
+// the connections by ALPN; only Close of s ends those that were upgraded. A program
+// without TLS, which does not call ConfigureHTTP, passes s.Shutdown to
+// hs.RegisterOnShutdown by itself, or calls both at the same time.
 //
 // The error is not nil if s lacks Protocol or NewHandler, or if hs has something for
 // Protocol already.

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 )
 
@@ -24,9 +25,12 @@ import (
 // newHandler is called when the server has agreed, and has been called when DialHTTP
 // returns. What the server has sent behind its answer is given to the Handler.
 //
+// For a protocol by ALPN, dial with a [tls.Dialer] whose Config names it in NextProtos, and
+// use [NewConn].
+//
 // ctx is for the connecting and the upgrade only; the connection's context has its
 // values. The TLS handshake and the upgrade may each take HandshakeTimeout of cfg, which
-// may be nil.
+// may be nil; after that the error is [os.ErrDeadlineExceeded].
 //
 // A user and password in the URL are sent as Basic authentication (RFC 7617). Proxies are
 // not used, and redirections not followed. A server that does not upgrade the connection
@@ -128,6 +132,9 @@ func dialURL(ctx context.Context, u *url.URL, cfg *Config) (net.Conn, error) {
 	t := tls.Client(nc, &tls.Config{ServerName: u.Hostname(), NextProtos: []string{"http/1.1"}})
 	if err := t.HandshakeContext(ctx); err != nil {
 		nc.Close()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return nil, fmt.Errorf("framer: TLS handshake: %w", err)
 	}
 	return t, nil
@@ -138,7 +145,8 @@ func withHandshakeTimeout(ctx context.Context, cfg *Config) (context.Context, co
 		cfg = new(Config)
 	}
 	if timeout := cfg.handshakeTimeout(); timeout > 0 {
-		return context.WithTimeout(ctx, timeout)
+		late := fmt.Errorf("not complete after %v (Config.HandshakeTimeout): %w", timeout, os.ErrDeadlineExceeded)
+		return context.WithTimeoutCause(ctx, timeout, late)
 	}
 	return ctx, func() {}
 }
@@ -154,6 +162,9 @@ func askForUpgrade(nc net.Conn, r *http.Request, protocol string, cfg *Config) (
 	ctx, cancel := withHandshakeTimeout(r.Context(), cfg)
 	defer cancel()
 	r = r.Clone(ctx)
+	if r.Header == nil {
+		r.Header = make(http.Header)
+	}
 	r.Header.Set("Connection", "Upgrade")
 	r.Header.Set("Upgrade", protocol)
 

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -283,7 +284,9 @@ func TestUpgradeHTTPTimeout(t *testing.T) {
 				}
 				var refused *framer.UpgradeError
 				switch {
-				case test.status == 0 && !errors.Is(err, context.DeadlineExceeded):
+				case test.status == 0 && test.context > 0 && !errors.Is(err, context.DeadlineExceeded):
+					t.Errorf("the error is %v", err)
+				case test.status == 0 && test.context == 0 && (!errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(err.Error(), "HandshakeTimeout")):
 					t.Errorf("the error is %v", err)
 				case test.status != 0 && (!errors.As(err, &refused) || string(refused.Body) != "oh"):
 					t.Errorf("the error is %v", err)
@@ -316,6 +319,20 @@ func TestDialHTTPCancelled(t *testing.T) {
 			t.Errorf("%s: %v", scheme, err)
 		}
 	}
+}
+
+// A request that was made by hand lacks what http.NewRequest would have made.
+func TestUpgradeHTTPBareRequest(t *testing.T) {
+	nc, peer := framertest.Pipe()
+	defer peer.Close()
+	writeString(t, peer, agree)
+	r := &http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: "framer.test", Path: "/"}}
+	c, err := framer.UpgradeHTTP(nc, r, "lines/1", newEcho, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	c.Wait()
 }
 
 // On a connection of one's own: a Unix socket, or TLS with one's own roots.

@@ -155,16 +155,21 @@ func (c *Conn) converse() ending {
 	if end.err == nil {
 		end = c.receive()
 	}
-	for ends := false; ; end = c.receive() {
-		if end.err != errPaused {
-			end, ends = c.lastWord(end)
+	for ends := false; ; {
+		if c.wantsUpgrade(end) {
+			if failed := c.secure(); failed.err != nil {
+				return failed
+			}
 		}
-		if end.err == errPaused {
-			end = c.secure()
-			ends = end.err != nil
-		}
-		if ends {
+		switch {
+		case end.err == errPaused:
+			end = c.receive()
+			continue
+		case ends:
 			return end
+		}
+		if end, ends = c.lastWord(end); !ends {
+			end = c.receive()
 		}
 	}
 }
@@ -304,6 +309,15 @@ func (c *Conn) handshake() error {
 		c.abort(ErrServerClosed, inOrder)
 		return ErrServerClosed
 	}
+	err := c.limitedHandshake(t)
+	if err != nil {
+		c.abort(err, byPeer)
+	}
+	return err
+}
+
+// limitedHandshake performs the handshake of t within HandshakeTimeout.
+func (c *Conn) limitedHandshake(t handshaker) error {
 	ctx := c.Context()
 	if timeout := c.config().handshakeTimeout(); timeout > 0 {
 		var cancel context.CancelFunc
@@ -315,12 +329,9 @@ func (c *Conn) handshake() error {
 	case err == nil:
 		return nil
 	case errors.Is(err, context.DeadlineExceeded):
-		err = c.timeoutError(handshakeTimeout)
-	default:
-		err = fmt.Errorf("framer: TLS handshake: %w", err)
+		return c.timeoutError(handshakeTimeout)
 	}
-	c.abort(err, byPeer)
-	return err
+	return fmt.Errorf("framer: TLS handshake: %w", err)
 }
 
 // enter raises the state to s. It is for the goroutine of Serve.
@@ -365,8 +376,8 @@ func (c *Conn) windDown(end ending) {
 		c.linger = newLinger(c.lingerTimeout(!c.linger.blind), c.linger.unsent, !c.linger.blind)
 	}
 	c.mu.Unlock()
-	c.dropUpgrade()
 	c.queue.close()
+	c.dropUpgrade() // when nothing can be pushed any more
 	if c.queue.hasProducers() {
 		c.progress.beginEnd() // they must not be silent for ever
 	}

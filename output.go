@@ -39,8 +39,14 @@ func (c *Conn) runWriter() {
 func (c *Conn) writeQueue() {
 	for ok := true; ok; {
 		p, followed, last := c.queue.take()
-		if _, whole := p.(*bytesProducer); followed || !whole && isReady(p) {
-			c.hold(true)
+		switch p.(type) {
+		case nil: // another writer may have begun
+		case *batch, *bytesProducer:
+			if followed {
+				c.hold(true)
+			}
+		default:
+			c.hold(isReady(p))
 		}
 		switch p := p.(type) {
 		case nil:

@@ -8,6 +8,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,5 +144,40 @@ func TestTryPushAtOnce(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// An embedding producer has a More of its own.
+type embeddingProducer struct{ *SimpleProducer }
+
+// What may wait for something is not ready, whatever it embeds or reads from.
+func TestIsReady(t *testing.T) {
+	simple := NewSimpleProducer([]byte("x"), 0)
+	silent := ProducerFunc(func() ([]byte, error) { select {} })
+	pipe, _ := io.Pipe()
+	for _, test := range []struct {
+		name string
+		p    Producer
+		want bool
+	}{
+		{"SimpleProducer", simple, true},
+		{"bytes", NewBytesProducer(make([]byte, 1000)), true},
+		{"reader", NewReaderProducer(strings.NewReader("x")), true},
+		{"limited reader", NewReaderProducer(io.LimitReader(strings.NewReader("x"), 1)), true},
+		{"lines", NewDotProducer(strings.NewReader("x")), true},
+		{"Concat", Concat(simple, simple), true},
+		{"OnDone", OnDone(simple, nil), true},
+		{"embedding", embeddingProducer{simple}, false},
+		{"function", silent, false},
+		{"pipe", NewReaderProducer(pipe), false},
+		{"standard input, perhaps a terminal", NewReaderProducer(os.NewFile(^uintptr(0), "none")), false},
+		{"lines of a pipe", NewDotProducer(pipe), false},
+		{"Concat with a function", Concat(simple, silent), false},
+		{"OnDone of a function", OnDone(silent, nil), false},
+		{"nil", nil, false},
+	} {
+		if got := isReady(test.p); got != test.want {
+			t.Errorf("%s: %t", test.name, got)
+		}
 	}
 }

@@ -180,6 +180,13 @@ func (p *progress) idle() {
 	}
 }
 
+// goOn ends what beginEnd has begun: the handler is given input again.
+func (p *progress) goOn() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ending = false
+}
+
 // endEnd ends the watch for the end of the output.
 func (p *progress) endEnd() {
 	p.mu.Lock()

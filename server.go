@@ -82,8 +82,9 @@ type Server struct {
 
 	// VerifyConn optionally decides whether to serve a new connection, like
 	// verify_request of Python's servers. It is called on the goroutine of the
-	// connection, before a TLS handshake, and should not read. After an error,
-	// which is logged, the connection is closed.
+	// connection, before a TLS handshake, and should not read. In ServeHTTP and
+	// TLSNextProto it is called after the handshake, with the [*tls.Conn]. After an
+	// error, which is logged, the connection is closed.
 	VerifyConn func(net.Conn) error
 
 	// BaseContext optionally specifies the base context of the connections of a
@@ -593,13 +594,19 @@ func (s *ServerStats) add(c ConnStats) {
 // A connection whose peer does not end its side is waited for as long as LingerTimeout
 // says, 5 seconds by default.
 //
-// Connections in a TLS handshake are closed at once. Those given to ServeConn, or that
+// Connections in a TLS handshake are closed at once, but those that have called StartTLS,
+// which HandshakeTimeout bounds. Those given to ServeConn, or that
 // come by ServeHTTP or TLSNextProto, are shut down like all others. A server that was
 // shut down can't serve again.
 //
 // A handler must not wait for Shutdown, which waits for it.
 func (s *Server) Shutdown(ctx context.Context) error {
 	idle, err := s.beginShutdown()
+	select {
+	case <-idle: // also if ctx has ended
+		return err
+	default:
+	}
 	select {
 	case <-idle:
 		return err

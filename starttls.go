@@ -22,11 +22,13 @@ import (
 // What was pushed before, such as "220 go ahead", is sent in clear, and so is what the
 // function of [Replies] returns then. What is pushed after, by whatever goroutine, waits
 // for the handshake and is encrypted; so is what HandleReadComplete pushes. Where other
-// goroutines push, they must not push between the answer and StartTLS: the peer expects
-// nothing there. With Replies they can't.
+// goroutines push, they must not push between the answer and StartTLS, where the peer
+// expects nothing: hold a lock around the two that they take as well, or use Replies, which
+// sends its answer last.
 //
-// If the handshake fails, or is not complete within HandshakeTimeout after the output in
-// clear, the connection ends. So it does if the peer has sent more in clear before the
+// If the handshake fails, or is not complete within HandshakeTimeout, the connection ends,
+// also if the method does not return within HandshakeTimeout when the output before is
+// sent: what it pushes behind StartTLS must fit in the queue. So it does if the peer has sent more in clear before the
 // handshake: anybody could have put that there, and it would be taken for something that
 // came under TLS (RFC 3207 section 5, CVE-2011-0411). What waits is dropped then.
 //
@@ -48,6 +50,8 @@ func (c *Conn) StartTLS(wrap func(net.Conn, *tls.Config) *tls.Conn, cfg *tls.Con
 		return errors.New("framer: StartTLS was called twice")
 	case c.framer.stop.Load() || c.asked.halfClose.Load():
 		return errClosed
+	case isPackets(c.nc):
+		return fmt.Errorf("framer: StartTLS on a connection that keeps packets: %w", errors.ErrUnsupported)
 	}
 	u := &upgrade{
 		wrap:  func(nc net.Conn) *tls.Conn { return wrap(nc, cfg) },
@@ -73,6 +77,7 @@ func (c *Conn) StartTLS(wrap func(net.Conn, *tls.Config) *tls.Conn, cfg *tls.Con
 		c.mu.Lock()
 		c.endWith(end)
 		c.mu.Unlock()
+		c.queue.close() // the function must not wait for what is never sent
 	}
 	return end.err
 }
@@ -100,11 +105,7 @@ func (u *upgrade) isShaking() bool { return u != nil && u.shaking }
 
 // awaitUpgrade is what the writer does at the place of u. It reports whether it can go on.
 func (c *Conn) awaitUpgrade(u *upgrade) (ok bool) {
-	if timeout := c.config().handshakeTimeout(); timeout > 0 {
-		limit := newAlarm(timeout, func() { c.abort(c.timeoutError(handshakeTimeout), byPeer) })
-		defer limit.stop()
-	}
-	if !u.await(u.begin) {
+	if !c.awaitHandler(u) {
 		return false
 	}
 	if err := protect(func() error { return c.writeAll(u.lastWords) }); err != nil {
@@ -123,6 +124,16 @@ func (c *Conn) awaitUpgrade(u *upgrade) (ok bool) {
 	return true
 }
 
+// awaitHandler waits until the method that has called StartTLS has returned: it may wait
+// for room in the queue, where there is none before that.
+func (c *Conn) awaitHandler(u *upgrade) (ok bool) {
+	if timeout := c.config().handshakeTimeout(); timeout > 0 {
+		limit := newAlarm(timeout, func() { c.abort(c.timeoutError(handshakeTimeout), byPeer) })
+		defer limit.stop()
+	}
+	return u.await(u.begin)
+}
+
 // await waits for step, and reports whether the connection is open.
 func (u *upgrade) await(step <-chan struct{}) bool {
 	select {
@@ -133,16 +144,27 @@ func (u *upgrade) await(step <-chan struct{}) bool {
 	}
 }
 
+// wantsUpgrade reports whether a StartTLS is to be carried out. end is what the handler, or
+// the input, has come to: also if the connection is to close, or to be handed over,
+// what was pushed behind StartTLS is for the peer.
+func (c *Conn) wantsUpgrade(end ending) bool {
+	return c.upgrade != nil &&
+		(end.err == nil || end.err == errPaused || c.framer.stop.Load() && errors.Is(end.err, errClosed))
+}
+
 // secure does what StartTLS has asked for. The handler is not running, or waits for it.
 func (c *Conn) secure() ending {
 	u := c.upgrade
 	if n := len(c.rest()); n > 0 {
-		err := fmt.Errorf("framer: StartTLS: the peer has sent %d bytes in clear behind what came before the handshake", n)
+		err := fmt.Errorf("framer: StartTLS: the peer has sent %d bytes in clear before the handshake", n)
 		return ending{err: err, by: byPeer}
 	}
 	u.given = true
 	close(u.begin)
-	if !u.await(u.clear) {
+	c.progress.beginEnd() // nobody reads, so that nothing else limits the wait
+	cleared := u.await(u.clear)
+	c.progress.goOn()
+	if !cleared {
 		return ending{err: c.causeOfEnd(), by: byPeer}
 	}
 	t, err := c.shakeHands(u)
@@ -161,8 +183,7 @@ func (c *Conn) secure() ending {
 // causeOfEnd returns why the connection has ended, for those who wanted to go on.
 func (c *Conn) causeOfEnd() error { return causeOf(c.err()) }
 
-// shakeHands performs the handshake of u. It is limited by the writer, which waits for
-// it.
+// shakeHands performs the handshake of u.
 func (c *Conn) shakeHands(u *upgrade) (*tls.Conn, error) {
 	c.queue.endTurn() // no push may take the writer's place for one that was answered
 	c.mu.Lock()
@@ -174,11 +195,7 @@ func (c *Conn) shakeHands(u *upgrade) (*tls.Conn, error) {
 	if t == nil {
 		return nil, errors.New("framer: StartTLS: there is no tls.Conn")
 	}
-	err := t.HandshakeContext(c.Context())
-	if err != nil {
-		return nil, fmt.Errorf("framer: TLS handshake: %w", err)
-	}
-	return t, nil
+	return t, c.limitedHandshake(t)
 }
 
 // goOnWith makes t the connection of c, unless that has ended. The writer waits, and no

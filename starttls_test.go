@@ -323,7 +323,7 @@ func TestStartTLSFails(t *testing.T) {
 		{"Close", nil, func(c *framer.Conn, peer net.Conn) { c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
 		{"CloseWithError", nil, func(c *framer.Conn, peer net.Conn) { c.CloseWithError(handlerError) }, func(err error) bool { return err == handlerError }},
 		{"error", func(c *framer.Conn) error { return handlerError }, nil, func(err error) bool { return err == handlerError }},
-		{"CloseWhenDone", func(c *framer.Conn) error { return c.CloseWhenDone() }, nil, func(err error) bool { return err == nil }},
+		{"CloseWhenDone", func(c *framer.Conn) error { return c.CloseWhenDone() }, nil, isTimeout},
 		{"no connection", nil, nil, func(err error) bool { return strings.Contains(err.Error(), "no tls.Conn") }},
 		{"full queue", func(c *framer.Conn) error { return c.Push(make([]byte, 100<<10)) }, nil, isTimeout},
 	}
@@ -509,5 +509,175 @@ func TestStartTLSAtOnce(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// What was pushed behind StartTLS is for the peer also if the connection is to close then, or
+// to be handed over.
+func TestStartTLSThenEnds(t *testing.T) {
+	server, client := tlsConfigs(t)
+	for name, end := range map[string]func(c *framer.Conn){
+		"CloseWhenDone": func(c *framer.Conn) { c.CloseWhenDone() },
+		"CloseWrite": func(c *framer.Conn) {
+			if c.CloseWrite() != nil { // net.Pipe has none
+				c.CloseWhenDone()
+			}
+		},
+		"Hijack": func(c *framer.Conn) {
+			c.Hijack(func(nc net.Conn) {
+				fmt.Fprintf(nc, "hijacked %T\n", nc)
+				nc.Close()
+			})
+		},
+	} {
+		start := func(c *framer.Conn) error {
+			err := c.StartTLS(tls.Server, server)
+			c.Push([]byte("welcome\n"))
+			end(c)
+			return err
+		}
+		want := "welcome\n"
+		if name == "Hijack" {
+			want += "hijacked *tls.Conn\n"
+		}
+		onStartTLS(t, start, func(t *testing.T, c *framer.Conn, peer net.Conn) {
+			writeString(t, peer, "STARTTLS\n")
+			readString(t, peer, "go ahead\n")
+			secure := tls.Client(peer, client)
+			if got := readAll(t, secure); got != want {
+				t.Errorf("%s: read %q, want %q", name, got, want)
+			}
+			secure.Close()
+			if err := c.Wait(); err != nil {
+				t.Errorf("%s: the reason is %v", name, err)
+			}
+		})
+	}
+}
+
+// Others push, or wait for room, while StartTLS fails. Nothing of that may be sent in
+// clear.
+func TestStartTLSFailsWhilePushing(t *testing.T) {
+	server, _ := tlsConfigs(t)
+	errMine := errors.New("mine")
+	var group sync.WaitGroup
+	pushAll := func(c *framer.Conn) {
+		for c.Push([]byte("secret\n")) == nil {
+		}
+	}
+	for name, fail := range map[string]func() error{
+		"injection": func() error { return nil },
+		"error":     func() error { return errMine },
+		"panic":     func() error { panic(errMine) },
+	} {
+		start := func(c *framer.Conn) error {
+			err := c.StartTLS(tls.Server, server)
+			for range 3 {
+				group.Go(func() { pushAll(c) })
+			}
+			if err == nil {
+				err = fail()
+			}
+			return err
+		}
+		for style, newHandler := range startStyles(start) {
+			if style == "Session" && name != "injection" {
+				continue // there the handshake is over
+			}
+			t.Run(name+"/"+style, func(t *testing.T) {
+				for range 300 {
+					nc, peer := tcpPair(t)
+					c := serve(t, nc, newHandler, framer.Config{MaxQueuedBytes: 1000})
+					writeString(t, peer, "STARTTLS\n"+strings.Repeat("evil\n", 2))
+					if got, _ := io.ReadAll(peer); strings.Contains(string(got), "secret") {
+						t.Errorf("%d bytes are sent in clear", len(got))
+					}
+					peer.Close()
+					if err := c.Wait(); err == nil {
+						t.Error("the end is in order")
+					}
+					group.Wait()
+				}
+			})
+		}
+	}
+}
+
+// A producer before StartTLS has nothing to say, and a function goes on pushing behind one
+// that has failed. Both come to an end.
+func TestStartTLSIsBounded(t *testing.T) {
+	server, _ := tlsConfigs(t)
+	silent := framer.ProducerFunc(nil)
+	for name, start := range map[string]func(c *framer.Conn) error{
+		"silent producer": func(c *framer.Conn) error {
+			c.PushWithProducer(silent)
+			return c.StartTLS(tls.Server, server)
+		},
+		"more than the queue holds": func(c *framer.Conn) error {
+			err := c.StartTLS(tls.Server, server)
+			for range 10 {
+				c.Push(make([]byte, 1000))
+			}
+			return err
+		},
+	} {
+		for style, newHandler := range startStyles(start) {
+			if style != "Session" && name != "silent producer" {
+				continue
+			}
+			t.Run(name+"/"+style, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					nc, peer := framertest.Pipe()
+					c := serve(t, nc, newHandler, framer.Config{WriteTimeout: time.Minute, HandshakeTimeout: -1, MaxQueuedBytes: 2000})
+					silent = func() ([]byte, error) {
+						<-c.Context().Done()
+						return nil, nil
+					}
+					began := time.Now()
+					writeString(t, peer, "STARTTLS\nevil\n"[:9+5*strings.Count(name, "more")])
+					io.Copy(io.Discard, peer)
+					peer.Close()
+					if err := c.Wait(); err == nil {
+						t.Error("the end is in order")
+					}
+					if took := time.Since(began); took > 75*time.Second {
+						t.Errorf("it took %v", took)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A readCompleter fails in HandleReadComplete, when StartTLS was called.
+type readCompleter struct {
+	tlsHandler
+	err error
+}
+
+func (h *readCompleter) HandleReadComplete() error { return h.err }
+
+func TestStartTLSReadCompleteFails(t *testing.T) {
+	server, client := tlsConfigs(t)
+	errMine := errors.New("mine")
+	nc, peer := tcpPair(t)
+	defer peer.Close()
+	c := serve(t, nc, func(c *framer.Conn) framer.Handler {
+		c.SetTerminator(lines)
+		h := &readCompleter{tlsHandler: tlsHandler{Conn: c}}
+		h.start = func(c *framer.Conn) error {
+			h.err = errMine
+			return c.StartTLS(tls.Server, server)
+		}
+		return h
+	}, framer.Config{})
+	writeString(t, peer, "STARTTLS\n")
+	readString(t, peer, "go ahead\n")
+	if err := tls.Client(peer, client).Handshake(); err == nil {
+		t.Error("the connection goes on")
+	}
+	peer.Close()
+	if err := c.Wait(); err != errMine {
+		t.Errorf("the reason is %v", err)
 	}
 }

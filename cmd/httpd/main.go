@@ -105,6 +105,18 @@ func (o *options) check(flags *flag.FlagSet) error {
 	case min(o.requestTimeout, o.idleTimeout, o.writeTimeout, o.shutdownTimeout) < 0:
 		return errors.New("a timeout must not be negative")
 	}
+	return checkAddress(o.addr)
+}
+
+// checkAddress returns an error if address is not one to listen on.
+func checkAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf("-addr %s: %w", address, err)
+	}
 	return nil
 }
 

@@ -182,7 +182,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"-dir", file}, 1, "not a directory"},
 		{[]string{"-dir", dir, "-cert", file, "-key", file}, 1, "certificate " + file},
 		{[]string{"-dir", dir, "-addr", l.Addr().String()}, 1, "address already in use"},
-		{[]string{"-dir", dir, "-addr", "nonsense"}, 1, "missing port"},
+		{[]string{"-dir", dir, "-addr", "nonsense"}, 2, "missing port"},
 	}
 	for _, test := range tests {
 		var stderr bytes.Buffer

@@ -66,7 +66,7 @@ func (s *session) authLogin(initial string) error {
 func (s *session) challenge(text, initial string) (answer string, ok bool, err error) {
 	if initial == "" {
 		s.reply("334 " + base64.StdEncoding.EncodeToString([]byte(text)))
-		if initial, err = s.readLine(maxAuthLine); err != nil || s.over || s.errors >= maxErrors {
+		if initial, ok, err = s.readLine(maxAuthLine); !ok {
 			return "", false, err
 		}
 	}

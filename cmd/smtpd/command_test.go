@@ -270,7 +270,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"-maildir", file}, 1, "smtpd: "},
 		{[]string{"-tls", "-cert", file, "-key", file}, 1, "certificate " + file},
 		{[]string{"-addr", l.Addr().String()}, 1, "smtpd: listen tcp"},
-		{[]string{"-addr", "nonsense"}, 1, "missing port"},
+		{[]string{"-addr", "nonsense"}, 2, "missing port"},
+		{[]string{"-addr", "1025"}, 2, "missing port"},
+		{[]string{"-addr", ":99999"}, 2, "invalid port"},
 	}
 	for _, test := range tests {
 		var stdout, stderr bytes.Buffer

@@ -42,7 +42,7 @@ func (m *mailServer) serveConn(c *framer.Conn) error {
 	s := &session{Conn: c, server: m}
 	s.reply("220 " + m.hostname + " ESMTP framer smtpd, for development")
 	for !s.over {
-		line, err := s.readLine(s.lineLimit(""))
+		line, err := s.readCommand()
 		if err != nil {
 			return s.explain(err)
 		}
@@ -91,28 +91,34 @@ func (s *session) explain(err error) error {
 	return err
 }
 
-// readLine returns the next line of at most limit bytes. Longer ones are answered, and
-// passed over. A line ends in CRLF; if another one does not, it is not certain what
-// else others have taken for a line, and the session is over. Then the line is "".
-func (s *session) readLine(limit int) (string, error) {
-	for !s.over {
-		line, err := s.Next(framer.AnyDelimiter("\r\n", "\n").Limit(int64(limit - len("\r\n"))))
-		var tooLong *framer.MessageTooLongError
-		switch {
-		case errors.As(err, &tooLong):
-			s.reply("500 5.5.2 The line is too long")
-			if s.errors >= maxErrors {
-				return "", nil
-			}
-		case err != nil:
-			return "", err
-		case s.Matched() != "\r\n" || strings.ContainsRune(string(line), '\r'):
-			s.end("521 5.5.2 A line ends in CRLF, not in a bare CR or LF (nc needs -C)")
-		default:
-			return string(line), nil
+// readCommand returns the next line that is not too long, or "" if the session is over.
+func (s *session) readCommand() (string, error) {
+	for !s.over && s.errors < maxErrors {
+		line, ok, err := s.readLine(s.lineLimit(""))
+		if ok || err != nil {
+			return line, err
 		}
 	}
 	return "", nil
+}
+
+// readLine returns the next line. If it has more than limit bytes, the client is told so,
+// and it is not ok. A line ends in CRLF; if one does not, it is not certain what else
+// others have taken for a line, and the session is over.
+func (s *session) readLine(limit int) (line string, ok bool, err error) {
+	msg, err := s.Next(framer.AnyDelimiter("\r\n", "\n").Limit(int64(limit - len("\r\n"))))
+	var tooLong *framer.MessageTooLongError
+	switch {
+	case errors.As(err, &tooLong):
+		s.reply("500 5.5.2 The line is too long")
+		return "", false, nil
+	case err != nil:
+		return "", false, err
+	case s.Matched() != "\r\n" || strings.ContainsRune(string(msg), '\r'):
+		s.end("521 5.5.2 A line ends in CRLF, not in a bare CR or LF (nc needs -C)")
+		return "", false, nil
+	}
+	return string(msg), true, nil
 }
 
 // lineLimit returns the limit of a command line, and for "" that of all.

@@ -104,6 +104,7 @@ var scripts = []struct {
 	{name: "AUTH", script: "AUTH PLAIN AGEAYg==\r\n" + hello + "AUTH\r\nAUTH CRAM-MD5\r\nAUTH PLAIN AGE=\r\nAUTH PLAIN !\r\nAUTH PLAIN =\r\nAUTH PLAIN AABi\r\nAUTH PLAIN\r\n*\r\nAUTH LOGIN\r\nYQ==\r\n*\r\nAUTH PLAIN AGEAYg==\r\nAUTH PLAIN AGEAYg==\r\nMAIL FROM:<> AUTH=a=b\r\n", codes: "220 503 250 504 504 501 501 501 535 334 501 334 334 501 235 503 250", args: []string{"-auth"}},
 	{name: "AUTH LOGIN", script: hello + "auth login\r\nYQ==\r\nYg==\r\n", codes: helloCodes + "334 334 235", args: []string{"-auth"}},
 	{name: "AUTH with a long answer", script: hello + "AUTH LOGIN YQ==\r\n" + strings.Repeat("YWFh", 600) + "\r\nNOOP " + strings.Repeat("x", 600) + "\r\n", codes: helloCodes + "334 235 500", args: []string{"-auth"}},
+	{name: "AUTH with an answer that is too long", script: hello + "AUTH LOGIN YQ==\r\n" + strings.Repeat("YWFh", 6000) + "\r\nNOOP\r\n", codes: helloCodes + "334 500 250", args: []string{"-auth"}},
 	{name: "end in AUTH", script: hello + "AUTH LOGIN\r\n", codes: helloCodes + "334", args: []string{"-auth"}},
 }
 

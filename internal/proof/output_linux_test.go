@@ -6,21 +6,17 @@ package proof_test
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
-	"unsafe"
 
 	"github.com/goframer/framer"
 	"github.com/goframer/framer/framertest"
@@ -291,102 +287,4 @@ func TestFlushRacesWithEnd(t *testing.T) {
 			c.Wait()
 		})
 	}
-}
-
-// sentSegments returns how many segments with data nc has sent, tcpi_data_segs_out of
-// tcp(7).
-func sentSegments(t *testing.T, nc net.Conn) (n uint32) {
-	t.Helper()
-	raw, err := nc.(*net.TCPConn).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw.Control(func(fd uintptr) {
-		var info [160 / 4]uint32
-		size := uint32(unsafe.Sizeof(info))
-		_, _, errno := syscall.Syscall6(syscall.SYS_GETSOCKOPT, fd, syscall.IPPROTO_TCP, syscall.TCP_INFO,
-			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-		if errno != 0 || size < 160 {
-			t.Skipf("TCP_INFO of %d bytes: %v", size, errno)
-		}
-		n = info[39]
-	})
-	return n
-}
-
-// A header leaves in one segment with the beginning of what it is the header of, once that
-// has been seen to be so.
-func TestPushLeavesWithProducer(t *testing.T) {
-	const turns, learning = 50, 5
-	header, body := strings.Repeat("h", 100), strings.Repeat("b", 1000)
-	bodies := map[string]func(t *testing.T) framer.Producer{
-		"file":   func(t *testing.T) framer.Producer { return framer.NewReaderProducer(writeFile(t, []byte(body))) },
-		"reader": func(*testing.T) framer.Producer { return framer.NewReaderProducer(strings.NewReader(body)) },
-		"shared": func(*testing.T) framer.Producer { return framer.NewBytesProducer([]byte(body)) },
-		"pieces": func(*testing.T) framer.Producer { return framer.NewSimpleProducer([]byte(body), 10) },
-	}
-	for name, newBody := range bodies {
-		for _, way := range []string{"push", "Concat", "push under TLS", "only a push"} {
-			t.Run(name+"/"+way, func(t *testing.T) {
-				nc, peer := tcpPair(t)
-				defer peer.Close()
-				tcp := nc
-				if way == "push under TLS" {
-					server, client := tlsConfigs(t)
-					nc, peer = tls.Server(nc, server), tls.Client(peer, client)
-				}
-				s := &script{}
-				s.onFound = func() error {
-					s.Reset()
-					if way == "Concat" {
-						return s.PushWithProducer(framer.Concat(framer.NewBytesProducer([]byte(header)), newBody(t)))
-					}
-					s.Push([]byte(header))
-					if way == "only a push" && s.called("found") > turns {
-						return nil
-					}
-					return s.PushWithProducer(newBody(t))
-				}
-				serve(t, nc, s.newHandler, framer.Config{})
-				var before uint32
-				for turn := range turns {
-					if turn == learning {
-						before = sentSegments(t, tcp)
-					}
-					writeString(t, peer, "get\n")
-					readString(t, peer, header+body)
-					for i := 0; i < 1000 && len(goroutines("runWriter")) > 0; i++ { // or it would take the next header
-						runtime.Gosched()
-					}
-				}
-				n := sentSegments(t, tcp) - before
-				if limit := uint32(turns-learning) * 5 / 4; way != "push under TLS" && n > limit {
-					t.Errorf("%d answers left in %d segments, want at most %d", turns-learning, n, limit)
-				}
-				if way == "only a push" {
-					// Nothing is held back for what does not come.
-					writeString(t, peer, "get\n")
-					readString(t, peer, header)
-					if isCorked(t, nc) {
-						t.Error("a push was held back for a producer that did not come")
-					}
-				}
-			})
-		}
-	}
-}
-
-// isCorked reports whether TCP_CORK is set.
-func isCorked(t *testing.T, nc net.Conn) bool {
-	t.Helper()
-	raw, err := nc.(*net.TCPConn).SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	corked := 0
-	raw.Control(func(fd uintptr) { corked, err = syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_CORK) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	return corked != 0
 }
