@@ -89,7 +89,7 @@ type upgrade struct {
 	ended     <-chan struct{} // the connection has
 	lastWords []byte          // of Replies: what is still sent in clear
 	given     bool            // to the writer: lastWords must not be changed any more
-	failed    bool            // nothing of what waits may be sent
+	failed    bool            // nothing of what waits may be sent; for the writer, when over is closed
 	shaking   bool            // hands; guarded by the mutex of the Conn
 
 	begin chan struct{} // closed by Serve: lastWords are complete
@@ -148,13 +148,20 @@ func (u *upgrade) await(step <-chan struct{}) bool {
 // the input, has come to: also if the connection is to close, or to be handed over,
 // what was pushed behind StartTLS is for the peer.
 func (c *Conn) wantsUpgrade(end ending) bool {
-	return c.upgrade != nil &&
+	return c.upgrade != nil && !c.upgrade.failed &&
 		(end.err == nil || end.err == errPaused || c.framer.stop.Load() && errors.Is(end.err, errClosed))
 }
 
 // secure does what StartTLS has asked for. The handler is not running, or waits for it.
 func (c *Conn) secure() ending {
-	u := c.upgrade
+	end := c.carryOut(c.upgrade)
+	if end.err != nil {
+		c.upgrade.failed = true
+	}
+	return end
+}
+
+func (c *Conn) carryOut(u *upgrade) ending {
 	if n := len(c.rest()); n > 0 {
 		err := fmt.Errorf("framer: StartTLS: the peer has sent %d bytes in clear before the handshake", n)
 		return ending{err: err, by: byPeer}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -679,5 +680,55 @@ func TestStartTLSReadCompleteFails(t *testing.T) {
 	peer.Close()
 	if err := c.Wait(); err != errMine {
 		t.Errorf("the reason is %v", err)
+	}
+}
+
+// A Session that does not care for the error of StartTLS ends with it all the same.
+func TestStartTLSErrorIgnored(t *testing.T) {
+	server, _ := tlsConfigs(t)
+	for name, input := range map[string]string{
+		"injection": "STARTTLS\nevil\n",
+		"nonsense":  "STARTTLS\n",
+	} {
+		for _, returned := range []error{nil, net.ErrClosed} {
+			t.Run(fmt.Sprint(name, returned), func(t *testing.T) {
+				nc, peer := tcpPair(t)
+				defer peer.Close()
+				var failed error
+				logs := new(logBook)
+				c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+					c.Next(lines)
+					c.Push([]byte("go ahead\n"))
+					failed = c.StartTLS(tls.Server, server)
+					if _, err := c.Next(lines); !errors.Is(err, net.ErrClosed) {
+						t.Errorf("Next returns %v", err)
+					}
+					if err := c.Push([]byte("secret\n")); !errors.Is(err, net.ErrClosed) {
+						t.Errorf("Push returns %v", err)
+					}
+					if returned != nil {
+						return c.Push(nil)
+					}
+					return nil
+				}), framer.Config{Logger: slog.New(logs)})
+				writeString(t, peer, input)
+				readString(t, peer, "go ahead\n")
+				if name == "nonsense" {
+					writeString(t, peer, "nonsense that is long enough for a record\n")
+				}
+				io.Copy(io.Discard, peer)
+				peer.Close()
+				if err := c.Wait(); failed == nil || err != failed {
+					t.Errorf("the reason is %v, want %v", err, failed)
+				}
+				logs.mu.Lock()
+				defer logs.mu.Unlock()
+				for _, r := range logs.records {
+					if r.Level > slog.LevelInfo {
+						t.Errorf("logged: %s %s", r.Message, attr(r, "error"))
+					}
+				}
+			})
+		}
 	}
 }
