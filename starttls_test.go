@@ -587,8 +587,9 @@ func TestStartTLSFailsWhilePushing(t *testing.T) {
 			}
 			t.Run(name+"/"+style, func(t *testing.T) {
 				for range 300 {
-					nc, peer := tcpPair(t)
-					c := serve(t, nc, newHandler, framer.Config{MaxQueuedBytes: 1000})
+					nc, peer := memoryPair(t)
+					c := framer.NewConn(nc, newHandler, &framer.Config{MaxQueuedBytes: 1000, Logger: discardLogger()})
+					go c.Serve(context.Background())
 					writeString(t, peer, "STARTTLS\n"+strings.Repeat("evil\n", 2))
 					if got, _ := io.ReadAll(peer); strings.Contains(string(got), "secret") {
 						t.Errorf("%d bytes are sent in clear", len(got))
