@@ -388,10 +388,10 @@ func TestServeHTTPFields(t *testing.T) {
 // noHijack is a ResponseWriter that does not let go of the connection.
 type noHijack struct{ http.ResponseWriter }
 
-// wrapped is one that does, as http.ResponseController asks for it.
-type wrapped struct{ http.ResponseWriter }
+// wrappedWriter is one that does, as http.ResponseController asks for it.
+type wrappedWriter struct{ http.ResponseWriter }
 
-func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w wrappedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // hijacker is one that has a say.
 type hijacker struct {
@@ -560,7 +560,7 @@ func TestServeHTTPRefuses(t *testing.T) {
 func TestServeHTTPWrapped(t *testing.T) {
 	for name, wrap := range map[string]func(http.Handler) http.Handler{
 		"Unwrap": func(h http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(wrapped{wrapped{w}}, r) })
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(wrappedWriter{wrappedWriter{w}}, r) })
 		},
 		"Hijack": func(h http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

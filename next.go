@@ -200,11 +200,12 @@ func (f *Framer) forgetMessage() {
 //
 // The reader is valid until the next call of NextReader, Next or Run, or the next
 // iteration of All; then Read returns an error. What is left unread of the message is
-// skipped by that call, but under None, where the message has no end: there the call goes
-// on behind what was read. To skip it at once, before "552 too much mail data" is answered,
-// say, call Next(Length(0)): it returns an empty message that lies behind. After
-// SetTerminator, the reader reads on, under the new terminator. After a Next that has failed in the middle of a message, NextReader with
-// the same t reads the rest of it.
+// skipped by that call, but under None, where the message has no end: there the call
+// goes on behind what was read. To skip it at once, before "552 too much mail data" is
+// answered, say, call Next(Length(0)): it returns an empty message that lies behind.
+// After SetTerminator, the reader reads on, under the new terminator. After a Next that
+// has failed in the middle of a message, NextReader with the same t reads the rest of
+// it.
 //
 // The reader has a method WriteTo, so that [io.Copy] needs no memory of its own. A
 // Length, FixedLength or LengthPrefix is read into the memory that is passed to Read

@@ -26,11 +26,13 @@ import (
 // expects nothing: hold a lock around the two that they take as well, or use Replies, which
 // sends its answer last.
 //
-// If the handshake fails, or is not complete within HandshakeTimeout, the connection ends,
-// also if the method does not return within HandshakeTimeout when the output before is
-// sent: what it pushes behind StartTLS must fit in the queue. So it does if the peer has sent more in clear before the
-// handshake: anybody could have put that there, and it would be taken for something that
-// came under TLS (RFC 3207 section 5, CVE-2011-0411). What waits is dropped then.
+// The connection ends if the handshake fails, or is not complete within
+// HandshakeTimeout. So it does if the peer has sent more in clear before the handshake:
+// anybody could have put that there, and it would be taken for something that came under
+// TLS (RFC 3207 section 5, CVE-2011-0411). What waits is dropped then. The method, too,
+// must return within HandshakeTimeout, and what it pushes behind StartTLS must fit in the
+// queue, which nothing leaves before. CloseWhenDone, CloseWrite and Hijack behind StartTLS
+// come after the handshake.
 //
 // What was collected of a message, in an embedded [Collector] too, is forgotten. The next
 // message begins with the first byte under TLS, and ends as the terminator in force says.
