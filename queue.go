@@ -8,14 +8,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // ErrQueueFull is returned by [Conn.TryPush] where [Conn.Push] would wait. It does not
@@ -690,153 +687,4 @@ func (q *queue) queued() int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.pushed - q.gone
-}
-
-// A waitingLine is those who wait for room in a queue. Whoever finds it full waits for
-// his turn, and then for room. Meanwhile others may push what there is room for, but
-// not more in all than the queue can hold; then they stand in line, too. (If nobody
-// ever overtook, all would stand there for ever after, and every push would be a
-// switch of goroutines.)
-//
-// It is guarded by the queue's mutex, which must be held.
-type waitingLine struct {
-	waiting int
-	limit   int64               // what may have been pushed, in bytes, before others must wait, too
-	turn    *semaphore.Weighted // one of those who wait is next
-	left    chan struct{}       // for that one: closed when something has left the queue
-}
-
-// passing returns how many bytes may be pushed past those who wait, after so many.
-func (l *waitingLine) passing(pushed int64) int64 {
-	if l.waiting == 0 {
-		return math.MaxInt64
-	}
-	return max(l.limit-pushed, 0)
-}
-
-// mayPass reports whether n bytes may.
-func (l *waitingLine) mayPass(pushed int64, n int) bool { return int64(n) <= l.passing(pushed) }
-
-// await returns when all that waited before have had their turn, and fits. q's mutex
-// is released meanwhile.
-func (l *waitingLine) await(ctx context.Context, q *queue, fits func() bool) error {
-	if l.turn == nil {
-		l.turn = semaphore.NewWeighted(1)
-	}
-	if l.waiting == 0 {
-		l.limit, _ = addLength(uint64(q.pushed), q.maxBytes)
-	}
-	l.waiting++
-	q.room = 0
-	defer func() { l.waiting-- }()
-	q.mu.Unlock()
-	err := l.turn.Acquire(ctx, 1)
-	q.mu.Lock()
-	l.limit, _ = addLength(uint64(q.pushed), q.maxBytes)
-	if err != nil {
-		return context.Cause(ctx)
-	}
-	defer l.turn.Release(1)
-	for !fits() {
-		left := make(chan struct{})
-		l.left = left
-		q.mu.Unlock()
-		select {
-		case <-left:
-		case <-ctx.Done():
-			err = context.Cause(ctx)
-		}
-		q.mu.Lock()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// next lets the next one look whether there is room.
-func (l *waitingLine) next() {
-	if l.left != nil {
-		close(l.left)
-		l.left = nil
-	}
-}
-
-// A soloPush guesses whether the next push comes alone in its turn: as the one answer
-// to what was read. If it does, it is written at once by the goroutine that pushes,
-// because to have another one write it would take longer. Where there are more, only
-// another goroutine can be relied on to write the first at once, whatever comes after
-// it, and the others together.
-//
-// Likewise it guesses whether it leads: whether a producer follows at once, as a file does
-// behind its header. Then it is written at once, too, but leaves with the beginning of
-// what follows.
-//
-// What was so in the last turns is expected to be so again. It is guarded by the queue's
-// mutex.
-type soloPush struct {
-	expected bool  // the next push comes alone, or leads
-	leads    bool  // in this turn, it was expected to lead
-	before   int64 // bytes pushed when the turn began
-	first    int64 // bytes pushed after its first push, and a producer behind it, or 0
-	behind   follower
-	like     follower // what was behind the push in the last turn
-	streak   int      // turns in a row that were like it
-}
-
-// A follower is what is pushed behind the first push of a turn.
-type follower uint8
-
-const (
-	nobody   follower = iota
-	producer          // one, which is ready
-	others
-)
-
-// minStreak is how often turns must have been alike for the next one to be expected to
-// be.
-const minStreak = 4
-
-// begin begins a turn, after so many bytes.
-func (s *soloPush) begin(pushed int64) { s.before, s.first, s.behind = pushed, 0, nobody }
-
-func (s *soloPush) expect() {
-	s.expected = s.streak >= minStreak
-	s.leads = s.expected && s.like == producer
-}
-
-// push notes a push, after which so many bytes are pushed.
-func (s *soloPush) push(pushed int64) {
-	if s.first == 0 {
-		s.first = pushed
-	}
-}
-
-// pushProducer notes a producer behind so many bytes, which has n that are counted.
-func (s *soloPush) pushProducer(pushed int64, n int, ready bool) {
-	if ready && s.behind == nobody && s.first == pushed {
-		s.behind = producer
-		s.first += int64(n)
-		return
-	}
-	s.behind = others
-}
-
-// end ends the turn, after so many bytes, and reports whether there was a push in it.
-func (s *soloPush) end(pushed int64) bool {
-	s.expected, s.leads = false, false
-	if pushed != s.first {
-		if pushed == s.before && s.behind == nobody {
-			return false
-		}
-		s.behind = others
-	}
-	if s.behind != s.like {
-		s.like, s.streak = s.behind, 0
-	}
-	s.streak++
-	if s.like == others {
-		s.streak = 0
-	}
-	return pushed != s.before
 }
