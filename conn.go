@@ -172,7 +172,6 @@ type Conn struct {
 
 	// Owned by the goroutine of Serve.
 	handler Handler
-	poisonMark
 	framer  Framer
 	session *sessionState // if the handler is one
 	replies replies
@@ -182,8 +181,7 @@ type Conn struct {
 	upgrade *upgrade // of StartTLS, or nil; changed with mu held
 
 	// Owned by the writer.
-	out     output
-	writing atomic.Bool // a write goes on; not while the writer waits for a producer
+	out output
 
 	mu        sync.Mutex
 	life      lifetime
@@ -194,6 +192,7 @@ type Conn struct {
 	outputEnd outputEnd
 	hijacked  hijacking
 	served    bool
+	poisonMark
 }
 
 // traffic is what a connection has moved.
@@ -212,10 +211,11 @@ type endings struct{ severed, writers, served sync.WaitGroup }
 
 // An output is how the writer writes.
 type output struct {
-	size     int    // how much is written at once
-	waitSize int    // and if it has to wait
-	run      func() // runWriter
-	held     bool   // the system holds back what does not fill a segment
+	size     int         // how much is written at once
+	waitSize int         // and if it has to wait
+	run      func()      // runWriter
+	writing  atomic.Bool // a write goes on; not while the writer waits for a producer
+	held     bool        // the system holds back what does not fill a segment
 }
 
 // A lifetime is what the contexts of a connection are made of.

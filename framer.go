@@ -181,11 +181,11 @@ type Framer struct {
 	term    Terminator
 	limit   int64 // that of term, or maxSize
 	search  search
-	refused error // what SetTerminator last returned, or paused
-	paused  error // nil, or errPaused: nothing more may be given at the moment
+	refused error // what SetTerminator last returned, or errPaused
 	changed bool  // SetTerminator was called; cleared before each callback
 	gave    bool  // there were callbacks since the last HandleReadComplete
 	failed  bool  // Run has returned an error of the Handler
+	paused  bool  // nothing more may be given at the moment
 
 	postpones bool // SetTerminator is for after the message that is skipped
 	newLimit  bool // MaxMessageSize has changed in the middle of a message
@@ -196,8 +196,6 @@ type Framer struct {
 
 	buf        []byte // nil while there is no input
 	start, end int    // buf[start:end] is unread
-	filled     bool   // the last read has filled buf: a larger one is better
-	much       bool   // it has given much, if not all that buf could hold
 	readErr    error  // what the reader said after buf[:end]
 
 	// What the last search found: bytes of the message, from start on, that
@@ -207,6 +205,8 @@ type Framer struct {
 	token []byte // Split: in place of known, already advanced over
 	ended bool
 
+	filled   bool  // the last read has filled buf: a larger one is better
+	much     bool  // it has given much, if not all that buf could hold
 	begun    bool  // a byte of the current message has come, if only of its header
 	skipping bool  // the rest of the current message is thrown away
 	finished bool  // Split returned its final token
@@ -259,7 +259,7 @@ var errPaused = errors.New("framer: paused")
 // pause has Run, or what else gives out messages, end with errPaused when the method of
 // the Handler has returned.
 func (f *Framer) pause() {
-	f.paused = errPaused
+	f.paused = true
 	if f.refused == nil {
 		f.refused = errPaused
 	}
@@ -268,7 +268,7 @@ func (f *Framer) pause() {
 // resume ends what pause has begun. The next message begins with what is read next: what
 // has come of the current one is forgotten.
 func (f *Framer) resume() {
-	f.paused, f.refused, f.failed = nil, nil, false
+	f.paused, f.refused, f.failed = false, nil, false
 	f.closeReader()
 	f.message.reset(f.memory)
 	f.start, f.token, f.readErr = f.end, nil, nil
@@ -312,7 +312,18 @@ func (f *Framer) SetTerminator(t Terminator) error {
 }
 
 // setThen makes t the terminator after the message that is skipped.
-func (f *Framer) setThen(t Terminator) { f.refused, f.then = f.paused, &t }
+func (f *Framer) setThen(t Terminator) {
+	f.mendRefusal()
+	f.then = &t
+}
+
+// mendRefusal is for a terminator that makes sense.
+func (f *Framer) mendRefusal() {
+	f.refused = nil
+	if f.paused {
+		f.refused = errPaused
+	}
+}
 
 // noteTooLong reports whether err says that a message is too long. If so, it is kept.
 func (f *Framer) noteTooLong(err error) bool {
@@ -327,7 +338,8 @@ func (f *Framer) noteTooLong(err error) bool {
 func (f *Framer) set(t *Terminator) {
 	f.skipping = false
 	if f.refused != nil || f.then != nil || f.token != nil { // storing pointers takes time
-		f.refused, f.then, f.token = f.paused, nil, nil
+		f.mendRefusal()
+		f.then, f.token = nil, nil
 	}
 	if f.term.limit != t.limit {
 		f.limit = limitOr(t.limit, f.maxSize)

@@ -116,7 +116,7 @@ func (c *Conn) leave() { c.ends.writers.Done() }
 // writeNow does what the writer goroutine would with data, as long as it need not
 // wait, and returns how many bytes it has written.
 func (c *Conn) writeNow(data []byte) int {
-	c.writing.Store(true)
+	c.out.writing.Store(true)
 	n, err := c.stream.write(data[:min(len(data), c.out.size)], false)
 	c.wrote(int64(n))
 	if err != nil {
@@ -249,7 +249,7 @@ func (c *Conn) writeAll(p []byte) error {
 
 // writeSome writes the beginning of p, at most WriteBufferSize.
 func (c *Conn) writeSome(p []byte) (int, error) {
-	c.writing.Store(true)
+	c.out.writing.Store(true)
 	p = p[:min(len(p), c.out.size)]
 	n, err := c.stream.write(p, false)
 	for early := 0; n == 0 && err == nil; early++ {
@@ -270,8 +270,8 @@ func (c *Conn) writeSome(p []byte) (int, error) {
 
 // transfer lets t send some bytes to the connection.
 func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
-	c.writing.Store(true)
-	defer c.writing.Store(false)
+	c.out.writing.Store(true)
+	defer c.out.writing.Store(false)
 	for range maxEmpty {
 		c.progress.beginWait()
 		n, err := t.transfer(to)
@@ -295,7 +295,7 @@ func (c *Conn) wrote(n int64) {
 	if n > 0 && (c.config().IdleTimeout > 0 || c.framer.stop.Load()) {
 		c.progress.wrote()
 	}
-	c.writing.Store(false)
+	c.out.writing.Store(false)
 	c.traffic.written.Add(n)
 }
 

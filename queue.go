@@ -50,6 +50,9 @@ type queue struct {
 	ending    bool         // the writer ends the output when it has come to the end
 	over      bool         // nothing is written any more
 	finished  bool         // all that was accepted has been written
+	turn      bool         // the handler works through what was read
+	running   bool         // there is a writer
+	busy      bool         // it has taken something, and not yet written all of it
 	pushed    int64        // bytes that ever were
 	gone      int64        // of them, those that were written or discarded
 	producers int          // in entries, or taken and not yet ended
@@ -57,21 +60,18 @@ type queue struct {
 	tail      []byte       // what was pushed last, behind all entries
 	usual     int          // the size of the last batch, in bytes
 	room      int          // bytes that can be added to tail with nothing else to do
-	discards  atomic.Int64 // how often the queue was discarded
+	discards  atomic.Int32 // how often the queue was discarded
+	soloSeen  int32        // discards when the handler had got through
 	line      waitingLine
 	solo      soloPush
-	soloSeen  int64     // discards when the handler had got through
-	turn      bool      // the handler works through what was read
-	tried     time.Time // when something was last tried to be pushed
+	tried     int64 // when something was last tried to be pushed, in nanoseconds
 
 	// Of the writer.
 	writer       writer   // nil while it must not run yet
-	running      bool     // there is a writer
-	busy         bool     // it has taken something, and not yet written all of it
+	discardsThen int32    // discards at the last take
 	begun        []byte   // what writeNow has left for the next writer
 	taken        batch    // what the writer has of the tail
 	asked        Producer // what the writer is at, if it is a producer
-	discardsThen int64    // discards at the last take
 }
 
 // A writer writes what a queue has, as take gives it out, until that says that it
@@ -162,8 +162,8 @@ func (q *queue) isQuiet() bool {
 		return false
 	}
 	before := q.tried
-	q.tried = time.Now()
-	return q.tried.Sub(before) > quiet
+	q.tried = time.Now().UnixNano()
+	return q.tried-before > int64(quiet)
 }
 
 // admit is tryPush with q.mu held; it may be released meanwhile. atOnce says that data

@@ -193,7 +193,7 @@ func (s *socket) receive(p []byte) (int, error) {
 	for {
 		var n uintptr
 		var errno syscall.Errno
-		if s.c.writing.Load() {
+		if s.c.out.writing.Load() {
 			n, _, errno = syscall.Syscall(syscall.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), syscall.MSG_DONTWAIT)
 		} else {
 			n, _, errno = syscall.RawSyscall(syscall.SYS_RECVMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&msg)), syscall.MSG_DONTWAIT)
