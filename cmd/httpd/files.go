@@ -6,6 +6,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -27,6 +28,9 @@ type site struct {
 }
 
 func openSite(dir string) (*site, error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%s is not a directory", dir) // and may be a pipe, which would be waited for
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err

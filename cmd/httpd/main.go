@@ -36,14 +36,20 @@ import (
 
 func main() {
 	signal.Ignore(syscall.SIGPIPE) // a log whose reader has gone must not end the server
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	log := logqueue.New(os.Stderr, 0)
-	code := run(os.Args[1:], log, signals)
+	code := run(os.Args[1:], log, catchSignals)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	log.Close(ctx)
 	os.Exit(code)
+}
+
+// catchSignals is called when there is something to end gracefully. Before, when a file is
+// waited for that is a pipe, say, a signal ends the program as any other.
+func catchSignals() <-chan os.Signal {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	return signals
 }
 
 // options are the flags.
@@ -111,6 +117,9 @@ func (o *options) check(flags *flag.FlagSet) error {
 // checkAddress returns an error if address is not one to listen on.
 func checkAddress(address string) error {
 	_, port, err := net.SplitHostPort(address)
+	if err == nil && port == "" {
+		err = errors.New("missing port")
+	}
 	if err == nil {
 		_, err = net.LookupPort("tcp", port)
 	}
@@ -121,7 +130,7 @@ func checkAddress(address string) error {
 }
 
 // run is the command. It returns the exit code: 2 if it was called wrongly.
-func run(args []string, stderr io.Writer, signals <-chan os.Signal) int {
+func run(args []string, stderr io.Writer, catch func() <-chan os.Signal) int {
 	o, err := parseFlags(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -129,7 +138,7 @@ func run(args []string, stderr io.Writer, signals <-chan os.Signal) int {
 	case err != nil:
 		return 2
 	}
-	if err := serve(o, stderr, signals); err != nil {
+	if err := serve(o, stderr, catch); err != nil {
 		fmt.Fprintln(stderr, "httpd:", err)
 		return 1
 	}
@@ -137,7 +146,7 @@ func run(args []string, stderr io.Writer, signals <-chan os.Signal) int {
 }
 
 // serve serves until a signal comes or the listener fails.
-func serve(o *options, stderr io.Writer, signals <-chan os.Signal) error {
+func serve(o *options, stderr io.Writer, catch func() <-chan os.Signal) error {
 	s, err := openSite(o.dir)
 	if err != nil {
 		return err
@@ -163,6 +172,7 @@ func serve(o *options, stderr io.Writer, signals <-chan os.Signal) error {
 		l = tlsListener{l, config}
 	}
 
+	signals := catch()
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	select {

@@ -35,7 +35,7 @@ func startCommand(t *testing.T, args ...string) *command {
 	r, w := io.Pipe()
 	c := &command{signals: make(chan os.Signal, 2), exit: make(chan int, 1), log: make(chan string, 1)}
 	go func() {
-		code := run(append([]string{"-addr", "127.0.0.1:0", "-shutdown-timeout", "0"}, args...), w, c.signals)
+		code := run(append([]string{"-addr", "127.0.0.1:0", "-shutdown-timeout", "0"}, args...), w, func() <-chan os.Signal { return c.signals })
 		w.Close()
 		c.exit <- code
 	}()

@@ -63,7 +63,7 @@ func startCommand(t *testing.T, stdout io.Writer, args ...string) *command {
 		stdout = c.stdout
 	}
 	go func() {
-		code := run(append([]string{"-addr", "127.0.0.1:0", "-hostname", "mx", "-shutdown-timeout", "1h"}, args...), stdout, w, c.signals)
+		code := run(append([]string{"-addr", "127.0.0.1:0", "-hostname", "mx", "-shutdown-timeout", "1h"}, args...), stdout, w, func() <-chan os.Signal { return c.signals })
 		w.Close()
 		c.exit <- code
 	}()

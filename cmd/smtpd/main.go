@@ -41,16 +41,22 @@ func main() {
 	// A write to an output or a log that is closed fails, then, instead of ending the
 	// program.
 	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, catchSignals))
+}
+
+// catchSignals is called when there is something to end gracefully. Before, when a file is
+// waited for that is a pipe, say, a signal ends the program as any other.
+func catchSignals() <-chan os.Signal {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, signals))
+	return signals
 }
 
 // cutOffTimeout is how long connections that were cut off may take to clean up.
 const cutOffTimeout = time.Second
 
 // run is the command. It returns the exit status: 2 if it was called wrongly.
-func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int {
+func run(args []string, stdout, stderr io.Writer, catch func() <-chan os.Signal) int {
 	o, err := parseFlags(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -60,7 +66,7 @@ func run(args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int 
 	}
 	log := logqueue.New(stderr, 0)
 	defer closeLog(log)
-	if err := serve(o, stdout, log, signals); err != nil {
+	if err := serve(o, stdout, log, catch); err != nil {
 		fmt.Fprintln(log, "smtpd:", err)
 		return 1
 	}
@@ -77,7 +83,7 @@ func closeLog(log *logqueue.Writer) {
 }
 
 // serve serves until a signal comes or the listener fails.
-func serve(o *options, stdout, stderr io.Writer, signals <-chan os.Signal) error {
+func serve(o *options, stdout, stderr io.Writer, catch func() <-chan os.Signal) error {
 	store, err := o.newStore(stdout)
 	if err != nil {
 		return err
@@ -99,6 +105,7 @@ func serve(o *options, stdout, stderr io.Writer, signals <-chan os.Signal) error
 	}
 	fmt.Fprintf(stderr, "smtpd: serving on %s://%s\n", scheme, l.Addr())
 
+	signals := catch()
 	ended := make(chan error, 1)
 	go func() { ended <- start(l) }()
 	select {

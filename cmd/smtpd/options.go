@@ -96,6 +96,9 @@ func (o *options) check(flags *flag.FlagSet) error {
 // checkAddress returns an error if address is not one to listen on.
 func checkAddress(address string) error {
 	_, port, err := net.SplitHostPort(address)
+	if err == nil && port == "" {
+		err = errors.New("missing port")
+	}
 	if err == nil {
 		_, err = net.LookupPort("tcp", port)
 	}
