@@ -74,7 +74,7 @@ func TestFullOutput(t *testing.T) {
 // are looked for.
 func TestKilled(t *testing.T) {
 	if dir := os.Getenv(killedVariable); dir != "" {
-		os.Exit(run([]string{"-addr", "127.0.0.1:0", "-maildir", dir}, os.Stdout, os.Stderr, nil))
+		os.Exit(run([]string{"-addr", "127.0.0.1:0", "-maildir", dir}, os.Stdout, os.Stderr, catchSignals))
 	}
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilled$")
