@@ -32,12 +32,19 @@ func (c *Conn) runWriter() {
 			c.abort(reason, bySystem)
 		}
 	}()
-	c.writeQueue()
+	if !c.writeQueue() {
+		c.dropOutput()
+	}
 	reason = nil
 }
 
-func (c *Conn) writeQueue() {
-	for ok := true; ok; {
+// dropOutput ends what waits in the queue of a connection that has ended. The handler may
+// wait for that, and the end of the connection for the handler.
+func (c *Conn) dropOutput() { c.discardOutput(causeOf(c.err())) }
+
+// writeQueue returns false if the connection has ended before the queue.
+func (c *Conn) writeQueue() (ok bool) {
+	for ok = true; ok; {
 		p, followed, last := c.queue.take()
 		switch p.(type) {
 		case nil: // another writer may have begun
@@ -56,7 +63,7 @@ func (c *Conn) writeQueue() {
 			if last {
 				c.endOutput()
 			}
-			return
+			return true
 		case *batch:
 			ok = c.sendBytes(p.data, func(left int) { c.queue.doneBatch(p.data, left) })
 		case *bytesProducer:
@@ -73,6 +80,7 @@ func (c *Conn) writeQueue() {
 		}
 		c.hold(followed)
 	}
+	return false
 }
 
 // hold has the system hold back what does not fill a segment, or send it after all: a push
@@ -121,6 +129,9 @@ func (c *Conn) writeNow(data []byte) int {
 	c.wrote(int64(n))
 	if err != nil {
 		c.writeFailed(err)
+	}
+	if c.isClosed() {
+		c.dropOutput() // what others have pushed meanwhile; there is no other writer
 	}
 	return n
 }

@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -1432,4 +1433,87 @@ func FuzzDotProducer(f *testing.F) {
 			t.Errorf("%q is sent as %q, with a line end of one byte", text, block)
 		}
 	})
+}
+
+// A handler may wait for its producers. When the connection ends, those that have not
+// begun are ended although the handler has not returned.
+func TestOnDoneWhileHandlerWaits(t *testing.T) {
+	for name, end := range map[string]func(c *framer.Conn, peer net.Conn, cancel func()){
+		"peer":    func(_ *framer.Conn, peer net.Conn, _ func()) { peer.Close() },
+		"Close":   func(c *framer.Conn, _ net.Conn, _ func()) { c.Close() },
+		"context": func(_ *framer.Conn, _ net.Conn, cancel func()) { cancel() },
+	} {
+		onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			pushed := make(chan struct{})
+			var dones []error
+			c := serveContext(t, ctx, nc, framer.Session(func(c *framer.Conn) error {
+				c.PushWithProducer(framer.NewReaderProducer(io.LimitReader(zeros{}, 1<<40)))
+				done := make(chan error, 2)
+				for range cap(done) {
+					c.PushWithProducer(framer.OnDone(framer.NewSimpleProducer([]byte("x"), 0), func(_ int64, err error) { done <- err }))
+				}
+				close(pushed)
+				for range cap(done) {
+					dones = append(dones, <-done)
+				}
+				return nil
+			}), framer.Config{})
+			if t, ok := peer.(*tls.Conn); ok {
+				t.Handshake()
+			}
+			<-pushed
+			io.ReadFull(peer, make([]byte, 100)) // the first one has begun
+			end(c, peer, cancel)
+			c.Wait()
+			for _, err := range dones {
+				if err == nil {
+					t.Errorf("%s: a producer that has not begun was sent", name)
+				}
+			}
+		})
+	}
+}
+
+// zeros is a reader without end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+// A push that has begun is not torn by DiscardBuffers, whichever way it came.
+func TestDiscardTearsNoPush(t *testing.T) {
+	message := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+	for name, push := range map[string]func(c *framer.Conn) error{
+		"Push":                func(c *framer.Conn) error { return c.Push(message) },
+		"TryPush":             func(c *framer.Conn) error { return c.TryPush(message) },
+		"PushWithProducer":    func(c *framer.Conn) error { return c.PushWithProducer(framer.NewBytesProducer(message)) },
+		"TryPushWithProducer": func(c *framer.Conn) error { return c.TryPushWithProducer(framer.NewBytesProducer(message)) },
+	} {
+		onTransports(t, func(t *testing.T, nc, peer net.Conn) {
+			ready := make(chan struct{})
+			c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+				close(ready)
+				_, err := c.Next(framer.None())
+				return err
+			}), framer.Config{MaxQueuedBytes: 4 << 20})
+			if t, ok := peer.(*tls.Conn); ok {
+				t.Handshake()
+			}
+			<-ready
+			if err := push(c); err != nil {
+				t.Fatal(err)
+			}
+			c.DiscardBuffers()
+			c.Push([]byte("behind"))
+			c.CloseWhenDone()
+			got := readAll(t, peer)
+			if got != string(message)+"behind" && got != "behind" {
+				t.Errorf("%s: of a message of %d bytes, %d have come", name, len(message), len(got)-len("behind"))
+			}
+		})
+	}
 }

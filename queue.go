@@ -69,7 +69,7 @@ type queue struct {
 	// Of the writer.
 	writer       writer   // nil while it must not run yet
 	discardsThen int32    // discards at the last take
-	begun        []byte   // what writeNow has left for the next writer
+	begun        Producer // what writeNow has left for the next writer, a *batch or a *bytesProducer
 	taken        batch    // what the writer has of the tail
 	asked        Producer // what the writer is at, if it is a producer
 }
@@ -431,7 +431,7 @@ func (q *queue) open(w writer) {
 
 // hasWork reports whether there is something to do for a writer. q.mu must be held.
 func (q *queue) hasWork() bool {
-	return len(q.begun) > 0 || len(q.entries) > 0 || len(q.tail) > 0 || q.ending
+	return q.begun != nil || len(q.entries) > 0 || len(q.tail) > 0 || q.ending
 }
 
 // keepOpen says that the handler has output until close or pushLast, although nothing
@@ -493,8 +493,9 @@ func (q *queue) take() (p Producer, followed, last bool) {
 	q.busy = true
 	switch {
 	case q.begun != nil:
-		q.taken.data, q.begun = q.begun, nil
-		return &q.taken, q.isReady(), false
+		p := q.begun
+		q.begun = nil
+		return p, q.isReady(), false
 	case len(q.entries) > 0:
 		p := q.entries[0]
 		q.entries[0] = nil
@@ -672,9 +673,9 @@ func (q *queue) writeNow(data []byte, shared bool) {
 	q.running, q.busy = false, len(left) > 0
 	switch {
 	case q.busy && shared:
-		q.entries = slices.Insert(q.entries, 0, Producer(&bytesProducer{data: left}))
+		q.begun = &bytesProducer{left}
 	case q.busy:
-		q.begun = append(q.memory.get(len(left)), left...)
+		q.begun = &batch{append(q.memory.get(len(left)), left...)}
 	}
 	if q.hasWork() {
 		q.wake()

@@ -144,15 +144,22 @@ func cutOff(err error) error {
 	return err
 }
 
+// readLine reads a line between the chunks, or behind them. Each is a message with a
+// time limit of its own, and there may be many.
+func (b *body) readLine(limit int64) ([]byte, error) {
+	if !b.end.IsZero() && time.Now().After(b.end) {
+		return nil, errLate
+	}
+	line, err := b.c.next(framer.Delimiter("\r\n").Limit(limit))
+	return line, cutOff(err)
+}
+
 // nextChunk reads the line that begins a chunk: RFC 9112, section 7.1. It returns io.EOF
 // when there is none, and the trailer was read.
 func (b *body) nextChunk() error {
-	if !b.end.IsZero() && time.Now().After(b.end) {
-		return errLate
-	}
-	line, err := b.c.next(framer.Delimiter("\r\n").Limit(maxChunkLine))
+	line, err := b.readLine(maxChunkLine)
 	if err != nil {
-		return cutOff(err)
+		return err
 	}
 	size, ok := chunkSize(line)
 	if !ok {
@@ -218,9 +225,9 @@ func (b *body) readTrailer() error {
 	s.lines = 1 // these are fields
 	var lines []byte
 	for {
-		line, err := b.c.next(framer.Delimiter("\r\n").Limit(maxTrailer))
+		line, err := b.readLine(maxTrailer)
 		if err != nil {
-			return cutOff(err)
+			return err
 		}
 		lines = append(append(lines, line...), "\r\n"...)
 		if len(line) == 0 {

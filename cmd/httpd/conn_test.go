@@ -140,6 +140,7 @@ func TestTimeouts(t *testing.T) {
 		{"body that never comes", put + "Content-Length: 100\r\n\r\n", "", 30 * time.Second, []int{408}},
 		{"slow body", put + "Content-Length: 100\r\n\r\n", "x", 11 * time.Second, []int{408}},
 		{"slow chunks", put + inChunks, "1\r\nx\r\n", 11 * time.Second, []int{408}},
+		{"slow trailer", put + inChunks + "0\r\n", "X: y\r\n", 11 * time.Second, []int{408}},
 		{"after an answer", get + "\r\n", "", 30 * time.Second, []int{200}},
 	}
 	for _, test := range tests {
