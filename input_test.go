@@ -869,6 +869,7 @@ func TestHandleTimeoutSetsTerminator(t *testing.T) {
 		time.Sleep(11 * time.Second)
 		writeString(t, peer, "f\n!")
 		readString(t, peer, "half\n")
+		io.Copy(io.Discard, peer) // or it might reset the end
 		peer.Close()
 		if err := c.Wait(); err != nil {
 			t.Error(err)
