@@ -61,6 +61,7 @@ func (p *process) wantLines(size int) {
 
 // A server whose log nobody reads goes on to serve, and ends when it is told to.
 func TestProcessLogBlocks(t *testing.T) {
+	t.Parallel() // it waits
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		_, w := logPipe(t)
 		p := startLog(t, w, "-lines", "-v")
@@ -72,6 +73,7 @@ func TestProcessLogBlocks(t *testing.T) {
 
 // When a log is read again, it says how much is missing.
 func TestProcessLogStalls(t *testing.T) {
+	t.Parallel() // it waits
 	r, w := logPipe(t)
 	p := startLog(t, w, "-lines", "-v")
 	w.Close() // it is the process's
