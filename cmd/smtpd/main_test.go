@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,18 +25,27 @@ import (
 // TestMain fails if a goroutine of this package outlives the tests.
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for range 1000 {
-		runtime.Gosched() // for one that has only its last steps to do
-	}
-	buf := make([]byte, 1<<20)
-	stacks := strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n")[1:]
-	for _, stack := range stacks {
-		if code == 0 && strings.Contains(stack, "github.com/goframer/framer") {
-			fmt.Fprintf(os.Stderr, "a goroutine has leaked:\n\n%s\n", stack)
-			code = 1
-		}
+	if leaked := leakedGoroutine(); code == 0 && leaked != "" {
+		fmt.Fprintf(os.Stderr, "a goroutine has leaked:\n\n%s\n", leaked)
+		code = 1
 	}
 	os.Exit(code)
+}
+
+// leakedGoroutine returns the stack of a goroutine of this module, or "". One that has only
+// its last steps to do is given the time for them.
+func leakedGoroutine() (stack string) {
+	buf := make([]byte, 1<<20)
+	for end := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		stacks := strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n")[1:]
+		i := slices.IndexFunc(stacks, func(s string) bool { return strings.Contains(s, "github.com/goframer/framer") })
+		switch {
+		case i < 0:
+			return ""
+		case time.Now().After(end):
+			return stacks[i]
+		}
+	}
 }
 
 // A recorder is a store that keeps mails in memory.

@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,18 +30,27 @@ import (
 // TestMain fails if a goroutine outlives the tests.
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for range 1000 { // for those with only their last steps to do
-		runtime.Gosched()
-	}
-	buf := make([]byte, 1<<20)
-	stacks := strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n")
-	for _, stack := range stacks[1:] {
-		if code == 0 && strings.Contains(stack, "goframer/framer") {
-			fmt.Fprintf(os.Stderr, "a goroutine has leaked:\n%s\n", stack)
-			code = 1
-		}
+	if leaked := leakedGoroutine(); code == 0 && leaked != "" {
+		fmt.Fprintf(os.Stderr, "a goroutine has leaked:\n\n%s\n", leaked)
+		code = 1
 	}
 	os.Exit(code)
+}
+
+// leakedGoroutine returns the stack of a goroutine of this module, or "". One that has only
+// its last steps to do is given the time for them.
+func leakedGoroutine() (stack string) {
+	buf := make([]byte, 1<<20)
+	for end := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		stacks := strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n")[1:]
+		i := slices.IndexFunc(stacks, func(s string) bool { return strings.Contains(s, "github.com/goframer/framer") })
+		switch {
+		case i < 0:
+			return ""
+		case time.Now().After(end):
+			return stacks[i]
+		}
+	}
 }
 
 // A fake is a server in memory that answers every line with itself. Its lines begin with
