@@ -51,8 +51,9 @@ type Config struct {
 	MessageTimeout time.Duration
 
 	// IdleTimeout is how long the connection may wait for input while no byte is
-	// moved either way, also while a write is stuck. It does not apply while the
-	// connection is closing. If zero or negative, there is no limit.
+	// moved either way, also while a write is stuck. While the connection is closing
+	// WriteTimeout applies in its place, or IdleTimeout if there is none. If zero or
+	// negative, there is no limit.
 	IdleTimeout time.Duration
 
 	// ReadIdleTimeout is how long the connection may wait for input without a byte of
@@ -74,7 +75,8 @@ type Config struct {
 	// whole record over TLS, and a byte otherwise, that must be accepted.
 	//
 	// While the connection is closing, WriteTimeout is also how long a producer may
-	// have nothing to say. If zero, it is one minute. If negative, there is no limit.
+	// have nothing to say. If zero, it is one minute. If negative, there is no limit
+	// but IdleTimeout.
 	WriteTimeout time.Duration
 
 	// MinReadRate is how many bytes a second a peer must send within a message, and

@@ -349,9 +349,6 @@ func (c *Conn) enter(s ConnState) {
 
 // windDown takes the connection from the conversation to its end.
 func (c *Conn) windDown(end ending) {
-	if failed := c.wait.failed; failed != nil && errors.Is(end.err, failed) {
-		c.progress.idle()
-	}
 	c.framer.stop.Store(true)
 	var fatal syscall.Errno
 	if c.broken != nil && !c.peerDone() && errors.As(c.broken, &fatal) {

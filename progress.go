@@ -34,7 +34,6 @@ type progress struct {
 	waiting bool      // a write waits for the peer
 	ending  bool      // no input is given to the handler any more, and output goes on
 	over    bool      // the output has ended
-	idled   bool      // the connection ends because it was idle
 	looked  bool      // there was a look since the write began to wait
 	last    bool      // the write that waits has a last chance
 	busy    bool      // for MinWriteRate: there was no moment without output since
@@ -113,8 +112,10 @@ func (p *progress) endWait(n int64, err error) error {
 	switch {
 	case !timedOut:
 		return err
-	case expired == noTimeout || n > 0:
-		return nil // it was somebody else's deadline, or some was taken after all
+	case expired == noTimeout:
+		return nil // it was somebody else's deadline
+	case n > 0 && !isTLS(p.c.nc): // which does not write any more
+		return nil // some was taken after all
 	case !last && p.hidesRoom():
 		p.last, p.expired = true, expired
 		return nil
@@ -167,17 +168,6 @@ func (p *progress) beginEnd() {
 	p.since = time.Now()
 	p.acked, p.looked = acked(p.c.nc)
 	p.watch()
-}
-
-// idle notes that the connection ends because it was idle. Where WriteTimeout is off,
-// IdleTimeout goes on to rule: nothing else would end a write to a peer that is gone.
-func (p *progress) idle() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.idled = p.c.config().writeTimeout() == 0
-	if p.waiting {
-		p.watch()
-	}
 }
 
 // goOn ends what beginEnd has begun: the handler is given input again.
@@ -271,7 +261,10 @@ func (p *progress) left() (left time.Duration, which timeout) {
 		}
 	}
 	until(p.c.config().writeTimeout(), p.taken, writeTimeout)
-	if p.idled || !p.c.framer.stop.Load() { // and while nothing waits, it is for the reader to see
+	// While nothing waits, IdleTimeout is for the reader to see. When there is no reader
+	// any more it goes on to rule where WriteTimeout is off: nothing else would end a
+	// write to a peer that is gone.
+	if !p.c.framer.stop.Load() || p.c.config().writeTimeout() == 0 {
 		until(p.c.config().idleTimeout(), p.moved, idleTimeout)
 	}
 	if rate := p.c.config().MinWriteRate; rate > 0 && p.busy && p.waiting {

@@ -219,6 +219,7 @@ func TestStuckPeer(t *testing.T) {
 		cfg    framer.Config
 		limit  string
 		waits  bool         // the descriptor has system calls wait
+		closes bool         // the handler does, while the output waits
 		before func(*trial) // Serve
 		during func(*trial) // a write
 	}{
@@ -233,11 +234,16 @@ func TestStuckPeer(t *testing.T) {
 			block(x)
 			io.CopyN(io.Discard, x.peer, 1<<20)
 		}},
+		// Within the first records of TLS, which are small: a write gets rid of some.
+		{name: "idle, small buffer", cfg: framer.Config{WriteTimeout: -1, IdleTimeout: 100 * time.Millisecond}, before: func(x *trial) {
+			x.socket.(interface{ SetWriteBuffer(int) error }).SetWriteBuffer(8 << 10)
+		}, limit: "IdleTimeout"},
 		{name: "no time at all", cfg: framer.Config{WriteTimeout: 1}},
 		{name: "idle", cfg: framer.Config{WriteTimeout: -1, IdleTimeout: 100 * time.Millisecond}, limit: "IdleTimeout"},
 		// Long enough for a write to wait before the connection is found idle between two:
 		// then it would be for WriteTimeout to end it.
 		{name: "idle earlier", cfg: framer.Config{WriteTimeout: math.MaxInt64, IdleTimeout: 500 * time.Millisecond}, limit: "IdleTimeout"},
+		{closes: true, name: "idle and closing", cfg: framer.Config{WriteTimeout: -1, IdleTimeout: 100 * time.Millisecond}, limit: "IdleTimeout"},
 		{name: "idle never", cfg: framer.Config{WriteTimeout: 100 * time.Millisecond, IdleTimeout: math.MaxInt64}},
 	}
 	var wg sync.WaitGroup
@@ -260,7 +266,9 @@ func TestStuckPeer(t *testing.T) {
 					return true
 				}, framer.Session(func(c *framer.Conn) error {
 					err := output(c)
-					c.Next(framer.None())
+					if !test.closes {
+						c.Next(framer.None()) // and it takes no notice of a timeout
+					}
 					return err
 				}), cfg, func(x *trial) {
 					if tc, ok := x.peer.(*tls.Conn); ok {
