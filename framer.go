@@ -274,10 +274,11 @@ func (f *Framer) resume() {
 	f.start, f.token, f.readErr = f.end, nil, nil
 	f.skipping, f.returned = false, false
 	if f.then != nil {
-		f.set(f.then)
+		f.set(*f.then)
 		return
 	}
-	f.search.restart(&f.term)
+	f.search.matched = 0
+	f.search.restart(f.term.kind, f.term.n)
 	f.restart()
 }
 
@@ -295,7 +296,7 @@ func (f *Framer) received() int64 { return f.size + int64(f.end-f.start) }
 // returns, and no other terminator was set, Run ends with that error: otherwise it
 // could collect for ever.
 func (f *Framer) SetTerminator(t Terminator) error {
-	if !t.plain(f.maxSize) {
+	if !isPlain(t.kind, t.delim, t.n, t.limit, f.maxSize) {
 		if err := t.validate(f.maxSize); err != nil {
 			f.refused = err
 			f.noteTooLong(err)
@@ -307,7 +308,7 @@ func (f *Framer) SetTerminator(t Terminator) error {
 		return nil
 	}
 	f.changed = true
-	f.set(&t)
+	f.set(t)
 	return nil
 }
 
@@ -334,22 +335,32 @@ func (f *Framer) noteTooLong(err error) bool {
 	return ok
 }
 
-// set is SetTerminator for a t that makes sense.
-func (f *Framer) set(t *Terminator) {
-	f.skipping = false
-	if f.refused != nil || f.then != nil || f.token != nil { // storing pointers takes time
+// set is SetTerminator for a t that makes sense. It is called for every message where
+// lines and lengths come in turn, and stores no more than it must.
+func (f *Framer) set(t Terminator) {
+	if f.refused != nil || f.then != nil || f.token != nil {
 		f.mendRefusal()
 		f.then, f.token = nil, nil
 	}
-	if f.term.limit != t.limit {
-		f.limit = limitOr(t.limit, f.maxSize)
-	}
 	if f.last.number != f.ends {
-		f.last.number, f.last.by = f.ends, f.term.kind
+		f.last.number, f.last.kind = f.ends, f.term.kind
+		if f.term.delim != "" {
+			f.last.delim, f.last.at = f.term.delim, f.search.at
+		}
 	}
-	f.term.become(t)
-	f.search.set(&f.term, &f.last)
-	f.restart()
+	if !f.fresh() || f.known > 0 {
+		f.skipping = false
+		f.search.matched = 0
+		f.restart()
+	}
+	if f.term.limit != t.limit {
+		f.term.limit, f.limit = t.limit, limitOr(t.limit, f.maxSize)
+	}
+	if f.term.split != t.split {
+		f.term.split = t.split
+	}
+	f.term.kind, f.term.n, f.term.delim = t.kind, t.n, t.delim
+	f.search.restart(t.kind, t.n)
 }
 
 // Terminator returns the terminator in force. During a [Length] it is the Length
@@ -374,7 +385,13 @@ func (f *Framer) Terminator() Terminator {
 // terminator was set meanwhile; otherwise until the next call of Next or NextReader, or
 // the next iteration of All. Of a message that NextReader has begun it is known when its
 // reader has returned [io.EOF]. Matched allocates nothing.
-func (f *Framer) Matched() string { return f.last.get(f.ends, f.term.kind, f.search.at) }
+func (f *Framer) Matched() string {
+	if f.last.number == f.ends {
+		return f.last.String()
+	}
+	d := lastDelimiter{kind: f.term.kind, delim: f.term.delim, at: f.search.at}
+	return d.String()
+}
 
 // restart forgets how far the current message has got.
 func (f *Framer) restart() {
@@ -408,6 +425,9 @@ func (f *Framer) unfinished() error {
 // terminator that was refused and not replaced, also before Run.
 func (f *Framer) Run(h Handler) error {
 	f.closeReader()
+	if f.returned {
+		f.forgetMessage()
+	}
 	if f.lender != nil {
 		f.endLoan()
 		h = f.lender.handler(h)
@@ -417,25 +437,16 @@ func (f *Framer) Run(h Handler) error {
 		if err := f.runShort(h); err != nil {
 			return err
 		}
-		if f.stop.Load() {
+		switch {
+		case f.stop.Load():
 			return nil
-		}
-		if f.refused != nil {
+		case f.refused != nil:
 			if err := f.lastWord(h); err != nil && f.refused == errPaused {
 				return f.fail(err)
 			}
 			return f.fail(f.refused)
-		}
-		if f.discard.Load() {
+		case f.discard.Load():
 			f.discardInput()
-		}
-		if f.term.kind != kindDelimiter { // otherwise runShort has looked already
-			if p, ok := f.whole(); ok {
-				if err := f.give(h, p); err != nil {
-					return err
-				}
-				continue
-			}
 		}
 		p, ok, err := f.next()
 		switch {
@@ -443,9 +454,6 @@ func (f *Framer) Run(h Handler) error {
 			err = f.oversize(h, err)
 		case ok:
 			err = f.give(h, p)
-			if err == nil && p.drop == goesOn && f.term.kind == kindNone {
-				err = f.boundCollector(h)
-			}
 		case complete != nil && f.gave:
 			f.gave = false
 			if err = complete.HandleReadComplete(); err != nil {
@@ -472,26 +480,47 @@ func (f *Framer) lastWord(h Handler) error {
 	return nil
 }
 
-// runShort is Run for messages under a Delimiter that lie whole in the buffer. It
-// returns where one does not, or where Run has something else to do. It repeats
-// what whole and give do, because half of the time for a short line would
-// otherwise go into calls.
+// runShort is Run for messages that lie whole in the buffer. It returns where one does
+// not, or where Run has something else to do. It repeats what whole and give do, because
+// half of the time for a short message would otherwise go into calls.
 func (f *Framer) runShort(h Handler) error {
-	for f.term.kind == kindDelimiter && f.fresh() && f.refused == nil && !f.stop.Load() && !f.discard.Load() {
+	for f.fresh() && f.refused == nil && !f.stop.Load() && !f.discard.Load() {
 		data := f.buf[f.start:f.end]
-		delim := f.term.delim
-		n := indexLast(data, delim)
-		if !delimitedAt(data, n, delim) || n > f.pieceSize || int64(n) > f.limit {
+		n, drop := 0, 0
+		switch f.term.kind {
+		case kindDelimiter:
+			n, drop = indexLast(data, f.term.delim), len(f.term.delim)
+			if !delimitedAt(data, n, f.term.delim) {
+				return nil
+			}
+		case kindLength, kindFixedLength:
+			if f.search.remaining > int64(len(data)) {
+				return nil
+			}
+			n = int(f.search.remaining)
+		case kindSplit:
+			return nil
+		default:
+			var skip int
+			if skip, n, drop = f.search.whole(&f.term, data); n < 0 {
+				return nil
+			}
+			data = data[skip:]
+		}
+		if n > f.pieceSize || int64(n) > f.limit {
 			return nil
 		}
-		f.start += n
+		f.start = f.end - len(data) + n
 		f.ends++
+		if f.term.kind == kindLength {
+			f.endLength()
+		}
 		f.changed, f.gave = false, true
 		if n > 0 {
 			if err := h.CollectIncomingData(data[:n:n]); err != nil {
 				return f.fail(err)
 			}
-			if f.changed {
+			if f.changed && drop > 0 {
 				f.goOn()
 				return nil
 			}
@@ -499,7 +528,7 @@ func (f *Framer) runShort(h Handler) error {
 				return nil
 			}
 		}
-		f.start += len(delim)
+		f.start += drop
 		f.found++
 		if err := h.FoundTerminator(); err != nil {
 			return f.fail(err)
@@ -517,7 +546,7 @@ func (f *Framer) fail(err error) error {
 // more gets more input, for when all that is buffered has been looked at.
 func (f *Framer) more() error {
 	if f.readErr == io.EOF || f.finished {
-		f.last.number, f.last.by = f.ends, kindNone
+		f.last.number, f.last.kind = f.ends, kindNone
 		return f.unfinished()
 	}
 	return f.fill()
@@ -533,6 +562,9 @@ func (f *Framer) give(h Handler, p part) error {
 	}
 	if p.drop == goesOn || f.changed && p.drop > 0 {
 		f.goOn()
+		if f.term.kind == kindNone {
+			return f.boundCollector(h)
+		}
 		return nil
 	}
 	if f.stop.Load() || f.refused != nil {

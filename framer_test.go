@@ -954,9 +954,19 @@ func linearCases() []linearCase {
 	const size = 1 << 20
 	as := func(n int) string { return strings.Repeat("a", n) }
 	half := as(size / 2)
+	var many []string
+	for i := range 10000 {
+		many = append(many, as(i%100)+fmt.Sprint(i))
+	}
 	return []linearCase{
 		{"bare newlines", framer.Delimiter("\n"), strings.Repeat("\n", size), size},
 		{"bare newlines of a set", framer.AnyDelimiter("\r\n", "\n"), strings.Repeat("\n", size), size},
+		{"almost one of a set", framer.AnyDelimiter(as(1<<16)+"b", "xyz"), as(size), 0},
+		{"almost a longer one of a set", framer.AnyDelimiter("a", as(1000)+"b"), as(size), size},
+		{"almost a longer one of two letters", framer.AnyDelimiter("ab", strings.Repeat("ab", 1000)+"c"), strings.Repeat("ab", size/2), size / 2},
+		{"almost all of a set", framer.AnyDelimiter(many...), as(size), 0},
+		{"the end of a set", framer.AnyDelimiter("a\n", as(1000)+"b\n"), strings.Repeat("\n", size), 0},
+		{"never a set of three", framer.AnyDelimiter("xy", "yx", "z"), strings.Repeat("xx", size/2), 0},
 		{"bytes", framer.FixedLength(1), as(size), size},
 		{"empty messages", framer.LengthPrefix(framer.Prefix{Size: 1}), strings.Repeat("\x00", size), size},
 		{"almost the delimiter", framer.Delimiter(as(1000) + "b"), as(size), 0},

@@ -140,7 +140,7 @@ func Session(f func(c *Conn) error) func(*Conn) Handler {
 //		})(c)
 //	}
 func Messages(t Terminator, f func(c *Conn, msg []byte) error) func(*Conn) Handler {
-	h := Handler(messages{t: t, f: f})
+	h := &messages{t: t, f: f}
 	return func(*Conn) Handler { return h }
 }
 
@@ -161,7 +161,7 @@ func Messages(t Terminator, f func(c *Conn, msg []byte) error) func(*Conn) Handl
 // terminator, which rules from the next message on. What is to be done about a message
 // that is too long can be said with [OnTooLong].
 func Replies(t Terminator, f func(c *Conn, msg, reply []byte) ([]byte, error)) func(*Conn) Handler {
-	h := Handler(messages{t: t, reply: f})
+	h := &messages{t: t, reply: f}
 	return func(*Conn) Handler { return h }
 }
 
@@ -173,12 +173,13 @@ func Replies(t Terminator, f func(c *Conn, msg, reply []byte) ([]byte, error)) f
 // messages.
 func OnTooLong(newHandler func(*Conn) Handler, f func(c *Conn, e *MessageTooLongError) error) func(*Conn) Handler {
 	return func(c *Conn) Handler {
-		m, ok := newHandler(c).(messages)
+		h, ok := newHandler(c).(*messages)
 		if !ok {
 			panic("framer: OnTooLong for a handler that was not made by Messages or Replies")
 		}
+		m := *h
 		m.tooLong = f
-		return m
+		return &m
 	}
 }
 
@@ -191,11 +192,11 @@ type messages struct {
 	tooLong func(c *Conn, e *MessageTooLongError) error      // of OnTooLong, or nil
 }
 
-func (messages) CollectIncomingData([]byte) error { return nil }
-func (messages) FoundTerminator() error           { return nil }
+func (*messages) CollectIncomingData([]byte) error { return nil }
+func (*messages) FoundTerminator() error           { return nil }
 
 // begin is to be called once, before run.
-func (m messages) begin(c *Conn) error {
+func (m *messages) begin(c *Conn) error {
 	if m.reply != nil {
 		c.queue.keepOpen()
 	}
@@ -203,20 +204,28 @@ func (m messages) begin(c *Conn) error {
 }
 
 // run is the life of c, until StartTLS.
-func (m messages) run(c *Conn) ending {
+func (m *messages) run(c *Conn) ending {
 	f := m.f
-	if m.reply != nil {
+	if reply := m.reply; reply != nil {
 		if l := c.framer.lender; l != nil {
-			m.reply = l.replies(m.reply)
+			reply = l.replies(reply)
 		}
-		f = m.answer
+		f = func(c *Conn, msg []byte) error { return c.answer(msg, reply) }
 	}
 	defer c.giveBackReplies()
 	defer c.sendReplies() // also after a panic; its error has the same reason
 	var failed ending
+	lent := c.framer.lender != nil
 	err := c.stream.await(func() error {
 		for {
-			msg, err := c.next()
+			msg, ok := []byte(nil), false
+			if !lent {
+				msg, ok = c.framer.nextWhole()
+			}
+			var err error
+			if !ok {
+				msg, err = c.next()
+			}
 			if err == nil {
 				err = f(c, msg)
 			} else if !m.goesOn(c, &err) {
@@ -237,7 +246,7 @@ func (m messages) run(c *Conn) ending {
 
 // goesOn reports whether *err, which next has returned, is for OnTooLong, and replaces
 // it by what that says.
-func (m messages) goesOn(c *Conn, err *error) bool {
+func (m *messages) goesOn(c *Conn, err *error) bool {
 	long, ok := (*err).(*MessageTooLongError)
 	if !ok || m.tooLong == nil {
 		return false
@@ -255,13 +264,13 @@ func (m messages) goesOn(c *Conn, err *error) bool {
 const replyBatch = 64 << 10
 
 // answer is for a message that is to be answered.
-func (m messages) answer(c *Conn, msg []byte) error {
+func (c *Conn) answer(msg []byte, answer func(c *Conn, msg, reply []byte) ([]byte, error)) error {
 	r := &c.replies
 	if r.data == nil {
 		r.data = c.framer.memory.get(min(2*r.usual, 2*replyBatch)) // or another answer has to move
 	}
 	n := len(r.data)
-	reply, err := m.reply(c, msg, r.data[n:])
+	reply, err := answer(c, msg, r.data[n:])
 	if len(reply) > 0 {
 		if n < cap(r.data) && &reply[0] == &r.data[:n+1][n] {
 			r.data = r.data[:n+len(reply)] // in place

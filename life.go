@@ -73,7 +73,7 @@ func (c *Conn) makeHandler() ending {
 	if h == nil {
 		return ending{err: errors.New("framer: a connection without a Handler"), by: byHandler}
 	}
-	if m, ok := h.(messages); ok {
+	if m, ok := h.(*messages); ok {
 		if err := m.begin(c); err != nil {
 			return ending{err: err, by: byHandler}
 		}
@@ -249,7 +249,7 @@ func (c *Conn) receive() ending {
 	case session:
 		c.session = &sessionState{goOn: c.goOnWithNext}
 		return c.endOfSession(h(c))
-	case messages:
+	case *messages:
 		return h.run(c)
 	}
 	err := c.stream.await(func() error { return c.framer.Run(c.handler) })

@@ -31,9 +31,9 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 	if f.refused != nil {
 		f.refused = nil // t counts
 	}
-	if t.kind != f.term.kind || t != f.term || f.skipping { // the kind first: it is faster
+	if t.kind != f.term.kind || t.n != f.term.n || t.limit != f.term.limit || t.delim != f.term.delim || t.split != f.term.split || f.skipping {
 		var err error
-		if !t.plain(f.maxSize) {
+		if !isPlain(t.kind, t.delim, t.n, t.limit, f.maxSize) {
 			err = t.validate(f.maxSize)
 		}
 		if err != nil || f.skipping {
@@ -43,8 +43,13 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 				return nil, err
 			}
 		} else {
-			f.set(&t)
-			f.returned = true
+			f.set(t)
+			f.returned = f.returned || f.message.len() > 0
+		}
+	}
+	if f.lender == nil && t.kind != kindSplit {
+		if msg, ok := f.nextWhole(); ok {
+			return msg, nil
 		}
 	}
 	return f.nextMessage()
@@ -59,7 +64,7 @@ func (f *Framer) setLater(t Terminator, invalid error) error {
 	case invalid != nil && !tooLong:
 		return invalid
 	case !f.skipping:
-		f.set(&t)
+		f.set(t)
 		f.returned = true
 		f.skipping = true
 		return invalid
@@ -82,11 +87,6 @@ func (f *Framer) nextMessage() ([]byte, error) {
 	for {
 		if f.discard.Load() {
 			f.discardInput()
-		}
-		if p, ok := f.whole(); ok {
-			f.start += p.drop
-			f.found++
-			return p.data, nil
 		}
 		p, ok, err := f.next()
 		if err != nil {
@@ -117,6 +117,34 @@ func (f *Framer) nextMessage() ([]byte, error) {
 			return f.wholeMessage(), nil
 		}
 	}
+}
+
+// nextWhole is the short way of nextMessage to a message that lies whole in the buffer,
+// where there is no lender. It is that of nearly all small messages.
+func (f *Framer) nextWhole() (msg []byte, ok bool) {
+	if !f.fresh() || f.returned || f.stop.Load() || f.discard.Load() {
+		return nil, false
+	}
+	data := f.buf[f.start:f.end]
+	skip, n, drop := 0, 0, 0
+	if f.term.kind == kindDelimiter {
+		n, drop = indexLast(data, f.term.delim), len(f.term.delim)
+		if !delimitedAt(data, n, f.term.delim) {
+			return nil, false
+		}
+	} else {
+		skip, n, drop = f.search.whole(&f.term, data)
+	}
+	if n < 0 || n > f.pieceSize || int64(n) > f.limit {
+		return nil, false
+	}
+	f.start += skip + n + drop
+	f.ends++
+	f.found++
+	if f.term.kind == kindLength {
+		f.endLength()
+	}
+	return data[skip : skip+n : skip+n], true
 }
 
 // wholeMessage returns what there is of the message.
@@ -297,7 +325,7 @@ func (f *Framer) beginMessage(t Terminator) error {
 	case same == t: // it may be in the middle of a message
 		f.term.limit, f.limit = t.limit, limitOr(t.limit, f.maxSize)
 	default:
-		f.set(&t)
+		f.set(t)
 	}
 	f.returned = true
 	return f.findMessage()

@@ -26,13 +26,25 @@ const goesOn = -1
 // next returns the next part that the buffered input holds, or ok false if it
 // takes more input to tell.
 func (f *Framer) next() (p part, ok bool, err error) {
+	if f.term.kind == kindSplit && f.fresh() && f.start < f.end && f.readErr == nil && !f.finished {
+		data := f.buf[f.start:f.end]
+		advance, token, err := (*f.term.split)(data, false)
+		if err == nil && token != nil && uint(advance) <= uint(len(data)) && int64(len(token)) <= f.limit {
+			f.start += advance
+			f.ends++
+			f.empties = 0
+			return part{data: token[:len(token):len(token)]}, true, nil
+		}
+		err = f.splitOn(advance, token, err, false)
+		if err != nil || f.known == 0 && !f.ended {
+			return part{}, false, err
+		}
+	}
 	for {
 		if f.known == 0 && !f.ended {
-			if err := f.look(); err != nil {
+			err := f.look()
+			if err != nil || f.known == 0 && !f.ended {
 				return part{}, false, err
-			}
-			if f.known == 0 && !f.ended {
-				return part{}, false, nil
 			}
 		}
 		if f.skipping {
@@ -49,40 +61,11 @@ func (f *Framer) fresh() bool {
 	return !f.begun && !f.ended && !f.skipping && f.search.matched == 0
 }
 
-// whole is the short way to a message that lies whole in the buffer, for the
-// commonest terminators. Where it has none, next has the answer.
-func (f *Framer) whole() (p part, ok bool) {
-	if !f.fresh() {
-		return part{}, false
-	}
-	data := f.buf[f.start:f.end]
-	n := 0
-	switch f.term.kind {
-	case kindDelimiter:
-		n = indexLast(data, f.term.delim)
-		if !delimitedAt(data, n, f.term.delim) {
-			return part{}, false
-		}
-		p.drop = len(f.term.delim)
-	case kindLength, kindFixedLength:
-		if f.search.remaining > int64(len(data)) {
-			return part{}, false
-		}
-		n = int(f.search.remaining)
-	default:
-		return part{}, false
-	}
-	if n > f.pieceSize || int64(n) > f.limit {
-		return part{}, false
-	}
-	f.start += n
-	if f.term.kind == kindLength {
-		f.endMessage()
-	} else {
-		f.ends++
-	}
-	p.data = data[:n:n]
-	return p, true
+// endLength ends a message of a Length.
+func (f *Framer) endLength() {
+	f.term.kind, f.term.n, f.term.limit = kindNone, 0, 0
+	f.limit = f.maxSize
+	f.search.remaining, f.search.counting = 0, false
 }
 
 // look searches the unread input.
@@ -95,13 +78,18 @@ func (f *Framer) look() error {
 	if err != nil {
 		return err
 	}
-	f.start += sp.skip
-	f.known, f.ended, f.drop = sp.data, sp.found, sp.drop
-	f.begun = f.begun || sp.skip > 0
+	f.note(sp)
 	if f.search.counting && !f.skipping && f.search.remaining > f.limit-f.size-int64(sp.data) {
 		return f.countTooLong(sp.data, data[:sp.skip+sp.data])
 	}
 	return nil
+}
+
+// note takes note of what a search has found.
+func (f *Framer) note(sp span) {
+	f.start += sp.skip
+	f.known, f.ended, f.drop = sp.data, sp.found, sp.drop
+	f.begun = f.begun || sp.skip > 0
 }
 
 // countTooLong is tooLong for a counted message of which n bytes were found.
@@ -153,13 +141,16 @@ func (f *Framer) lend(n int) []byte {
 func (f *Framer) endMessage() {
 	f.ends++
 	if f.term.kind == kindLength {
-		f.term, f.limit = Terminator{}, f.maxSize
+		f.endLength()
 	}
 	if f.newLimit {
 		f.newLimit = false
 		f.limit = limitOr(f.term.limit, f.maxSize)
 	}
-	f.search.restart(&f.term)
+	if f.term.kind != kindAnyDelimiter {
+		f.search.matched = 0
+	}
+	f.search.restart(f.term.kind, f.term.n)
 	f.restart()
 }
 
@@ -173,7 +164,7 @@ func (f *Framer) skip() {
 		f.skipping = false
 		f.endMessage()
 		if f.then != nil {
-			f.set(f.then)
+			f.set(*f.then)
 		}
 	}
 }
@@ -194,29 +185,38 @@ const maxEmpty = 100
 // split asks the function of a Split terminator for a token.
 func (f *Framer) split() error {
 	atEOF := f.readErr == io.EOF
-	for !f.finished && (f.start < f.end || atEOF) {
-		data := f.buf[f.start:f.end]
-		advance, token, err := (*f.term.split)(data, atEOF)
+	if f.finished || f.start == f.end && !atEOF {
+		return f.splitRest(atEOF)
+	}
+	advance, token, err := (*f.term.split)(f.buf[f.start:f.end], atEOF)
+	return f.splitOn(advance, token, err, atEOF)
+}
+
+// splitOn is for what a split function has returned, and asks on until there is a token
+// or it takes more input.
+func (f *Framer) splitOn(advance int, token []byte, err error, atEOF bool) error {
+	for {
+		unread := f.end - f.start
 		switch {
 		case err == bufio.ErrFinalToken:
 			f.finished = true
-			advance = len(data)
+			advance = unread
 		case err != nil:
 			return err
 		case advance < 0:
 			return fmt.Errorf("framer: %w", bufio.ErrNegativeAdvance)
-		case advance > len(data):
+		case advance > unread:
 			return fmt.Errorf("framer: %w", bufio.ErrAdvanceTooFar)
 		}
 		f.start += advance
 		if token != nil {
 			return f.splitToken(token, advance > 0 || !atEOF)
 		}
-		if advance == 0 {
-			break
+		if advance == 0 || f.finished || f.start == f.end && !atEOF {
+			return f.splitRest(atEOF)
 		}
+		advance, token, err = (*f.term.split)(f.buf[f.start:f.end], atEOF)
 	}
-	return f.splitRest(atEOF)
 }
 
 // splitToken is for a split function that has found a token. As in package bufio,

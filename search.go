@@ -23,8 +23,8 @@ type search struct {
 	border  []int32
 	short   [16]byte // holds patterns of the usual size
 
-	// AnyDelimiter: the bytes that delimiters begin with, a bit each.
-	first [8]uint32
+	// AnyDelimiter, if matched is not 0: where its automaton is.
+	node int
 
 	// Length, FixedLength, and LengthPrefix once the header is known: what the
 	// message still lacks beyond the bytes that were found already.
@@ -35,48 +35,25 @@ type search struct {
 	at int
 }
 
-// A lastDelimiter is the delimiter that ended the last message. It is worked out when
-// somebody asks, from the Terminator in force; what that was before is noted only when
-// another one is set.
+// A lastDelimiter is the delimiter that ended a message, or how to find it: in delim,
+// which is that of the Terminator.
 type lastDelimiter struct {
-	delim string // the last Delimiter that was set
-	set   string // the last AnyDelimiter, see encodeDelimiters
-
-	// What ended the message with this number.
-	number int64
-	by     terminatorKind // kindDelimiter: delim; kindAnyDelimiter: one of set; kindKept: kept; others: none
-	kept   string
+	number int64 // of the message
+	kind   terminatorKind
+	delim  string
+	at     int // AnyDelimiter: where in the set it lies
 }
 
-// kindKept is for a delimiter whose Terminator is not the last one of its kind.
-const kindKept = ^terminatorKind(0)
-
-// get returns what ended the last message, which has this number, where a Terminator of
-// this kind is in force. If it was one of set, it lies there at at.
-func (d *lastDelimiter) get(number int64, kind terminatorKind, at int) string {
-	if d.number == number {
-		kind = d.by
-	}
-	switch kind {
+func (d *lastDelimiter) String() string {
+	switch d.kind {
 	case kindDelimiter:
 		return d.delim
 	case kindAnyDelimiter:
-		delim, _ := cutDelimiter(d.set[at:])
-		return delim
-	case kindKept:
-		return d.kept
+		return delimiterSet(d.delim).delimiter(d.at)
 	case kindDotBlock:
 		return loneDot
 	}
 	return ""
-}
-
-// keep is called before delim or set changes.
-func (d *lastDelimiter) keep(at int) {
-	if d.by == kindDelimiter || d.by == kindAnyDelimiter {
-		d.kept = d.get(d.number, d.by, at)
-		d.by = kindKept
-	}
 }
 
 // A span is what a search found in the unread input: skip bytes that nobody
@@ -87,40 +64,11 @@ type span struct {
 	found            bool
 }
 
-// set makes s ready for t.
-func (s *search) set(t *Terminator, last *lastDelimiter) {
-	switch t.kind {
-	case kindDelimiter:
-		if s.pattern == nil {
-			s.pattern = s.short[:0]
-		}
-		if string(s.pattern) != t.delim { // it is often the same again, after a Length
-			last.keep(s.at)
-			last.delim = t.delim
-			s.pattern = append(s.pattern[:0], t.delim...)
-			s.border = s.border[:0]
-		}
-	case kindAnyDelimiter:
-		if last.set == t.delim {
-			break
-		}
-		last.keep(s.at)
-		last.set = t.delim
-		s.first = [8]uint32{}
-		for set := t.delim; set != ""; {
-			var delim string
-			delim, set = cutDelimiter(set)
-			s.first[delim[0]>>5] |= 1 << (delim[0] & 31)
-		}
-	}
-	s.restart(t)
-}
-
-// restart makes s ready for the next message under the same terminator.
-func (s *search) restart(t *Terminator) {
-	s.matched = 0
-	s.remaining = t.n
-	s.counting = t.kind == kindLength || t.kind == kindFixedLength
+// restart makes s ready for a message under a terminator of that kind and count. What is
+// matched stays: an AnyDelimiter may know more of the input than the message that ended.
+func (s *search) restart(kind terminatorKind, n int64) {
+	s.remaining = n
+	s.counting = kind == kindLength || kind == kindFixedLength
 }
 
 // next searches data, the unread input. It is called with what it held back, if
@@ -129,9 +77,9 @@ func (s *search) restart(t *Terminator) {
 func (s *search) next(t *Terminator, data []byte, atEOF bool) (span, error) {
 	switch t.kind.base() {
 	case kindDelimiter:
-		return s.delimiter(data, atEOF), nil
+		return s.delimiter(t.delim, data, atEOF), nil
 	case kindAnyDelimiter:
-		return s.anyDelimiter(t.delim, data, atEOF), nil
+		return s.anyDelimiter(delimiterSet(t.delim), data, atEOF), nil
 	case kindLengthPrefix:
 		if !s.counting {
 			return s.header(t, data, atEOF)
@@ -143,6 +91,30 @@ func (s *search) next(t *Terminator, data []byte, atEOF bool) (span, error) {
 		return s.dotBlock(data, atEOF), nil
 	}
 	return span{data: len(data)}, nil
+}
+
+// whole finds a message that lies whole in data, of which nothing is known, the short
+// way. It returns how many bytes nobody gets, how many the message has, and how many its
+// delimiter. Where that is not the way, n is negative, and next has the answer.
+func (s *search) whole(t *Terminator, data []byte) (skip, n, drop int) {
+	switch t.kind.base() {
+	case kindDelimiter:
+		n, drop = indexLast(data, t.delim), len(t.delim)
+		if !delimitedAt(data, n, t.delim) {
+			n = -1
+		}
+	case kindAnyDelimiter:
+		n, drop = s.commonEnd(delimiterSet(t.delim), data)
+	case kindLength, kindFixedLength:
+		if n = int(s.remaining); s.remaining > int64(len(data)) {
+			n = -1
+		}
+	case kindLengthPrefix:
+		skip, n = prefixFormat(t.kind).whole(t.n, data)
+	default:
+		n = -1
+	}
+	return skip, n, drop
 }
 
 // loneDot is the line that ends a DotBlock.
@@ -209,7 +181,10 @@ func (s *search) count(data []byte) span {
 // delimiter is the search of Knuth, Morris and Pratt where a match has begun, and
 // bytes.Index where none has: linear in the input for every pattern and however
 // the input is cut.
-func (s *search) delimiter(data []byte, atEOF bool) span {
+func (s *search) delimiter(delim string, data []byte, atEOF bool) span {
+	if s.matched == 0 && string(s.pattern) != delim {
+		s.setPattern(delim)
+	}
 	i := s.matched
 	for i < len(data) {
 		if s.matched == 0 {
@@ -235,6 +210,15 @@ func (s *search) delimiter(data []byte, atEOF bool) span {
 		s.matched = 0
 	}
 	return span{data: len(data) - s.matched}
+}
+
+// setPattern makes delim the pattern.
+func (s *search) setPattern(delim string) {
+	if s.pattern == nil {
+		s.pattern = s.short[:0]
+	}
+	s.pattern = append(s.pattern[:0], delim...)
+	s.border = s.border[:0]
 }
 
 // indexLast returns the place where delim begins if the first byte of data that
@@ -279,40 +263,84 @@ func (s *search) makeBorder() {
 	}
 }
 
-func (s *search) anyDelimiter(set string, data []byte, atEOF bool) span {
-	for i, c := range data {
-		if s.first[c>>5]&(1<<(c&31)) == 0 {
-			continue
+// anyDelimiter runs the automaton of the set where a match has begun, and looks for a
+// beginning where none has: linear in the input for every set and however the input is
+// cut.
+func (s *search) anyDelimiter(set delimiterSet, data []byte, atEOF bool) span {
+	i := s.matched
+	if i == 0 {
+		n, drop := s.commonEnd(set, data)
+		if n >= 0 {
+			return span{data: n, drop: drop, found: true}
 		}
-		n, at, undecided := matchAny(set, data[i:], atEOF)
-		if undecided {
-			return span{data: i}
+		i = drop
+		s.node = root
+	}
+	a, h := set.automaton(), set.hints()
+	for ; ; i++ {
+		if s.node == root {
+			i += h.beginning(data[i:])
 		}
-		if n > 0 {
-			s.at = at
-			return span{data: i, drop: n, found: true}
+		if i >= len(data) {
+			break
+		}
+		next := a.step(s.node, data[i])
+		begin := i + 1 - a.get(next, nodeDepth)
+		if at := a.get(s.node, nodeMatch); at > 0 {
+			match := i - a.get(s.node, nodeDepth) + a.get(s.node, nodeBegin)
+			if begin > match { // what can still come begins later
+				return s.found(set, a, at, match, next, begin)
+			}
+		}
+		s.node = next
+		if a.get(next, nodeChildren) == 0 { // it is a delimiter, and no longer one begins so
+			return s.found(set, a, a.get(next, nodeMatch), begin, root, i+1)
 		}
 	}
-	return span{data: len(data)}
+	s.matched = a.get(s.node, nodeDepth)
+	if at := a.get(s.node, nodeMatch); atEOF && at > 0 {
+		return s.found(set, a, at, len(data)-s.matched+a.get(s.node, nodeBegin), root, 0)
+	}
+	if atEOF {
+		s.matched = 0
+	}
+	return span{data: len(data) - s.matched}
 }
 
-// matchAny returns the length of the longest delimiter of set that data begins
-// with, and where it lies in set. It is undecided where data ends before a longer one
-// is excluded.
-func matchAny(set string, data []byte, atEOF bool) (n, at int, undecided bool) {
-	for rest := set; rest != ""; {
-		at = len(set) - len(rest)
-		var delim string
-		delim, rest = cutDelimiter(rest)
-		if len(data) >= len(delim) {
-			if string(data[:len(delim)]) == delim {
-				return len(delim), at, false
-			}
-		} else if !atEOF && delim[:len(data)] == string(data) {
-			return 0, 0, true
-		}
+// found is for the delimiter that lies in set at at and in the input at match. If what
+// begins behind it is what next, a node of a, stands for, it need not be searched again:
+// otherwise a set where a short delimiter is the beginning of a long one would have the
+// same bytes looked at again and again.
+func (s *search) found(set delimiterSet, a automaton, at, match, next, begin int) span {
+	s.at = at
+	drop := len(set.delimiter(at))
+	s.matched, s.node = 0, root
+	if begin == match+drop && a.get(next, nodeChildren) > 0 {
+		s.matched, s.node = a.get(next, nodeDepth), next
 	}
-	return 0, 0, false
+	return span{data: match, drop: drop, found: true}
+}
+
+// commonEnd is the short way for delimiters that end in the same byte. It returns where
+// in data the first one lies, and its length; or, if there is none, or this is not the way,
+// -1 and how far data need not be searched.
+func (s *search) commonEnd(set delimiterSet, data []byte) (n, size int) {
+	if set[setHints+hintLast] == 0 {
+		return -1, 0
+	}
+	end := bytes.IndexByte(data, set[setHints+hintLast+1]) + 1
+	if end == 0 { // one may begin in the last bytes
+		return -1, max(0, len(data)-set.number(setDelims))
+	}
+	for at, labels := setDelims, set.number(setLabels); at < labels; {
+		delim := set.delimiter(at)
+		if n := end - len(delim); delimitedAt(data, n, delim) {
+			s.at = at
+			return n, len(delim)
+		}
+		at += 4 + len(delim)
+	}
+	return -1, 0
 }
 
 // header reads the header of a LengthPrefix message. When it is complete, s
@@ -346,6 +374,43 @@ func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
 	sp := s.count(data[size:])
 	sp.skip = size
 	return sp, nil
+}
+
+// whole is the short way to a message of a LengthPrefix that lies whole in data. It
+// returns how many bytes nobody gets, and then how many the message has, or -1 if it is
+// not the way.
+func (p prefixFormat) whole(adjustment int64, data []byte) (skip, n int) {
+	skip = p.offset()
+	if len(data)-skip < 8 {
+		return 0, -1
+	}
+	field, length := data[skip:], uint64(0)
+	switch size := p.size(); {
+	case size != Uvarint && p.has(littleEndian):
+		unused := 64 - 8*size
+		length = binary.LittleEndian.Uint64(field) << unused >> unused
+		skip += size
+	case size != Uvarint:
+		length = binary.BigEndian.Uint64(field) >> (64 - 8*size)
+		skip += size
+	case field[0] < 0x80:
+		length = uint64(field[0])
+		skip++
+	default:
+		var size int
+		if length, size = binary.Uvarint(field); size <= 0 {
+			return 0, -1
+		}
+		skip += size
+	}
+	sum, ok := addLength(length, adjustment)
+	switch {
+	case !ok, sum > int64(len(data)-skip):
+		return 0, -1
+	case p.has(keepHeader):
+		return 0, skip + int(sum)
+	}
+	return skip, int(sum)
 }
 
 // length decodes the length field. size is that of the whole header, or 0 while

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -25,7 +24,7 @@ type Terminator struct {
 	kind  terminatorKind
 	n     int64            // Length, FixedLength: bytes; LengthPrefix: the adjustment
 	limit int64            // of its own, in bytes; 0: MaxMessageSize; negative: none
-	delim string           // Delimiter; AnyDelimiter: the set, see encodeDelimiters
+	delim string           // Delimiter; AnyDelimiter: a delimiterSet
 	split *bufio.SplitFunc // Split; a pointer, because functions can't be compared
 }
 
@@ -80,7 +79,7 @@ func Delimiter(delim string) Terminator {
 // A byte is compared with the delimiters that could begin there, so that the
 // work for a byte is at most proportional to the size of the set.
 func AnyDelimiter(delims ...string) Terminator {
-	return Terminator{kind: kindAnyDelimiter, delim: encodeDelimiters(delims)}
+	return Terminator{kind: kindAnyDelimiter, delim: string(newDelimiterSet(delims))}
 }
 
 // Length ends the message after the next n bytes, once: when they have come,
@@ -257,9 +256,7 @@ func (t Terminator) String() string {
 		return "Delimiter(" + strconv.Quote(t.delim) + ")"
 	case kindAnyDelimiter:
 		var quoted []string
-		for set := t.delim; set != ""; {
-			var delim string
-			delim, set = cutDelimiter(set)
+		for _, delim := range delimiterSet(t.delim).all {
 			quoted = append(quoted, strconv.Quote(delim))
 		}
 		return "AnyDelimiter(" + strings.Join(quoted, ", ") + ")"
@@ -284,20 +281,15 @@ func (t Terminator) String() string {
 	return "None()"
 }
 
-// become makes *t equal to u, field by field: u comes in registers, and a copy of
-// larger parts would wait until all of them are stored.
-func (t *Terminator) become(u *Terminator) {
-	t.kind, t.n, t.limit, t.delim, t.split = u.kind, u.n, u.limit, u.delim, u.split
-}
-
-// plain reports whether t is of the two commonest kinds, and makes sense: validate,
-// which takes longer, would have nothing to say.
-func (t *Terminator) plain(maxSize int64) bool {
-	switch t.kind {
+// isPlain reports whether a Terminator is of the two commonest kinds, and makes sense:
+// validate, which takes longer, would have nothing to say. (It takes the fields because
+// they are in registers.)
+func isPlain(kind terminatorKind, delim string, n, limit, maxSize int64) bool {
+	switch kind {
 	case kindDelimiter:
-		return 0 < len(t.delim) && len(t.delim) <= math.MaxInt32
+		return 0 < len(delim) && len(delim) <= math.MaxInt32
 	case kindLength:
-		return 0 <= t.n && t.n <= maxSize && t.limit == 0
+		return 0 <= n && n <= maxSize && limit == 0
 	}
 	return false
 }
@@ -313,18 +305,7 @@ func (t Terminator) validate(maxSize int64) error {
 			return errors.New("framer: a delimiter of more than 2 GiB")
 		}
 	case kindAnyDelimiter:
-		switch {
-		case t.delim == "":
-			return errors.New("framer: AnyDelimiter without delimiters")
-		case len(t.delim) > math.MaxInt32: // for encodeDelimiters
-			return errors.New("framer: delimiters of more than 2 GiB")
-		}
-		for set := t.delim; set != ""; {
-			var delim string
-			if delim, set = cutDelimiter(set); delim == "" {
-				return fmt.Errorf("framer: empty delimiter in %v", t)
-			}
-		}
+		return delimiterSet(t.delim).validate()
 	case kindLength, kindFixedLength:
 		switch {
 		case t.n < 0:
@@ -345,25 +326,6 @@ func (t Terminator) validate(maxSize int64) error {
 		}
 	}
 	return nil
-}
-
-// encodeDelimiters joins delims to one string, longest first, each behind its
-// length in four bytes, so that a set of delimiters is a comparable value.
-func encodeDelimiters(delims []string) string {
-	sorted := slices.Clone(delims)
-	slices.SortStableFunc(sorted, func(a, b string) int { return len(b) - len(a) })
-	var set []byte
-	for _, delim := range sorted {
-		set = binary.BigEndian.AppendUint32(set, uint32(len(delim)))
-		set = append(set, delim...)
-	}
-	return string(set)
-}
-
-// cutDelimiter returns the first delimiter of an encoded set, and the rest.
-func cutDelimiter(set string) (delim, rest string) {
-	n := int(set[0])<<24 | int(set[1])<<16 | int(set[2])<<8 | int(set[3])
-	return set[4 : 4+n], set[4+n:]
 }
 
 // ErrBadPrefix reports a length prefix that can't be one: a Uvarint of more than

@@ -101,6 +101,8 @@ func framerLoops(t framer.Terminator) []contender {
 		{"framer", runLoop(t, nil)},
 		{"framer-64KiB", runLoop(t, &framer.Config{ReadBufferSize: peerBuffer})},
 		{"framer-next", nextLoop(t)},
+		{"framer-messages", messagesLoop(t)},
+		{"framer-replies", repliesLoop(t)},
 	}
 }
 
@@ -169,6 +171,25 @@ func messagesLoop(t framer.Terminator) loop {
 				return c.Close()
 			}
 			return nil
+		}), nil).Serve(context.Background())
+		if !errors.Is(err, net.ErrClosed) {
+			return seen, fmt.Errorf("Serve returned %v", err)
+		}
+		return seen, nil
+	}
+}
+
+// repliesLoop is messagesLoop with Replies that are empty.
+func repliesLoop(t framer.Terminator) loop {
+	return func(in *feed, n int) (seen int64, err error) {
+		nc, _ := framertest.Pipe()
+		left := n
+		err = framer.NewConn(feedConn{nc, in}, framer.Replies(t, func(c *framer.Conn, msg, reply []byte) ([]byte, error) {
+			seen += int64(len(msg))
+			if left--; left == 0 {
+				return nil, c.Close()
+			}
+			return reply, nil
 		}), nil).Serve(context.Background())
 		if !errors.Is(err, net.ErrClosed) {
 			return seen, fmt.Errorf("Serve returned %v", err)
@@ -286,7 +307,6 @@ func indexLoop(delim string) loop {
 func BenchmarkLines(b *testing.B) {
 	crlf := framer.Delimiter("\r\n")
 	contenders := append(framerLoops(crlf),
-		contender{"framer-messages", messagesLoop(crlf)},
 		contender{"readslice", readSliceLoop("\r\n")},
 		contender{"scanner", scannerLoop(bufio.ScanLines)},
 		contender{"textproto", textprotoLoop},
@@ -378,6 +398,9 @@ func BenchmarkLengthPrefixUint32(b *testing.B) {
 			_, err := io.ReadFull(r, header[:])
 			return uint64(binary.BigEndian.Uint32(header[:])), err
 		})},
+		contender{"peek", peekLoop(len(header), func(header []byte) (uint64, int) {
+			return uint64(binary.BigEndian.Uint32(header)), len(header)
+		})},
 	)
 	benchmarkSizes(b, func(b *testing.B, size int) {
 		message := binary.BigEndian.AppendUint32(nil, uint32(size))
@@ -391,11 +414,58 @@ func BenchmarkLengthPrefixUvarint(b *testing.B) {
 		contender{"readfull", readFullLoop(func(r *bufio.Reader) (uint64, error) {
 			return binary.ReadUvarint(r)
 		})},
+		contender{"peek", peekLoop(binary.MaxVarintLen64, binary.Uvarint)},
 	)
 	benchmarkSizes(b, func(b *testing.B, size int) {
 		message := binary.AppendUvarint(nil, uint64(size))
 		message = append(message, make([]byte, size)...)
 		benchmarkFraming(b, string(message), 1, size, contenders...)
+	})
+}
+
+// peekLoop is the best loop by hand for messages that are counted: nothing is copied.
+// readLength reads a header from what Peek has returned, and returns its size, too.
+func peekLoop(headerSize int, readLength func(header []byte) (length uint64, size int)) loop {
+	return func(in *feed, n int) (seen int64, err error) {
+		r := bufio.NewReaderSize(in, 2*peerBuffer) // the longest messages need more
+		for range n {
+			length, size := uint64(0), 0
+			if headerSize > 0 {
+				header, err := r.Peek(headerSize)
+				if err != nil {
+					return seen, err
+				}
+				length, size = readLength(header)
+			} else {
+				length, size = readLength(nil)
+			}
+			message, err := r.Peek(size + int(length))
+			if err != nil {
+				return seen, err
+			}
+			seen += int64(len(message) - size)
+			r.Discard(len(message))
+		}
+		return seen, nil
+	}
+}
+
+func BenchmarkFixedLength(b *testing.B) {
+	benchmarkSizes(b, func(b *testing.B, size int) {
+		t := framer.FixedLength(int64(size))
+		contenders := append(framerLoops(t),
+			contender{"peek", peekLoop(0, func([]byte) (uint64, int) { return uint64(size), 0 })},
+		)
+		benchmarkFraming(b, strings.Repeat("x", size), 1, size, contenders...)
+	})
+}
+
+func BenchmarkSplit(b *testing.B) {
+	contenders := append(framerLoops(framer.Split(bufio.ScanLines)),
+		contender{"scanner", scannerLoop(bufio.ScanLines)},
+	)
+	benchmarkSizes(b, func(b *testing.B, size int) {
+		benchmarkFraming(b, strings.Repeat("x", size)+"\r\n", 1, size, contenders...)
 	})
 }
 
