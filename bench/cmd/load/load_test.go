@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bufio"
 	"crypto/tls"
 	"encoding/json"
 	"io"
@@ -148,7 +149,7 @@ func TestLoadHoldTLSBadServer(t *testing.T) {
 		want   string // in the message
 	}{
 		"corrupted":           {corrupt, "-depth 20", false, "a reply differs"},
-		"other connection's":  {exchange(), "-conns 2", false, "a reply differs"},
+		"other connection's":  {crossed(), "-conns 2", false, "a reply differs"},
 		"plain":               {nil, "", false, "handshake"},
 		"early end":           {func(c net.Conn) { io.CopyN(c, c, 66) }, "", true, "66 bytes of replies are missing"},
 		"too much at the end": {oneMore, "", true, "a reply differs"},
@@ -181,12 +182,14 @@ func TestLoadBadServer(t *testing.T) {
 		want   string // in the message
 	}{
 		"corrupted":           {corrupt, "-depth 3", "a reply differs"},
-		"other connection's":  {exchange(), "-conns 2", "a reply differs"},
+		"other connection's":  {crossed(), "-conns 2", "a reply differs"},
 		"twice":               {twice, "-depth 3", "a reply differs"},
 		"early end":           {earlyEnd, "", "33 bytes of replies are missing"},
 		"reset":               {reset, "", "reset by peer"},
 		"too much at the end": {oneMore, "", "a reply differs"},
 		"too much after hold": {oneMore, "-hold", "a reply differs"},
+		"forgets what is set": {forget, "-protocol resp-set", `after the load: a reply differs: got "", want "$64`},
+		"can't be set":        {twice, "-protocol resp-get", "before the load: a reply differs"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -211,9 +214,9 @@ func corrupt(c net.Conn) {
 	echo(c)
 }
 
-// exchange returns a server that sends each of two connections what came from the
+// crossed returns a server that sends each of two connections what came from the
 // other.
-func exchange() func(net.Conn) {
+func crossed() func(net.Conn) {
 	ends := make(chan [2]chan []byte, 2)
 	there, back := make(chan []byte, 1), make(chan []byte, 1)
 	ends <- [2]chan []byte{there, back}
@@ -254,6 +257,20 @@ func earlyEnd(c net.Conn) {
 func reset(c net.Conn) {
 	io.CopyN(c, c, 1000)
 	c.(*net.TCPConn).SetLinger(0)
+}
+
+// forget answers every SET, and no GET.
+func forget(c net.Conn) {
+	for in := bufio.NewReader(c); ; {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		if line == "SET\r\n" {
+			in.Discard(len("$3\r\nk00\r\n$64\r\n") + 64)
+			io.WriteString(c, "+OK\r\n")
+		}
+	}
 }
 
 // oneMore is an echo that sends a byte too much at the end.

@@ -8,7 +8,8 @@
 // It holds a number of connections. On each it sends a window of requests in one
 // write, waits for all replies, and sends the next window. After the measurement,
 // it ends its side of the connections and expects the server to do the same,
-// without a further byte. Any reply that is not as expected, a connection that
+// without a further byte. Of a store it asks at the end, on another connection, for
+// values that it has set. Any reply that is not as expected, a connection that
 // ends early, and a server that goes silent end the run with status 1.
 //
 // With -hold it makes one window of requests on each connection instead, prints
@@ -28,8 +29,11 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/goframer/framer/bench/internal/proc"
 	"github.com/goframer/framer/bench/internal/report"
 )
 
@@ -60,13 +64,17 @@ type options struct {
 	tls              bool
 }
 
+// protocols are what a server may be asked: to send lines back, to take payloads, and
+// to do the commands SET and GET of Redis.
+var protocols = []string{"echo", "set", "resp-set", "resp-get"}
+
 // parse reads the flags, and tells stderr what is wrong with them.
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("load", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	addr := fs.String("addr", "", "IPv4 `address:port` of the server")
-	fs.StringVar(&o.protocol, "protocol", "echo", "echo or set")
+	fs.StringVar(&o.protocol, "protocol", "echo", strings.Join(protocols, ", "))
 	fs.IntVar(&o.conns, "conns", 1, "number of connections")
 	fs.IntVar(&o.depth, "depth", 1, "requests in a window")
 	fs.IntVar(&o.size, "size", 64, "bytes of a line without its CRLF, or of a payload")
@@ -94,7 +102,7 @@ func (o *options) check(addr string, args []string) error {
 	switch {
 	case !o.addr.Addr().Is4():
 		return fmt.Errorf("bad -addr: %v is not IPv4", o.addr)
-	case o.protocol != "echo" && o.protocol != "set":
+	case !slices.Contains(protocols, o.protocol):
 		return fmt.Errorf("bad -protocol: %q", o.protocol)
 	case o.conns < 1 || o.depth < 1 || o.size < 0:
 		return errors.New("-conns and -depth must be positive, -size must not be negative")
@@ -113,6 +121,9 @@ func (o *options) run(stdin io.Reader, stdout io.Writer) error {
 	s := newScript(o.protocol, o.depth, o.size, o.conns)
 	if o.tls {
 		return holdTLS(o.addr, o.conns, s, stdin, stdout)
+	}
+	if err := s.before.do(o.addr); err != nil {
+		return fmt.Errorf("before the load: %w", err)
 	}
 	l, err := newLoop(o.addr, o.conns, s)
 	if err != nil {
@@ -133,6 +144,9 @@ func (o *options) run(stdin io.Reader, stdout io.Writer) error {
 	}
 	if err := l.end(); err != nil {
 		return err
+	}
+	if err := s.after.do(o.addr); err != nil {
+		return fmt.Errorf("after the load: %w", err)
 	}
 	return json.NewEncoder(stdout).Encode(result)
 }
@@ -195,11 +209,11 @@ type snapshot struct {
 // takeSnapshot reads the clocks, that of the server unless its pid is 0.
 func takeSnapshot(l *loop, serverPID int) (s snapshot, err error) {
 	s.elapsed = time.Since(l.epoch)
-	if s.loadCPU, err = processCPU(os.Getpid()); err != nil {
+	if s.loadCPU, err = proc.CPUOf(os.Getpid()); err != nil {
 		return s, err
 	}
 	if serverPID != 0 {
-		s.serverCPU, err = processCPU(serverPID)
+		s.serverCPU, err = proc.CPUOf(serverPID)
 	}
 	return s, err
 }
