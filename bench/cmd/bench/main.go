@@ -53,12 +53,15 @@ func measureAll(ctx context.Context, o options, args []string, stdout, stderr io
 	if err := build(ctx, dir); err != nil {
 		return fmt.Errorf("building the programs: %w", err)
 	}
-	cpu, err := lastCPU()
+	l, notes, err := newLaboratory(dir, o)
 	if err != nil {
 		return err
 	}
-	l := &laboratory{programs: dir, settings: o.Settings, cpu: cpu}
-	results := &report.Results{Machine: describe(dir, args), Settings: o.Settings}
+	results := &report.Results{Machine: describe(dir, args), Settings: o.Settings, Notes: notes}
+	results.Machine.CPUs = l.cpus
+	if l.redisServer != "" {
+		results.Machine.Peers = append(results.Machine.Peers, redisVersion(l.redisServer))
+	}
 	steps := l.plan(o)
 	failed := carryOut(ctx, steps, results, newProgress(stderr, inPlace, steps, time.Now))
 	errs := []error{write(o, results, stdout)}

@@ -113,6 +113,18 @@ func checkResult(t *testing.T, l *report.Load) {
 	}
 }
 
+// TestLoadSlow measures for a time in which no reply comes.
+func TestLoadSlow(t *testing.T) {
+	stdout, stderr, status := load(t, serve(t, echo), "-warmup", "0s", "-duration", "1ns")
+	var got report.Load
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || status != 0 {
+		t.Fatalf("%v, status %d: %s", err, status, stderr)
+	}
+	if got.Messages < 1 || got.Seconds <= 0 {
+		t.Errorf("nothing was measured: %+v", got)
+	}
+}
+
 func TestLoadHold(t *testing.T) {
 	stdout, stderr, status := load(t, serve(t, echo), "-hold", "-conns", "20")
 	if stdout != "held\n" || stderr != "" || status != 0 {
