@@ -73,10 +73,10 @@ func (l *laboratory) load(ctx context.Context, s report.Scenario, form string, i
 		_, stopErr := server.stop()
 		err = errors.Join(err, stopErr)
 	}()
-	warmup, duration := l.times(s)
 	out, err := output(ctx, loadAt, l.program("load"), append(loadFlags(addr, s),
-		"-warmup", warmup.String(),
-		"-duration", duration.String(),
+		"-warmup", l.settings.Warmup.String(),
+		"-duration", l.settings.Duration.String(),
+		"-windows", strconv.Itoa(windows(s)),
 		"-server-pid", strconv.Itoa(server.cmd.Process.Pid))...)
 	if err != nil {
 		return load, 0, err
@@ -91,12 +91,26 @@ func (l *laboratory) load(ctx context.Context, s report.Scenario, form string, i
 	return load, peak, err
 }
 
-// times returns how long a scenario warms up and is measured: at least for a window
-// and for some of them, which take long where messages are large.
-func (l *laboratory) times(s report.Scenario) (warmup, duration time.Duration) {
-	const perByte = 3 * time.Nanosecond // to and fro, on a slow machine
-	window := time.Duration(s.Conns*s.Depth*s.Size) * perByte
-	return max(l.settings.Warmup, window), max(l.settings.Duration, 4*window)
+// largeMessage is the size of messages that are counted, and not timed, in bytes.
+const largeMessage = 8 << 20
+
+// windows returns how many are made of a scenario for each connection, or 0 if it is
+// measured for a time.
+func windows(s report.Scenario) int {
+	if s.Size < largeMessage {
+		return 0
+	}
+	return 4
+}
+
+// estimate returns how long a run of a scenario takes, roughly.
+func (l *laboratory) estimate(s report.Scenario) time.Duration {
+	const perByte = 3 * time.Nanosecond // to and fro
+	measuring := l.settings.Warmup + l.settings.Duration
+	if n := windows(s); n > 0 {
+		measuring = time.Duration((1+n)*s.Conns*s.Depth*s.Size) * perByte
+	}
+	return measuring + overhead(s.Conns)
 }
 
 // server starts a server and returns where it listens.

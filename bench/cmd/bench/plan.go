@@ -78,10 +78,9 @@ func (l *laboratory) plan(o options) []step {
 func (l *laboratory) loadSteps(part string, list []report.Scenario, forms []string, implementations []implementation) []step {
 	return l.inRounds(l.settings.Rounds, list, forms, implementations,
 		func(round int, s report.Scenario, form string, im implementation) step {
-			warmup, duration := l.times(s)
 			return step{
 				what:     fmt.Sprintf("round %d: %s, %s, %s", round+1, s.Name, form, im.name),
-				estimate: warmup + duration + overhead(s.Conns),
+				estimate: l.estimate(s),
 				do:       l.runStep(report.Run{Part: part, Form: form, Scenario: s, Implementation: im.name, Round: round}, im, l.load),
 			}
 		})
@@ -138,7 +137,7 @@ func (l *laboratory) respSteps(o options) []step {
 			r := report.Run{Part: partRedis, Form: form, Scenario: s, Implementation: im.name, Round: round}
 			return step{
 				what:     fmt.Sprintf("round %d: %s by %s, %s, %s", round+1, s.Name, redisBenchmark, form, im.name),
-				estimate: l.settings.Warmup + l.settings.Duration + overhead(s.Conns),
+				estimate: l.estimate(s),
 				do:       l.runStep(r, im, l.redisLoad),
 			}
 		})...)
@@ -222,7 +221,7 @@ func (l *laboratory) fileSteps(quick bool) []step {
 }
 
 func (l *laboratory) growthSteps(o options) []step {
-	list := slices.DeleteFunc(implementations(), func(im implementation) bool {
+	list := slices.DeleteFunc(o.matching(implementations()), func(im implementation) bool {
 		return !slices.Contains(growthImplementations(), im.name)
 	})
 	return slices.Concat(

@@ -73,16 +73,21 @@ func TestRESPSteps(t *testing.T) {
 	}
 }
 
-// TestTimes checks that large messages have the time for some of them.
-func TestTimes(t *testing.T) {
+// TestEstimate checks that large messages are counted, and take their time.
+func TestEstimate(t *testing.T) {
 	l := &laboratory{settings: report.Settings{Warmup: 300 * time.Millisecond, Duration: time.Second}}
-	if warmup, duration := l.times(scenarios()[0]); warmup != l.settings.Warmup || duration != l.settings.Duration {
-		t.Errorf("%v and %v for small messages", warmup, duration)
+	for _, s := range slices.Concat(scenarios(), respScenarios(), overSizes(false)) {
+		large := strings.HasSuffix(s.Name, " 8 MiB") || strings.HasSuffix(s.Name, " 64 MiB")
+		if got := windows(s) > 0; got != large {
+			t.Errorf("%s is counted: %t", s.Name, got)
+		}
+		if got := l.estimate(s) - overhead(s.Conns); !large && got != 1300*time.Millisecond {
+			t.Errorf("%s: %v", s.Name, got)
+		}
 	}
 	large := overSizes(false)
-	warmup, duration := l.times(large[len(large)-1])
-	if warmup < time.Second || duration < 4*time.Second || duration > 20*time.Second {
-		t.Errorf("%v and %v for large messages", warmup, duration)
+	if got := l.estimate(large[len(large)-1]); got < 4*time.Second || got > 20*time.Second {
+		t.Errorf("%v for the largest messages", got)
 	}
 }
 

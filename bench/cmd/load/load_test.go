@@ -125,6 +125,18 @@ func TestLoadSlow(t *testing.T) {
 	}
 }
 
+// TestLoadWindows counts the replies to windows whose number is given.
+func TestLoadWindows(t *testing.T) {
+	stdout, stderr, status := load(t, serve(t, echo), strings.Fields("-windows 3 -conns 2 -depth 4 -size 1000000")...)
+	var got report.Load
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || status != 0 {
+		t.Fatalf("%v, status %d: %s", err, status, stderr)
+	}
+	if got.Messages != 3*2*4 {
+		t.Errorf("%d messages are counted, want %d", got.Messages, 3*2*4)
+	}
+}
+
 func TestLoadHold(t *testing.T) {
 	stdout, stderr, status := load(t, serve(t, echo), "-hold", "-conns", "20")
 	if stdout != "held\n" || stderr != "" || status != 0 {
@@ -333,6 +345,7 @@ func TestLoadBadFlags(t *testing.T) {
 		{good, "-conns 0", "must be positive"},
 		{good, "-depth 0", "must be positive"},
 		{good, "-size -1", "must not be negative"},
+		{good, "-windows -1", "must not be negative"},
 		{good, "-duration 0s", "must be positive"},
 		{good, "-tls", "-tls is for -hold only"},
 		{good, "more", "unexpected arguments"},

@@ -59,6 +59,7 @@ type options struct {
 	depth            int
 	size             int
 	warmup, duration time.Duration
+	windows          int
 	serverPID        int
 	hold             bool
 	tls              bool
@@ -80,6 +81,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.size, "size", 64, "bytes of a line without its CRLF, or of a payload")
 	fs.DurationVar(&o.warmup, "warmup", 100*time.Millisecond, "time before the measurement")
 	fs.DurationVar(&o.duration, "duration", time.Second, "time of the measurement, longer if there is no reply in it")
+	fs.IntVar(&o.windows, "windows", 0, "if positive, so many windows for each connection, after one to warm up, instead of -warmup and -duration")
 	fs.IntVar(&o.serverPID, "server-pid", 0, "process whose CPU time to measure")
 	fs.BoolVar(&o.hold, "hold", false, "make one window each, then hold the connections")
 	fs.BoolVar(&o.tls, "tls", false, "hold the connections over TLS")
@@ -106,8 +108,8 @@ func (o *options) check(addr string, args []string) error {
 		return fmt.Errorf("bad -protocol: %q", o.protocol)
 	case o.conns < 1 || o.depth < 1 || o.size < 0:
 		return errors.New("-conns and -depth must be positive, -size must not be negative")
-	case o.warmup < 0 || o.duration <= 0:
-		return errors.New("-duration must be positive, -warmup must not be negative")
+	case o.warmup < 0 || o.duration <= 0 || o.windows < 0:
+		return errors.New("-duration must be positive, -warmup and -windows must not be negative")
 	case o.tls && !o.hold:
 		return errors.New("-tls is for -hold only")
 	case len(args) > 0:
@@ -127,9 +129,6 @@ func (o *options) run(stdin io.Reader, stdout io.Writer) error {
 	}
 	l, err := newLoop(o.addr, o.conns, s)
 	if err != nil {
-		return err
-	}
-	if err := l.begin(); err != nil {
 		return err
 	}
 	if o.hold {
@@ -153,6 +152,9 @@ func (o *options) run(stdin io.Reader, stdout io.Writer) error {
 
 // holdConns keeps the connections until the end of stdin.
 func holdConns(l *loop, stdin io.Reader, stdout io.Writer) error {
+	if err := l.begin(); err != nil {
+		return err
+	}
 	if err := l.drain(); err != nil {
 		return err
 	}
@@ -165,7 +167,12 @@ func holdConns(l *loop, stdin io.Reader, stdout io.Writer) error {
 
 // measure runs the loop through the warm-up and the measurement.
 func (o *options) measure(l *loop) (*report.Load, error) {
-	if err := l.run(o.warmup); err != nil {
+	warmUp, run := o.warmUp, o.timed
+	if o.windows > 0 {
+		warmUp = func(l *loop) error { return counted(l, 1) }
+		run = func(l *loop) error { return counted(l, o.windows) }
+	}
+	if err := warmUp(l); err != nil {
 		return nil, err
 	}
 	l.latencies = histogram{}
@@ -173,13 +180,8 @@ func (o *options) measure(l *loop) (*report.Load, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.run(o.duration); err != nil {
+	if err := run(l); err != nil {
 		return nil, err
-	}
-	for l.latencies.count == 0 { // on a busy machine
-		if err := l.step(l.silence); err != nil {
-			return nil, err
-		}
 	}
 	after, err := takeSnapshot(l, o.serverPID)
 	if err != nil {
@@ -199,6 +201,38 @@ func (o *options) measure(l *loop) (*report.Load, error) {
 		LoadCPU:   (after.loadCPU - before.loadCPU).Seconds(),
 		ServerCPU: (after.serverCPU - before.serverCPU).Seconds(),
 	}, nil
+}
+
+// warmUp begins, and goes on for the time of the warm-up.
+func (o *options) warmUp(l *loop) error {
+	if err := l.begin(); err != nil {
+		return err
+	}
+	return l.run(o.warmup)
+}
+
+// timed runs for the time of the measurement, and until there is a reply, which can
+// take longer on a busy machine.
+func (o *options) timed(l *loop) error {
+	if err := l.run(o.duration); err != nil {
+		return err
+	}
+	for l.latencies.count == 0 {
+		if err := l.step(l.silence); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// counted makes n windows for each connection. Where messages are large and therefore
+// few, it would matter in which of them the time of a measurement ends.
+func counted(l *loop, n int) error {
+	l.left = n * len(l.clients)
+	if err := l.begin(); err != nil {
+		return err
+	}
+	return l.finish()
 }
 
 // A snapshot is the clocks at one end of the measurement.
