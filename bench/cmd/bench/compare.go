@@ -86,26 +86,27 @@ func (c *comparisonTable) latencies(scenario, im string) string {
 }
 
 // writeTables writes the comparison of each form: first that in which both processes
-// have a CPU of their own.
+// have a CPU of their own, which has the goals. The memory of idle connections is in
+// the first.
 func writeTables(b *strings.Builder, r *report.Results) {
 	all, is := partRuns(r, partTable), partIdles(r, partIdle)
-	for i, form := range all.forms() {
+	for _, form := range all.forms() {
 		title, text := describeForm(form, r.Machine.CPUs)
 		fmt.Fprintf(b, "## %s\n\n%s\n\n%s", title, text, legend)
-		main := i == 0
-		if main {
-			b.WriteString(goalLegend + "The row of idle connections has bytes in all columns.\n")
+		hasGoals := form == formApart
+		if hasGoals {
+			b.WriteString(goalLegend)
 		}
-		b.WriteString("\n")
-		if !main {
-			is = nil
-		}
-		c := newComparisonTable(implementations(), all.inForm(form), is, main)
+		c := newComparisonTable(implementations(), all.inForm(form), is, hasGoals)
 		c.addScenarios()
+		if len(is) > 0 {
+			b.WriteString("The row of idle connections has bytes in all columns.\n")
+		}
 		for _, n := range is.conns() {
 			c.add(idleRow, func(im string) string { return median(is.series(n, im).Summary(), whole) })
 		}
-		b.WriteString(c.table.String() + "\n")
+		b.WriteString("\n" + c.table.String() + "\n")
+		is = nil
 	}
 }
 
@@ -122,8 +123,13 @@ func writeRESP(b *strings.Builder, r *report.Results) {
 		"Length in turn and pushes each reply, Replies does the same and returns it, the Session calls Next.\n\n")
 	for _, form := range own.forms() {
 		title, _ := describeForm(form, r.Machine.CPUs)
-		fmt.Fprintf(b, "### Our load generator, which checks every reply\n\n%s.\n%s%s\n", title, legend, goalLegend)
-		c := newComparisonTable(respImplementations(), own.inForm(form), nil, true)
+		fmt.Fprintf(b, "### Our load generator, which checks every reply\n\n%s.\n%s", title, legend)
+		hasGoals := form == formApart
+		if hasGoals {
+			b.WriteString(goalLegend)
+		}
+		b.WriteString("\n")
+		c := newComparisonTable(respImplementations(), own.inForm(form), nil, hasGoals)
 		c.addScenarios()
 		b.WriteString(c.table.String() + "\n")
 	}

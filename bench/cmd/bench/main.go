@@ -49,13 +49,13 @@ func measureAll(ctx context.Context, o options, args []string, stdout, stderr io
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	fmt.Fprintln(stderr, "bench: building the programs")
-	if err := build(ctx, dir); err != nil {
-		return fmt.Errorf("building the programs: %w", err)
-	}
 	l, notes, err := newLaboratory(dir, o)
 	if err != nil {
 		return err
+	}
+	fmt.Fprintln(stderr, "bench: building the programs")
+	if err := build(ctx, dir); err != nil {
+		return fmt.Errorf("building the programs: %w", err)
 	}
 	results := &report.Results{Machine: describe(dir, args), Settings: o.Settings, Notes: notes}
 	results.Machine.CPUs = l.cpus

@@ -5,7 +5,6 @@
 package resp
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 )
@@ -89,7 +88,7 @@ func TestAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { command("SET", "key", "value") }); n != 1 {
 		t.Errorf("SET allocates %v times, want 1", n)
 	}
-	if fmt.Sprintf("%s", reply) != OK {
+	if string(reply) != OK {
 		t.Errorf("reply %q", reply)
 	}
 }
