@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"testing"
 
 	"github.com/goframer/framer/bench/internal/report"
+	"github.com/goframer/framer/bench/internal/resp"
 )
 
 // programs is the directory of the server programs and of the load generator.
@@ -128,16 +130,39 @@ func TestServersTLS(t *testing.T) {
 	}
 }
 
+// TestUnknownCommand has what redis-benchmark asks first.
+func TestUnknownCommand(t *testing.T) {
+	config := resp.AppendCommand(nil, []byte("CONFIG"), []byte("GET"), []byte("save"))
+	get := resp.AppendCommand(nil, []byte("GET"), []byte("nothing"))
+	for _, server := range []string{"raw best", "framer replies", "framer handler", "framer session", "redcon redcon"} {
+		t.Run(server, func(t *testing.T) {
+			program, style, _ := strings.Cut(server, " ")
+			c, err := net.Dial("tcp", start(t, program, "-style", style, "-protocol", "resp").addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			c.Write(append(config, get...))
+			got := make([]byte, len(resp.Unknown+resp.Null))
+			if _, err := io.ReadFull(c, got); err != nil || string(got) != resp.Unknown+resp.Null {
+				t.Errorf("the server answers %q, %v", got, err)
+			}
+		})
+	}
+}
+
 func TestServers(t *testing.T) {
 	tests := []struct{ program, style, protocols string }{
-		{"raw", "best", "echo set"},
+		{"raw", "best", "echo set resp-set resp-get"},
 		{"raw", "scanner", "echo"},
 		{"raw", "textproto", "echo"},
-		{"framer", "handler", "echo set"},
+		{"framer", "replies", "echo set resp-set resp-get"},
+		{"framer", "handler", "echo set resp-set resp-get"},
 		{"framer", "messages", "echo set"},
-		{"framer", "session", "echo set"},
+		{"framer", "session", "echo set resp-set resp-get"},
 		{"gnet", "gnet", "echo set"},
 		{"netpoll", "netpoll", "echo set"},
+		{"redcon", "redcon", "resp-set resp-get"},
 	}
 	loads := []string{
 		"-conns 1 -depth 1 -size 0",
@@ -149,7 +174,8 @@ func TestServers(t *testing.T) {
 	for _, test := range tests {
 		for _, protocol := range strings.Fields(test.protocols) {
 			t.Run(test.program+" "+test.style+" "+protocol, func(t *testing.T) {
-				s := start(t, test.program, "-style", test.style, "-protocol", protocol)
+				served, _, _ := strings.Cut(protocol, "-")
+				s := start(t, test.program, "-style", test.style, "-protocol", served)
 				for _, load := range loads {
 					s.load(t, "-protocol "+protocol+" "+load)
 				}

@@ -12,20 +12,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onCPU calls start so that the process it starts may run on one CPU only, unless
-// that is anyCPU. A process inherits this from the thread that starts it.
-func onCPU(cpu int, start func() error) error {
-	if cpu == anyCPU {
+// onCPUs calls start so that the process it starts may run on these CPUs only, unless
+// there are none. A process inherits this from the thread that starts it.
+func onCPUs(cpus []int, start func() error) error {
+	if len(cpus) == 0 {
 		return start()
 	}
 	runtime.LockOSThread()
-	var before, one unix.CPUSet
+	var before, wanted unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		runtime.UnlockOSThread()
 		return os.NewSyscallError("sched_getaffinity", err)
 	}
-	one.Set(cpu)
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
+	for _, cpu := range cpus {
+		wanted.Set(cpu)
+	}
+	if err := unix.SchedSetaffinity(0, &wanted); err != nil {
 		runtime.UnlockOSThread()
 		return os.NewSyscallError("sched_setaffinity", err)
 	}
@@ -38,18 +40,17 @@ func onCPU(cpu int, start func() error) error {
 	return err
 }
 
-// lastCPU returns the last one that this process may run on. The first ones
-// often have more interrupts to serve.
-func lastCPU() (int, error) {
+// allowedCPUs returns those that this process may run on.
+func allowedCPUs() ([]int, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return 0, os.NewSyscallError("sched_getaffinity", err)
+		return nil, os.NewSyscallError("sched_getaffinity", err)
 	}
-	last := 0
+	var cpus []int
 	for cpu := range len(set) * 64 {
 		if set.IsSet(cpu) {
-			last = cpu
+			cpus = append(cpus, cpu)
 		}
 	}
-	return last, nil
+	return cpus, nil
 }

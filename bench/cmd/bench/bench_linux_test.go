@@ -8,52 +8,71 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/goframer/framer/bench/internal/report"
 )
 
-func TestOnCPU(t *testing.T) {
-	cpu, err := lastCPU()
+func TestOnCPUs(t *testing.T) {
+	all, err := allowedCPUs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	allowed := func() int {
-		var set unix.CPUSet
-		if err := unix.SchedGetaffinity(0, &set); err != nil {
-			t.Fatal(err)
+	for _, wanted := range [][]int{all[len(all)-1:], all[:1], all} {
+		reason := errors.New("reason")
+		err := onCPUs(wanted, func() error {
+			if got, err := allowedCPUs(); err != nil || !slices.Equal(got, wanted) {
+				t.Errorf("%v are allowed, %v; want %v", got, err, wanted)
+			}
+			return reason
+		})
+		if !errors.Is(err, reason) {
+			t.Errorf("onCPUs = %v", err)
 		}
-		if !set.IsSet(cpu) {
-			t.Errorf("CPU %d is not among those allowed", cpu)
+		if got, err := allowedCPUs(); err != nil || !slices.Equal(got, all) {
+			t.Errorf("afterwards %v are allowed, %v; want %v", got, err, all)
 		}
-		return set.Count()
 	}
-	before := allowed()
-	reason := errors.New("reason")
-	err = onCPU(cpu, func() error {
-		if n := allowed(); n != 1 {
-			t.Errorf("%d CPUs are allowed, want 1", n)
-		}
-		return reason
-	})
-	if !errors.Is(err, reason) {
-		t.Errorf("onCPU = %v", err)
+}
+
+// TestPlace has a process say where it is, and how many processors it is to use.
+func TestPlace(t *testing.T) {
+	all, err := allowedCPUs()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if n := allowed(); n != before {
-		t.Errorf("afterwards %d CPUs are allowed, before %d", n, before)
+	last := all[len(all)-1]
+	out, err := output(t.Context(), place{[]int{last}, 7}, "/bin/sh", "-c", "grep Cpus_allowed_list /proc/self/status; echo procs $GOMAXPROCS")
+	if want := fmt.Sprintf("Cpus_allowed_list: %d procs 7", last); firstFields(string(out), 4) != want || err != nil {
+		t.Errorf("it says %q, %v; want %q", out, err, want)
+	}
+}
+
+// TestProcessSignalled has a process that does not end with its input.
+func TestProcessSignalled(t *testing.T) {
+	p, err := start(t.Context(), anywhere, "/bin/sh", "-c", "trap 'echo bye; exit 0' TERM; echo listening nowhere; while :; do sleep 0.01; done")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.signalled = true
+	if _, err := p.address(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := p.stop(); string(out) != "bye\n" || err != nil {
+		t.Errorf("stop = %q, %v", out, err)
 	}
 }
 
 func TestProcessThatFails(t *testing.T) {
-	p, err := start(t.Context(), anyCPU, "/bin/sh", "-c", "echo careful >&2; echo boom >&2; exit 3")
+	p, err := start(t.Context(), anywhere, "/bin/sh", "-c", "echo careful >&2; echo boom >&2; exit 3")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +83,7 @@ func TestProcessThatFails(t *testing.T) {
 	if _, err := p.stop(); err != nil {
 		t.Errorf("stop of what has failed = %v", err)
 	}
-	if _, err := output(t.Context(), anyCPU, "/bin/sh", "-c", "echo bang >&2; exit 3"); err == nil || !strings.Contains(err.Error(), "exit status 3: bang") {
+	if _, err := output(t.Context(), anywhere, "/bin/sh", "-c", "echo bang >&2; exit 3"); err == nil || !strings.Contains(err.Error(), "exit status 3: bang") {
 		t.Errorf("output = %v", err)
 	}
 }
@@ -72,7 +91,7 @@ func TestProcessThatFails(t *testing.T) {
 // TestProcessEnds checks that a process that won't end ends with its context.
 func TestProcessEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	p, err := start(ctx, anyCPU, "/bin/sh", "-c", "echo listening nowhere; while :; do read line; done")
+	p, err := start(ctx, anywhere, "/bin/sh", "-c", "echo listening nowhere; while :; do read line; done")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,9 +108,17 @@ func TestProcessEnds(t *testing.T) {
 func TestBench(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
-	args := []string{"-scenarios", "c50p16s64", "-impls", "^(raw-best|framer-handler)$", "-rounds", "1",
+	args := []string{"-scenarios", "^c50p16s64", "-impls", "^(raw-best|framer-handler)$", "-rounds", "1",
 		"-warmup", "10ms", "-duration", "100ms", "-json", file("results.json"), "-markdown", file("results.md")}
 	o, err := parse(args, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := allowedCPUs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	forms, _, err := possibleForms("", len(all))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +126,7 @@ func TestBench(t *testing.T) {
 	if err := measureAll(t.Context(), o, args, &stdout, &stderr, false); err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
-	ratioOf := fields(t, stdout.String(), "c50p16s64")[2]
+	ratioOf, _, _ := strings.Cut(fields(t, stdout.String(), "c50p16s64")[2], ";")
 	if x, err := strconv.ParseFloat(ratioOf, 64); err != nil || x <= 0 {
 		t.Errorf("the ratio of framer-handler is %q in\n%s", ratioOf, stdout.String())
 	}
@@ -108,7 +135,7 @@ func TestBench(t *testing.T) {
 	}
 	var r report.Results
 	text, err := os.ReadFile(file("results.json"))
-	if err != nil || json.Unmarshal(text, &r) != nil || len(r.Runs) != 2 || r.Runs[1].Load.Messages == 0 {
+	if err != nil || json.Unmarshal(text, &r) != nil || len(r.Runs) != 2*len(forms) || r.Runs[1].Load.Messages == 0 {
 		t.Errorf("the JSON has (%v)\n%s", err, text)
 	}
 }

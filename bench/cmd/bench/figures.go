@@ -34,6 +34,37 @@ func partRuns(r *report.Results, part string) runs {
 	return slices.DeleteFunc(slices.Clone(r.Runs), func(run report.Run) bool { return run.Part != part })
 }
 
+// of returns those of a scenario.
+func (rs runs) of(scenario string) runs {
+	return slices.DeleteFunc(slices.Clone(rs), func(r report.Run) bool { return r.Scenario.Name != scenario })
+}
+
+// inForm returns those of a form, and those that are the same in all.
+func (rs runs) inForm(form string) runs {
+	return slices.DeleteFunc(slices.Clone(rs), func(r report.Run) bool { return r.Form != form && r.Form != formOne })
+}
+
+// allForms returns the forms there are, in the order of the first round.
+func (rs runs) allForms() []string {
+	var list []string
+	for _, r := range rs {
+		if !slices.Contains(list, r.Form) {
+			list = append(list, r.Form)
+		}
+	}
+	return list
+}
+
+// forms returns those that have a table. What is the same in all is in each of them;
+// if there is nothing else, its table is that of both processes together.
+func (rs runs) forms() []string {
+	list := slices.DeleteFunc(rs.allForms(), func(form string) bool { return form == formOne })
+	if len(list) == 0 && len(rs) > 0 {
+		return []string{formTogether}
+	}
+	return list
+}
+
 // series returns a figure of an implementation in a scenario, round by round,
 // without the runs that failed.
 func (rs runs) series(scenario, implementation string, f figure) stats.Series {

@@ -78,13 +78,18 @@ func idlePoints(is idles, names []string) []point {
 }
 
 // writeGrowth writes a table for each chart.
-func writeGrowth(b *strings.Builder, rs runs, is idles, plots string) {
+func writeGrowth(b *strings.Builder, r *report.Results, plots string) {
+	rs, is := partRuns(r, partGrowth), partIdles(r, partGrowth)
 	if len(rs) == 0 && len(is) == 0 {
 		return
 	}
 	b.WriteString("## Growth\n\n" +
 		"Median (least–greatest) over the rounds. At 10 connections the memory per connection is mostly\n" +
 		"noise: pages that the process touches anyway.\n\n")
+	for _, form := range rs.forms() {
+		title, _ := describeForm(form, r.Machine.CPUs)
+		b.WriteString(title + ", but for the memory.\n\n")
+	}
 	names := measured(implementations(), rs, is)
 	for _, c := range charts(rs, is) {
 		fmt.Fprintf(b, "### %s\n\n![%s](%s)\n\n", c.title, c.title, path.Join(plots, c.file))

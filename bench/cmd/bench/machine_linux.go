@@ -22,7 +22,7 @@ import (
 
 // programs are what is measured, and what measures it.
 func programs() []string {
-	return []string{"servers/raw", "servers/framer", "servers/gnet", "servers/netpoll",
+	return []string{"servers/raw", "servers/framer", "servers/gnet", "servers/netpoll", "servers/redcon",
 		"cmd/load", "cmd/send", "cmd/sink"}
 }
 
@@ -61,7 +61,7 @@ func describe(dir string, args []string) report.Machine {
 		m.Memory = int64(info.Totalram) * int64(info.Unit)
 	}
 	m.Revision = revision(filepath.Join(dir, "framer"))
-	for _, program := range []string{"gnet", "netpoll"} {
+	for _, program := range []string{"gnet", "netpoll", "redcon"} {
 		m.Peers = append(m.Peers, peerVersion(filepath.Join(dir, program), program))
 	}
 	return m

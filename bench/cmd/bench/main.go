@@ -49,16 +49,19 @@ func measureAll(ctx context.Context, o options, args []string, stdout, stderr io
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	l, notes, err := newLaboratory(dir, o)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintln(stderr, "bench: building the programs")
 	if err := build(ctx, dir); err != nil {
 		return fmt.Errorf("building the programs: %w", err)
 	}
-	cpu, err := lastCPU()
-	if err != nil {
-		return err
+	results := &report.Results{Machine: describe(dir, args), Settings: o.Settings, Notes: notes}
+	results.Machine.CPUs = l.cpus
+	if l.redisServer != "" {
+		results.Machine.Peers = append(results.Machine.Peers, redisVersion(l.redisServer))
 	}
-	l := &laboratory{programs: dir, settings: o.Settings, cpu: cpu}
-	results := &report.Results{Machine: describe(dir, args), Settings: o.Settings}
 	steps := l.plan(o)
 	failed := carryOut(ctx, steps, results, newProgress(stderr, inPlace, steps, time.Now))
 	errs := []error{write(o, results, stdout)}

@@ -7,11 +7,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/goframer/framer/bench/internal/report"
-	"github.com/goframer/framer/bench/internal/stats"
 )
 
 // writeMarkdown writes everything that was measured. The first error of w is
@@ -19,11 +17,12 @@ import (
 func writeMarkdown(w io.Writer, r *report.Results, plots string) error {
 	var b strings.Builder
 	writeMachine(&b, r)
-	writeSummary(&b, partRuns(r, partTable), partIdles(r, partIdle))
-	writeScenarios(&b, partRuns(r, partTable))
+	writeTables(&b, r)
+	writeRESP(&b, r)
+	writeScenarios(&b, r)
 	writeIdle(&b, partIdles(r, partIdle))
 	writeSends(&b, r.Sends)
-	writeGrowth(&b, partRuns(r, partGrowth), partIdles(r, partGrowth), plots)
+	writeGrowth(&b, r, plots)
 	writeFailures(&b, r)
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -41,80 +40,8 @@ func writeMachine(b *strings.Builder, r *report.Results) {
 	if s.Quick {
 		b.WriteString("This is a quick run: the figures are rough.\n\n")
 	}
-}
-
-// writeSummary writes the table of the ratios.
-func writeSummary(b *strings.Builder, rs runs, is idles) {
-	if len(rs) == 0 && len(is) == 0 {
-		return
-	}
-	b.WriteString("## Summary\n\n" +
-		"Server CPU per message as a ratio to " + base + ", the best hand-written loop, in the same round:\n" +
-		"the median over the rounds. Less is better. The column " + base + " has its own figure. \"Reach\n" +
-		"at least\" is what framer is to reach, \"moonshot\" what it could reach at best. cXpYsZ: X\n" +
-		"connections, Y requests in flight on each, Z bytes. The row of p99 has ratios of that latency, the\n" +
-		"row of idle connections bytes in all columns.\n\n")
-	names := slices.DeleteFunc(measured(implementations(), rs, is), func(name string) bool { return name == base })
-	t := table{header: slices.Concat([]string{"scenario", base}, names, []string{"reach at least", "moonshot"})}
-	row := func(name string, first string, cell func(implementation string) string) {
-		cells := []string{name, first}
-		for _, im := range names {
-			cells = append(cells, cell(im))
-		}
-		g := goals()[name]
-		t.add(append(cells, g.reach, g.moonshot)...)
-	}
-	ratios := func(name, scenario string, f figure) {
-		own := rs.series(scenario, base, f)
-		row(name, median(own.Summary(), nanoseconds), func(im string) string {
-			return median(rs.series(scenario, im, f).Over(own).Summary(), ratio)
-		})
-	}
-	list := rs.scenarios()
-	for _, s := range list {
-		ratios(s.Name, s.Name, cpuPerMessage)
-	}
-	if slices.ContainsFunc(list, func(s report.Scenario) bool { return s.Name == p99Scenario }) {
-		ratios(p99Row, p99Scenario, p99)
-	}
-	for _, n := range is.conns() {
-		row(idleRow, median(is.series(n, base).Summary(), whole), func(im string) string {
-			return median(is.series(n, im).Summary(), whole)
-		})
-	}
-	b.WriteString(t.String() + "\n")
-}
-
-// writeScenarios writes a table for each scenario.
-func writeScenarios(b *strings.Builder, rs runs) {
-	if len(rs) == 0 {
-		return
-	}
-	b.WriteString("## Scenarios\n\n" +
-		"Median (least–greatest) over the rounds. Peak memory is the greatest resident memory of the\n" +
-		"server process. The last column is what the load generator itself used.\n\n")
-	for _, s := range rs.scenarios() {
-		fmt.Fprintf(b, "### %s\n\n", s.Name)
-		t := table{header: []string{"implementation", "CPU per message", "ratio to " + base, "messages",
-			"p50", "p99", "p99.9", "peak memory", "load's CPU"}}
-		own := rs.series(s.Name, base, cpuPerMessage)
-		for _, im := range measured(implementations(), rs, nil) {
-			cpu := rs.series(s.Name, im, cpuPerMessage)
-			if len(cpu) == 0 {
-				continue
-			}
-			summary := func(f figure) stats.Summary { return rs.series(s.Name, im, f).Summary() }
-			t.add(im,
-				spread(cpu.Summary(), nanoseconds),
-				spread(cpu.Over(own).Summary(), ratio),
-				spread(summary(messagesPerSecond), perSecond),
-				median(summary(p50), nanoseconds),
-				median(summary(p99), nanoseconds),
-				median(summary(p999), nanoseconds),
-				median(summary(peak), byteCount),
-				median(summary(loadCPUPerMessage), nanoseconds))
-		}
-		b.WriteString(t.String() + "\n")
+	for _, note := range r.Notes {
+		b.WriteString(note + "\n\n")
 	}
 }
 
@@ -141,7 +68,7 @@ func writeFailures(b *strings.Builder, r *report.Results) {
 	var lines []string
 	for _, x := range r.Runs {
 		if x.Error != "" {
-			lines = append(lines, fmt.Sprintf("%s, %s, round %d: %s", x.Scenario.Name, x.Implementation, x.Round+1, x.Error))
+			lines = append(lines, fmt.Sprintf("%s, %s, %s, round %d: %s", x.Scenario.Name, x.Form, x.Implementation, x.Round+1, x.Error))
 		}
 	}
 	for _, x := range r.Idle {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -25,7 +26,36 @@ const settle = 500 * time.Millisecond
 type laboratory struct {
 	programs string // directory of the programs
 	settings report.Settings
-	cpu      int // for what is pinned
+	cpus     []int    // that there are
+	forms    []string // in which they are used; the first is the main one
+
+	redisServer, redisBenchmark string // where they are; empty: nowhere
+}
+
+// newLaboratory returns one for what this machine has, and what there is to say about
+// that.
+func newLaboratory(programs string, o options) (l *laboratory, notes []string, err error) {
+	l = &laboratory{programs: programs, settings: o.Settings}
+	if l.cpus, err = allowedCPUs(); err != nil {
+		return nil, nil, err
+	}
+	note := func(s string) {
+		if s != "" {
+			notes = append(notes, s)
+		}
+	}
+	var said string
+	if l.forms, said, err = possibleForms(o.form, len(l.cpus)); err != nil {
+		return nil, nil, err
+	}
+	note(said)
+	if slices.Contains(o.parts, partRESP) {
+		l.redisServer, said = find(redisServer)
+		note(said)
+		l.redisBenchmark, said = find(redisBenchmark)
+		note(said)
+	}
+	return l, notes, nil
 }
 
 func (l *laboratory) program(name string) string {
@@ -33,12 +63,9 @@ func (l *laboratory) program(name string) string {
 }
 
 // load runs a fresh server under the load of a scenario.
-func (l *laboratory) load(ctx context.Context, s report.Scenario, im implementation) (load report.Load, peak int64, err error) {
-	cpu := anyCPU
-	if s.Pinned {
-		cpu = l.cpu
-	}
-	server, addr, err := l.server(ctx, cpu, s.Protocol, im)
+func (l *laboratory) load(ctx context.Context, s report.Scenario, form string, im implementation) (load report.Load, peak int64, err error) {
+	serverAt, loadAt := places(form, l.cpus)
+	server, addr, err := l.server(ctx, serverAt, s.Protocol, im)
 	if err != nil {
 		return load, 0, err
 	}
@@ -46,9 +73,10 @@ func (l *laboratory) load(ctx context.Context, s report.Scenario, im implementat
 		_, stopErr := server.stop()
 		err = errors.Join(err, stopErr)
 	}()
-	out, err := output(ctx, cpu, l.program("load"), append(loadFlags(addr, s),
+	out, err := output(ctx, loadAt, l.program("load"), append(loadFlags(addr, s),
 		"-warmup", l.settings.Warmup.String(),
 		"-duration", l.settings.Duration.String(),
+		"-windows", strconv.Itoa(windows(s)),
 		"-server-pid", strconv.Itoa(server.cmd.Process.Pid))...)
 	if err != nil {
 		return load, 0, err
@@ -63,9 +91,34 @@ func (l *laboratory) load(ctx context.Context, s report.Scenario, im implementat
 	return load, peak, err
 }
 
+// largeMessage is the size of messages that are counted, and not timed, in bytes.
+const largeMessage = 8 << 20
+
+// windows returns how many are made of a scenario for each connection, or 0 if it is
+// measured for a time.
+func windows(s report.Scenario) int {
+	if s.Size < largeMessage {
+		return 0
+	}
+	return 4
+}
+
+// estimate returns how long a run of a scenario takes, roughly.
+func (l *laboratory) estimate(s report.Scenario) time.Duration {
+	const perByte = 3 * time.Nanosecond // to and fro
+	measuring := l.settings.Warmup + l.settings.Duration
+	if n := windows(s); n > 0 {
+		measuring = time.Duration((1+n)*s.Conns*s.Depth*s.Size) * perByte
+	}
+	return measuring + overhead(s.Conns)
+}
+
 // server starts a server and returns where it listens.
-func (l *laboratory) server(ctx context.Context, cpu int, protocol string, im implementation) (*process, string, error) {
-	p, err := start(ctx, cpu, l.program(im.program), im.arguments(protocol)...)
+func (l *laboratory) server(ctx context.Context, at place, protocol string, im implementation) (*process, string, error) {
+	if im.program == redisServer {
+		return l.startRedis(ctx, at)
+	}
+	p, err := start(ctx, at, l.program(im.program), im.arguments(protocol)...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -90,7 +143,7 @@ func loadFlags(addr string, s report.Scenario) []string {
 // idle returns the resident memory of a fresh server, and that with so many
 // silent connections, each of which has had one request answered.
 func (l *laboratory) idle(ctx context.Context, im implementation, conns int) (before, after int64, err error) {
-	server, addr, err := l.server(ctx, anyCPU, "echo", im)
+	server, addr, err := l.server(ctx, anywhere, "echo", im)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -106,7 +159,7 @@ func (l *laboratory) idle(ctx context.Context, im implementation, conns int) (be
 	if im.tls {
 		flags = append(flags, "-tls")
 	}
-	holder, err := start(ctx, anyCPU, l.program("load"), flags...)
+	holder, err := start(ctx, anywhere, l.program("load"), flags...)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -151,7 +204,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // send runs a sending process and its receiver.
 func (l *laboratory) send(ctx context.Context, sendFlags, sinkFlags []string) (result report.Send, err error) {
-	sender, err := start(ctx, anyCPU, l.program("send"), sendFlags...)
+	sender, err := start(ctx, anywhere, l.program("send"), sendFlags...)
 	if err != nil {
 		return result, err
 	}
@@ -159,7 +212,7 @@ func (l *laboratory) send(ctx context.Context, sendFlags, sinkFlags []string) (r
 	if err != nil {
 		return result, err
 	}
-	sinkOut, sinkErr := output(ctx, anyCPU, l.program("sink"), append([]string{"-addr", addr}, sinkFlags...)...)
+	sinkOut, sinkErr := output(ctx, anywhere, l.program("sink"), append([]string{"-addr", addr}, sinkFlags...)...)
 	out, err := sender.stop()
 	if err := errors.Join(sinkErr, err); err != nil {
 		return result, err

@@ -19,6 +19,7 @@ import (
 // options is what the command line asks for.
 type options struct {
 	report.Settings
+	form            string // empty: all
 	parts           []string
 	scenarios       pattern
 	implementations pattern
@@ -53,17 +54,19 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	o := options{Settings: report.Settings{Rounds: 9, Warmup: 300 * time.Millisecond, Duration: time.Second}}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	fs.BoolVar(&o.Quick, "quick", false, "about a minute in all: 2 short rounds, 1,000 connections where there are 10,000")
+	fs.BoolVar(&o.Quick, "quick", false, "about a minute and a half in all: 1 short round, 1,000 connections where there are 10,000")
 	fs.IntVar(&o.Rounds, "rounds", o.Rounds, "rounds")
 	fs.DurationVar(&o.Warmup, "warmup", o.Warmup, "time before the measuring of a run")
 	fs.DurationVar(&o.Duration, "duration", o.Duration, "time that a run is measured")
-	fs.Var(&o.scenarios, "scenarios", "only the scenarios of the table whose names match `regexp`")
+	fs.StringVar(&o.form, "form", "", "only one `form`: "+formApart+", server and load generator on a CPU each, or "+formTogether+", both on the same two")
+	fs.Var(&o.scenarios, "scenarios", "only the scenarios of the tables whose names match `regexp`")
 	fs.Var(&o.implementations, "impls", "only the implementations whose names match `regexp`")
 	fs.StringVar(&o.json, "json", "results.json", "`file` for the figures; empty for none")
 	fs.StringVar(&o.markdown, "markdown", "", "`file` for the tables, besides the standard output")
 	fs.StringVar(&o.plots, "plots", "plots", "`directory` for the plots of -growth")
+	all := fs.Bool("all", false, "everything, -growth too")
 	only := make(map[string]*bool)
-	for _, part := range []string{partTable, partIdle, partPush, partBroadcast, partFile, partGrowth} {
+	for _, part := range allParts() {
 		only[part] = fs.Bool(part, false, "only this, and others of these flags that are given: "+description(part))
 	}
 	if err := fs.Parse(args); err != nil {
@@ -72,7 +75,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	given := make(map[string]bool)
 	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	o.quicken(given)
-	o.parts = chosen(only, given["scenarios"])
+	o.parts = o.chosen(only, *all, given["scenarios"])
 	if err := o.check(fs.Args()); err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
 		return o, err
@@ -83,7 +86,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 func description(part string) string {
 	switch part {
 	case partTable:
-		return "the scenarios"
+		return "the tables of lines and counted payloads"
+	case partRESP:
+		return "commands of Redis, with " + redisBenchmark + " too if it is installed"
 	case partIdle:
 		return "memory of idle connections"
 	case partPush:
@@ -102,26 +107,34 @@ func (o *options) quicken(given map[string]bool) {
 		return
 	}
 	if !given["rounds"] {
-		o.Rounds = 2
+		o.Rounds = 1
 	}
 	if !given["warmup"] {
 		o.Warmup = 50 * time.Millisecond
 	}
 	if !given["duration"] {
-		o.Duration = 200 * time.Millisecond
+		o.Duration = 150 * time.Millisecond
 	}
 }
 
-// chosen returns the parts to do, in their order: those asked for, or all but the
-// growth, which takes long and has its own plots.
-func chosen(only map[string]*bool, scenariosGiven bool) []string {
-	all := []string{partTable, partIdle, partPush, partBroadcast, partFile, partGrowth}
-	if scenariosGiven {
-		*only[partTable] = true
+// allParts returns all parts in their order.
+func allParts() []string {
+	return []string{partTable, partRESP, partIdle, partPush, partBroadcast, partFile, partGrowth}
+}
+
+// chosen returns the parts to do: those asked for, or that have the scenarios asked
+// for; otherwise all but the growth, which takes long and has its own plots.
+func (o options) chosen(only map[string]*bool, all, scenariosGiven bool) []string {
+	if all {
+		return allParts()
 	}
-	parts := slices.DeleteFunc(slices.Clone(all), func(part string) bool { return !*only[part] })
+	if scenariosGiven {
+		*only[partTable] = *only[partTable] || len(o.matchingScenarios(scenarios())) > 0
+		*only[partRESP] = *only[partRESP] || len(o.matchingScenarios(respScenarios())) > 0
+	}
+	parts := slices.DeleteFunc(allParts(), func(part string) bool { return !*only[part] })
 	if len(parts) == 0 {
-		return all[:len(all)-1]
+		return slices.DeleteFunc(allParts(), func(part string) bool { return part == partGrowth })
 	}
 	return parts
 }
@@ -132,16 +145,19 @@ func (o options) check(args []string) error {
 		return fmt.Errorf("there are no arguments, only flags: %q", args)
 	case o.Rounds < 1 || o.Duration <= 0 || o.Warmup < 0:
 		return errors.New("-rounds and -duration must be positive, -warmup must not be negative")
-	case len(o.matchingScenarios()) == 0:
+	case o.form != "" && o.form != formApart && o.form != formTogether:
+		return fmt.Errorf("there is no form %q", o.form)
+	case len(o.matchingScenarios(scenarios()))+len(o.matchingScenarios(respScenarios())) == 0:
 		return fmt.Errorf("no scenario matches %q", o.scenarios.String())
-	case len(o.matching(idleImplementations())) == 0:
+	case len(o.matching(idleImplementations()))+len(o.matching(respImplementations())) == 0:
 		return fmt.Errorf("no implementation matches %q", o.implementations.String())
 	}
 	return nil
 }
 
-func (o options) matchingScenarios() []report.Scenario {
-	return slices.DeleteFunc(scenarios(), func(s report.Scenario) bool {
+// matchingScenarios returns those of list that are wanted. It takes list over.
+func (o options) matchingScenarios(list []report.Scenario) []report.Scenario {
+	return slices.DeleteFunc(list, func(s report.Scenario) bool {
 		return !o.scenarios.matches(s.Name)
 	})
 }

@@ -17,7 +17,7 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	full := []string{partTable, partIdle, partPush, partBroadcast, partFile}
+	full := []string{partTable, partRESP, partIdle, partPush, partBroadcast, partFile}
 	usual := report.Settings{Rounds: 9, Warmup: 300 * time.Millisecond, Duration: time.Second}
 	tests := []struct {
 		args     string
@@ -25,12 +25,16 @@ func TestParse(t *testing.T) {
 		parts    []string
 	}{
 		{"", usual, full},
-		{"-quick", report.Settings{Quick: true, Rounds: 2, Warmup: 50 * time.Millisecond, Duration: 200 * time.Millisecond}, full},
-		{"-rounds 5 -quick", report.Settings{Quick: true, Rounds: 5, Warmup: 50 * time.Millisecond, Duration: 200 * time.Millisecond}, full},
+		{"-quick", report.Settings{Quick: true, Rounds: 1, Warmup: 50 * time.Millisecond, Duration: 150 * time.Millisecond}, full},
+		{"-rounds 5 -quick", report.Settings{Quick: true, Rounds: 5, Warmup: 50 * time.Millisecond, Duration: 150 * time.Millisecond}, full},
 		{"-duration 3s -warmup 0s", report.Settings{Rounds: 9, Duration: 3 * time.Second}, full},
 		{"-growth", usual, []string{partGrowth}},
 		{"-file -push", usual, []string{partPush, partFile}},
 		{"-scenarios ^SET", usual, []string{partTable}},
+		{"-scenarios RESP", usual, []string{partRESP}},
+		{"-scenarios SET", usual, []string{partTable, partRESP}},
+		{"-all", usual, append(slices.Clone(full), partGrowth)},
+		{"-form together", usual, full},
 		{"-scenarios ^SET -idle", usual, []string{partTable, partIdle}},
 		{"-impls gnet", usual, full},
 	}
@@ -52,7 +56,7 @@ func TestParse(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, args := range []string{"-rounds 0", "-duration 0s", "-warmup -1s", "-scenarios nothing",
-		"-impls nothing", "-scenarios (", "surplus", "-unknown"} {
+		"-impls nothing", "-form alone", "-scenarios (", "surplus", "-unknown"} {
 		var stderr strings.Builder
 		if _, err := parse(strings.Fields(args), &stderr); err == nil || stderr.Len() == 0 {
 			t.Errorf("%s: error %v, and on stderr %q", args, err, stderr.String())
@@ -68,7 +72,7 @@ func TestMatching(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := len(o.matchingScenarios()); got != 2 {
+	if got := len(o.matchingScenarios(scenarios())); got != 2 {
 		t.Errorf("%d scenarios match, want 2", got)
 	}
 	var names []string

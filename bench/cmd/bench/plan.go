@@ -16,6 +16,8 @@ import (
 // Parts of the program.
 const (
 	partTable     = "table"
+	partRESP      = "resp"
+	partRedis     = redisBenchmark // of partRESP, by that program
 	partIdle      = "idle"
 	partPush      = "push"
 	partBroadcast = "broadcast"
@@ -51,7 +53,9 @@ func (l *laboratory) plan(o options) []step {
 	for _, part := range o.parts {
 		switch part {
 		case partTable:
-			steps = append(steps, l.loadSteps(part, o.matchingScenarios(), o.matching(implementations()))...)
+			steps = append(steps, l.loadSteps(part, o.matchingScenarios(scenarios()), l.forms, o.matching(implementations()))...)
+		case partRESP:
+			steps = append(steps, l.respSteps(o)...)
 		case partIdle:
 			steps = append(steps, l.idleSteps(part, o.idleConns(), o.matching(idleImplementations()))...)
 		case partPush:
@@ -70,14 +74,29 @@ func (l *laboratory) plan(o options) []step {
 }
 
 // loadSteps goes round by round: in each, every implementation is loaded once in
-// every scenario.
-func (l *laboratory) loadSteps(part string, list []report.Scenario, implementations []implementation) []step {
+// every scenario and form.
+func (l *laboratory) loadSteps(part string, list []report.Scenario, forms []string, implementations []implementation) []step {
+	return l.inRounds(l.settings.Rounds, list, forms, implementations,
+		func(round int, s report.Scenario, form string, im implementation) step {
+			return step{
+				what:     fmt.Sprintf("round %d: %s, %s, %s", round+1, s.Name, form, im.name),
+				estimate: l.estimate(s),
+				do:       l.runStep(report.Run{Part: part, Form: form, Scenario: s, Implementation: im.name, Round: round}, im, l.load),
+			}
+		})
+}
+
+// inRounds returns a step for every implementation in every round, scenario and form.
+func (l *laboratory) inRounds(rounds int, list []report.Scenario, forms []string, implementations []implementation,
+	newStep func(round int, s report.Scenario, form string, im implementation) step) []step {
 	var steps []step
-	for round := range l.settings.Rounds {
+	for round := range rounds {
 		for _, s := range list {
-			for _, im := range rotated(implementations, round) {
-				if im.serves(s.Protocol) {
-					steps = append(steps, l.loadStep(part, s, im, round))
+			for _, form := range formsOf(s, forms) {
+				for _, im := range rotated(implementations, round) {
+					if im.serves(s.Protocol) {
+						steps = append(steps, newStep(round, s, form, im))
+					}
 				}
 			}
 		}
@@ -85,19 +104,43 @@ func (l *laboratory) loadSteps(part string, list []report.Scenario, implementati
 	return steps
 }
 
-func (l *laboratory) loadStep(part string, s report.Scenario, im implementation, round int) step {
-	return step{
-		what:     fmt.Sprintf("round %d: %s, %s", round+1, s.Name, im.name),
-		estimate: l.settings.Warmup + l.settings.Duration + overhead(s.Conns),
-		do: func(ctx context.Context, r *report.Results) error {
-			load, peak, err := l.load(ctx, s, im)
-			r.Runs = append(r.Runs, report.Run{
-				Part: part, Scenario: s, Implementation: im.name, Round: round,
-				Load: load, PeakBytes: peak, Error: text(err),
-			})
-			return err
-		},
+// A loader loads a fresh server, and returns its greatest resident memory too.
+type loader func(ctx context.Context, s report.Scenario, form string, im implementation) (load report.Load, peak int64, err error)
+
+// runStep returns what a step does: to complete the run r.
+func (l *laboratory) runStep(r report.Run, im implementation, load loader) func(context.Context, *report.Results) error {
+	return func(ctx context.Context, results *report.Results) error {
+		var err error
+		r.Load, r.PeakBytes, err = load(ctx, r.Scenario, r.Form, im)
+		r.Error = text(err)
+		results.Runs = append(results.Runs, r)
+		return err
 	}
+}
+
+// redisRounds is how often redis-benchmark is run at most.
+const redisRounds = 5
+
+// respSteps loads the servers of RESP with our generator, and with redis-benchmark
+// where that is installed.
+func (l *laboratory) respSteps(o options) []step {
+	list, ims := o.matchingScenarios(respScenarios()), o.matching(respImplementations())
+	if l.redisServer == "" {
+		ims = slices.DeleteFunc(ims, func(im implementation) bool { return im.program == redisServer })
+	}
+	steps := l.loadSteps(partRESP, list, l.forms[:1], ims)
+	if l.redisBenchmark == "" {
+		return steps
+	}
+	return append(steps, l.inRounds(min(redisRounds, l.settings.Rounds), list, l.forms[:1], ims,
+		func(round int, s report.Scenario, form string, im implementation) step {
+			r := report.Run{Part: partRedis, Form: form, Scenario: s, Implementation: im.name, Round: round}
+			return step{
+				what:     fmt.Sprintf("round %d: %s by %s, %s, %s", round+1, s.Name, redisBenchmark, form, im.name),
+				estimate: l.estimate(s),
+				do:       l.runStep(r, im, l.redisLoad),
+			}
+		})...)
 }
 
 // idleRounds is how often idle memory is looked at. It hardly varies.
@@ -178,12 +221,12 @@ func (l *laboratory) fileSteps(quick bool) []step {
 }
 
 func (l *laboratory) growthSteps(o options) []step {
-	list := slices.DeleteFunc(implementations(), func(im implementation) bool {
+	list := slices.DeleteFunc(o.matching(implementations()), func(im implementation) bool {
 		return !slices.Contains(growthImplementations(), im.name)
 	})
 	return slices.Concat(
-		l.loadSteps(partGrowth, overConns(o.Quick), list),
-		l.loadSteps(partGrowth, overSizes(), list),
+		l.loadSteps(partGrowth, overConns(o.Quick), l.forms[:1], list),
+		l.loadSteps(partGrowth, overSizes(o.Quick), l.forms[:1], list),
 		l.idleSteps(partGrowth, growthConns(o.Quick), list),
 	)
 }

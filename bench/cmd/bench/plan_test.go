@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -16,23 +17,77 @@ import (
 	"github.com/goframer/framer/bench/internal/report"
 )
 
-// TestLoadSteps checks that every implementation runs once in each round and
+// TestLoadSteps checks that every implementation runs once in each round, form and
 // scenario that it knows, and that each is the first in turn.
 func TestLoadSteps(t *testing.T) {
 	l := &laboratory{settings: report.Settings{Rounds: 3}}
-	list := []report.Scenario{{Name: "lines", Protocol: "echo"}, {Name: "sets", Protocol: "set"}}
+	list := []report.Scenario{{Name: "lines", Protocol: "echo"}, {Name: "sets", Protocol: "set", Pinned: true}}
 	all := []implementation{{name: "a"}, {name: "b", echoOnly: true}, {name: "c"}}
 	var got []string
-	for _, s := range l.loadSteps(partTable, list, all) {
+	for _, s := range l.loadSteps(partTable, list, []string{"x", "y"}, all) {
 		got = append(got, s.what)
 	}
-	want := []string{
-		"round 1: lines, a", "round 1: lines, b", "round 1: lines, c", "round 1: sets, a", "round 1: sets, c",
-		"round 2: lines, b", "round 2: lines, c", "round 2: lines, a", "round 2: sets, c", "round 2: sets, a",
-		"round 3: lines, c", "round 3: lines, a", "round 3: lines, b", "round 3: sets, c", "round 3: sets, a",
+	var want []string
+	for i, order := range []string{"a b c; a c", "b c a; c a", "c a b; c a"} {
+		lines, sets, _ := strings.Cut(order, "; ")
+		for _, scenario := range []struct{ name, order string }{{"lines, x", lines}, {"lines, y", lines}, {"sets, one CPU", sets}} {
+			for im := range strings.FieldsSeq(scenario.order) {
+				want = append(want, fmt.Sprintf("round %d: %s, %s", i+1, scenario.name, im))
+			}
+		}
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestRESPSteps checks that what is not installed is left out, and that all is in the
+// first form only.
+func TestRESPSteps(t *testing.T) {
+	o, err := parse(strings.Fields("-quick -resp -scenarios 200"), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		server, benchmark string
+		steps, redis      int
+	}{
+		{"", "", 5, 0},
+		{"/redis-server", "", 6, 0},
+		{"", "/redis-benchmark", 10, 5},
+		{"/redis-server", "/redis-benchmark", 12, 6},
+	}
+	for _, test := range tests {
+		l := &laboratory{settings: o.Settings, forms: []string{"x", "y"}, redisServer: test.server, redisBenchmark: test.benchmark}
+		steps := l.plan(o)
+		redis := 0
+		for _, s := range steps {
+			if strings.Contains(s.what, " by redis-benchmark, x, ") {
+				redis++
+			}
+		}
+		if len(steps) != test.steps || redis != test.redis {
+			t.Errorf("with server %q, benchmark %q there are %d steps, %d of them by redis-benchmark; want %d, %d",
+				test.server, test.benchmark, len(steps), redis, test.steps, test.redis)
+		}
+	}
+}
+
+// TestEstimate checks that large messages are counted, and take their time.
+func TestEstimate(t *testing.T) {
+	l := &laboratory{settings: report.Settings{Warmup: 300 * time.Millisecond, Duration: time.Second}}
+	for _, s := range slices.Concat(scenarios(), respScenarios(), overSizes(false)) {
+		large := strings.HasSuffix(s.Name, " 8 MiB") || strings.HasSuffix(s.Name, " 64 MiB")
+		if got := windows(s) > 0; got != large {
+			t.Errorf("%s is counted: %t", s.Name, got)
+		}
+		if got := l.estimate(s) - overhead(s.Conns); !large && got != 1300*time.Millisecond {
+			t.Errorf("%s: %v", s.Name, got)
+		}
+	}
+	large := overSizes(false)
+	if got := l.estimate(large[len(large)-1]); got < 4*time.Second || got > 20*time.Second {
+		t.Errorf("%v for the largest messages", got)
 	}
 }
 
@@ -43,7 +98,7 @@ func TestTLSIsIdleOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &laboratory{settings: o.Settings}
+	l := &laboratory{settings: o.Settings, forms: []string{formApart}}
 	var got []string
 	for _, s := range l.plan(o) {
 		if strings.Contains(s.what, "TLS") {
@@ -61,18 +116,21 @@ func TestTLSIsIdleOnly(t *testing.T) {
 }
 
 func TestGoalsHaveRows(t *testing.T) {
-	rows := []string{p99Row, idleRow}
+	rows := []string{idleRow}
 	for _, s := range scenarios() {
+		rows = append(rows, s.Name)
+	}
+	for _, row := range rows {
+		if goals()[row] == (goal{}) {
+			t.Errorf("there is no goal for %q", row)
+		}
+	}
+	for _, s := range respScenarios() { // some of them have goals
 		rows = append(rows, s.Name)
 	}
 	for row := range goals() {
 		if !slices.Contains(rows, row) {
 			t.Errorf("there is a goal for %q, and no such row", row)
-		}
-	}
-	for _, row := range rows {
-		if goals()[row] == (goal{}) {
-			t.Errorf("there is no goal for %q", row)
 		}
 	}
 }

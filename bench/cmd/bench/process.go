@@ -12,12 +12,13 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// A process is one of our programs at work. It ends when its context does, at
+// A process is a program at work. It ends when its context does, at
 // the latest.
 type process struct {
 	name   string
@@ -25,19 +26,21 @@ type process struct {
 	stdin  io.WriteCloser
 	stdout *bufio.Reader
 	stderr bytes.Buffer
+
+	signalled bool // it ends by SIGTERM, not with its input
 }
 
-// anyCPU lets a process run where it likes.
-const anyCPU = -1
-
-// start starts the program at path, on one CPU unless that is anyCPU.
-func start(ctx context.Context, cpu int, path string, args ...string) (*process, error) {
+// start starts the program at path, where it may run.
+func start(ctx context.Context, at place, path string, args ...string) (*process, error) {
 	p := &process{cmd: exec.CommandContext(ctx, path, args...)}
 	p.name = p.cmd.Args[0][strings.LastIndexByte(path, '/')+1:]
 	p.cmd.Stderr = &p.stderr
 	p.cmd.WaitDelay = time.Second
 	// A Ctrl-C of the terminal is for this program, which ends the others.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if at.procs > 0 {
+		p.cmd.Env = append(p.cmd.Environ(), "GOMAXPROCS="+strconv.Itoa(at.procs))
+	}
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -47,7 +50,7 @@ func start(ctx context.Context, cpu int, path string, args ...string) (*process,
 		return nil, err
 	}
 	p.stdout = bufio.NewReader(stdout)
-	if err := onCPU(cpu, p.cmd.Start); err != nil {
+	if err := onCPUs(at.cpus, p.cmd.Start); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -104,13 +107,18 @@ func (p *process) complaint() string {
 	return lines[len(lines)-1]
 }
 
-// stop ends the input, upon which the process ends by itself, and returns the
-// rest of its output.
+// stop ends the input, upon which the process ends by itself, or sends it SIGTERM if
+// it is one of those, and returns the rest of its output.
 func (p *process) stop() ([]byte, error) {
 	if p.cmd.ProcessState != nil {
 		return nil, nil // it has failed, and that was said
 	}
 	p.stdin.Close()
+	if p.signalled {
+		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			return nil, p.failed(err)
+		}
+	}
 	output, readErr := io.ReadAll(p.stdout)
 	if err := p.cmd.Wait(); err != nil {
 		return nil, fmt.Errorf("%s: %w: %s", p.name, err, p.complaint())
@@ -119,8 +127,8 @@ func (p *process) stop() ([]byte, error) {
 }
 
 // output runs a program to its end and returns what it prints.
-func output(ctx context.Context, cpu int, path string, args ...string) ([]byte, error) {
-	p, err := start(ctx, cpu, path, args...)
+func output(ctx context.Context, at place, path string, args ...string) ([]byte, error) {
+	p, err := start(ctx, at, path, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,14 @@ func nanoseconds(x float64) string {
 	return inUnit(x, []unit{{1, "ns"}, {1e3, "µs"}, {1e6, "ms"}, {1e9, "s"}})
 }
 
+// microseconds writes nanoseconds as microseconds without the unit.
+func microseconds(x float64) string {
+	if x < 9_950 {
+		return strconv.FormatFloat(x/1e3, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(x/1e3, 'f', 0, 64)
+}
+
 func seconds(x float64) string {
 	return nanoseconds(x * 1e9)
 }

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bufio"
 	"crypto/tls"
 	"encoding/json"
 	"io"
@@ -112,6 +113,30 @@ func checkResult(t *testing.T, l *report.Load) {
 	}
 }
 
+// TestLoadSlow measures for a time in which no reply comes.
+func TestLoadSlow(t *testing.T) {
+	stdout, stderr, status := load(t, serve(t, echo), "-warmup", "0s", "-duration", "1ns")
+	var got report.Load
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || status != 0 {
+		t.Fatalf("%v, status %d: %s", err, status, stderr)
+	}
+	if got.Messages < 1 || got.Seconds <= 0 {
+		t.Errorf("nothing was measured: %+v", got)
+	}
+}
+
+// TestLoadWindows counts the replies to windows whose number is given.
+func TestLoadWindows(t *testing.T) {
+	stdout, stderr, status := load(t, serve(t, echo), strings.Fields("-windows 3 -conns 2 -depth 4 -size 1000000")...)
+	var got report.Load
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || status != 0 {
+		t.Fatalf("%v, status %d: %s", err, status, stderr)
+	}
+	if got.Messages != 3*2*4 {
+		t.Errorf("%d messages are counted, want %d", got.Messages, 3*2*4)
+	}
+}
+
 func TestLoadHold(t *testing.T) {
 	stdout, stderr, status := load(t, serve(t, echo), "-hold", "-conns", "20")
 	if stdout != "held\n" || stderr != "" || status != 0 {
@@ -148,7 +173,7 @@ func TestLoadHoldTLSBadServer(t *testing.T) {
 		want   string // in the message
 	}{
 		"corrupted":           {corrupt, "-depth 20", false, "a reply differs"},
-		"other connection's":  {exchange(), "-conns 2", false, "a reply differs"},
+		"other connection's":  {crossed(), "-conns 2", false, "a reply differs"},
 		"plain":               {nil, "", false, "handshake"},
 		"early end":           {func(c net.Conn) { io.CopyN(c, c, 66) }, "", true, "66 bytes of replies are missing"},
 		"too much at the end": {oneMore, "", true, "a reply differs"},
@@ -181,12 +206,14 @@ func TestLoadBadServer(t *testing.T) {
 		want   string // in the message
 	}{
 		"corrupted":           {corrupt, "-depth 3", "a reply differs"},
-		"other connection's":  {exchange(), "-conns 2", "a reply differs"},
+		"other connection's":  {crossed(), "-conns 2", "a reply differs"},
 		"twice":               {twice, "-depth 3", "a reply differs"},
 		"early end":           {earlyEnd, "", "33 bytes of replies are missing"},
 		"reset":               {reset, "", "reset by peer"},
 		"too much at the end": {oneMore, "", "a reply differs"},
 		"too much after hold": {oneMore, "-hold", "a reply differs"},
+		"forgets what is set": {forget, "-protocol resp-set", `after the load: a reply differs: got "", want "$64`},
+		"can't be set":        {twice, "-protocol resp-get", "before the load: a reply differs"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -211,9 +238,9 @@ func corrupt(c net.Conn) {
 	echo(c)
 }
 
-// exchange returns a server that sends each of two connections what came from the
+// crossed returns a server that sends each of two connections what came from the
 // other.
-func exchange() func(net.Conn) {
+func crossed() func(net.Conn) {
 	ends := make(chan [2]chan []byte, 2)
 	there, back := make(chan []byte, 1), make(chan []byte, 1)
 	ends <- [2]chan []byte{there, back}
@@ -254,6 +281,20 @@ func earlyEnd(c net.Conn) {
 func reset(c net.Conn) {
 	io.CopyN(c, c, 1000)
 	c.(*net.TCPConn).SetLinger(0)
+}
+
+// forget answers every SET, and no GET.
+func forget(c net.Conn) {
+	for in := bufio.NewReader(c); ; {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		if line == "SET\r\n" {
+			in.Discard(len("$3\r\nk00\r\n$64\r\n") + 64)
+			io.WriteString(c, "+OK\r\n")
+		}
+	}
 }
 
 // oneMore is an echo that sends a byte too much at the end.
@@ -304,6 +345,7 @@ func TestLoadBadFlags(t *testing.T) {
 		{good, "-conns 0", "must be positive"},
 		{good, "-depth 0", "must be positive"},
 		{good, "-size -1", "must not be negative"},
+		{good, "-windows -1", "must not be negative"},
 		{good, "-duration 0s", "must be positive"},
 		{good, "-tls", "-tls is for -hold only"},
 		{good, "more", "unexpected arguments"},

@@ -26,6 +26,7 @@ type loop struct {
 	silence   time.Duration // how long the server may have nothing to say
 
 	draining bool // no window begins any more
+	left     int  // windows that may begin, over all clients; negative: any number
 	busy     int  // clients that wait for replies
 	ending   bool // the clients have said that they send no more
 	open     int  // clients whose server has not said so
@@ -57,6 +58,7 @@ func newLoop(addr netip.AddrPort, conns int, s script) (*loop, error) {
 		input:   make([]byte, 128<<10),
 		epoch:   time.Now(),
 		silence: patience,
+		left:    -1,
 		open:    conns,
 	}
 	for i := range l.clients {
@@ -81,7 +83,7 @@ func (l *loop) connect(i int, addr netip.AddrPort) error {
 	})
 }
 
-// begin sends the first window of every client.
+// begin sends the next window of every client, none of which must be busy.
 func (l *loop) begin() error {
 	l.busy = len(l.clients)
 	for i := range l.clients {
@@ -113,6 +115,11 @@ func (l *loop) run(d time.Duration) error {
 // drain waits for the replies to all windows and begins no more.
 func (l *loop) drain() error {
 	l.draining = true
+	return l.finish()
+}
+
+// finish waits until no client waits for replies.
+func (l *loop) finish() error {
 	for l.busy > 0 {
 		if err := l.step(l.silence); err != nil {
 			return err
@@ -225,10 +232,11 @@ func (l *loop) replies(c *client) int {
 
 // next sends the next window of c.
 func (l *loop) next(c *client, now time.Duration) error {
-	if l.draining {
+	if l.draining || l.left == 0 {
 		l.busy--
 		return nil
 	}
+	l.left--
 	c.unsent, c.awaited = l.script.window(c.start)
 	c.sent = now
 	c.start++

@@ -8,7 +8,8 @@
 // It holds a number of connections. On each it sends a window of requests in one
 // write, waits for all replies, and sends the next window. After the measurement,
 // it ends its side of the connections and expects the server to do the same,
-// without a further byte. Any reply that is not as expected, a connection that
+// without a further byte. Of a store it asks at the end, on another connection, for
+// values that it has set. Any reply that is not as expected, a connection that
 // ends early, and a server that goes silent end the run with status 1.
 //
 // With -hold it makes one window of requests on each connection instead, prints
@@ -28,8 +29,11 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/goframer/framer/bench/internal/proc"
 	"github.com/goframer/framer/bench/internal/report"
 )
 
@@ -55,10 +59,15 @@ type options struct {
 	depth            int
 	size             int
 	warmup, duration time.Duration
+	windows          int
 	serverPID        int
 	hold             bool
 	tls              bool
 }
+
+// protocols are what a server may be asked: to send lines back, to take payloads, and
+// to do the commands SET and GET of Redis.
+var protocols = []string{"echo", "set", "resp-set", "resp-get"}
 
 // parse reads the flags, and tells stderr what is wrong with them.
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -66,12 +75,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs := flag.NewFlagSet("load", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	addr := fs.String("addr", "", "IPv4 `address:port` of the server")
-	fs.StringVar(&o.protocol, "protocol", "echo", "echo or set")
+	fs.StringVar(&o.protocol, "protocol", "echo", strings.Join(protocols, ", "))
 	fs.IntVar(&o.conns, "conns", 1, "number of connections")
 	fs.IntVar(&o.depth, "depth", 1, "requests in a window")
 	fs.IntVar(&o.size, "size", 64, "bytes of a line without its CRLF, or of a payload")
 	fs.DurationVar(&o.warmup, "warmup", 100*time.Millisecond, "time before the measurement")
-	fs.DurationVar(&o.duration, "duration", time.Second, "time of the measurement")
+	fs.DurationVar(&o.duration, "duration", time.Second, "time of the measurement, longer if there is no reply in it")
+	fs.IntVar(&o.windows, "windows", 0, "if positive, so many windows for each connection, after one to warm up, instead of -warmup and -duration")
 	fs.IntVar(&o.serverPID, "server-pid", 0, "process whose CPU time to measure")
 	fs.BoolVar(&o.hold, "hold", false, "make one window each, then hold the connections")
 	fs.BoolVar(&o.tls, "tls", false, "hold the connections over TLS")
@@ -94,12 +104,12 @@ func (o *options) check(addr string, args []string) error {
 	switch {
 	case !o.addr.Addr().Is4():
 		return fmt.Errorf("bad -addr: %v is not IPv4", o.addr)
-	case o.protocol != "echo" && o.protocol != "set":
+	case !slices.Contains(protocols, o.protocol):
 		return fmt.Errorf("bad -protocol: %q", o.protocol)
 	case o.conns < 1 || o.depth < 1 || o.size < 0:
 		return errors.New("-conns and -depth must be positive, -size must not be negative")
-	case o.warmup < 0 || o.duration <= 0:
-		return errors.New("-duration must be positive, -warmup must not be negative")
+	case o.warmup < 0 || o.duration <= 0 || o.windows < 0:
+		return errors.New("-duration must be positive, -warmup and -windows must not be negative")
 	case o.tls && !o.hold:
 		return errors.New("-tls is for -hold only")
 	case len(args) > 0:
@@ -114,11 +124,11 @@ func (o *options) run(stdin io.Reader, stdout io.Writer) error {
 	if o.tls {
 		return holdTLS(o.addr, o.conns, s, stdin, stdout)
 	}
+	if err := s.before.do(o.addr); err != nil {
+		return fmt.Errorf("before the load: %w", err)
+	}
 	l, err := newLoop(o.addr, o.conns, s)
 	if err != nil {
-		return err
-	}
-	if err := l.begin(); err != nil {
 		return err
 	}
 	if o.hold {
@@ -134,11 +144,17 @@ func (o *options) run(stdin io.Reader, stdout io.Writer) error {
 	if err := l.end(); err != nil {
 		return err
 	}
+	if err := s.after.do(o.addr); err != nil {
+		return fmt.Errorf("after the load: %w", err)
+	}
 	return json.NewEncoder(stdout).Encode(result)
 }
 
 // holdConns keeps the connections until the end of stdin.
 func holdConns(l *loop, stdin io.Reader, stdout io.Writer) error {
+	if err := l.begin(); err != nil {
+		return err
+	}
 	if err := l.drain(); err != nil {
 		return err
 	}
@@ -151,7 +167,12 @@ func holdConns(l *loop, stdin io.Reader, stdout io.Writer) error {
 
 // measure runs the loop through the warm-up and the measurement.
 func (o *options) measure(l *loop) (*report.Load, error) {
-	if err := l.run(o.warmup); err != nil {
+	warmUp, run := o.warmUp, o.timed
+	if o.windows > 0 {
+		warmUp = func(l *loop) error { return counted(l, 1) }
+		run = func(l *loop) error { return counted(l, o.windows) }
+	}
+	if err := warmUp(l); err != nil {
 		return nil, err
 	}
 	l.latencies = histogram{}
@@ -159,15 +180,12 @@ func (o *options) measure(l *loop) (*report.Load, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := l.run(o.duration); err != nil {
+	if err := run(l); err != nil {
 		return nil, err
 	}
 	after, err := takeSnapshot(l, o.serverPID)
 	if err != nil {
 		return nil, err
-	}
-	if l.latencies.count == 0 {
-		return nil, errors.New("no reply was complete in the time of the measurement")
 	}
 	return &report.Load{
 		Protocol:  o.protocol,
@@ -185,6 +203,38 @@ func (o *options) measure(l *loop) (*report.Load, error) {
 	}, nil
 }
 
+// warmUp begins, and goes on for the time of the warm-up.
+func (o *options) warmUp(l *loop) error {
+	if err := l.begin(); err != nil {
+		return err
+	}
+	return l.run(o.warmup)
+}
+
+// timed runs for the time of the measurement, and until there is a reply, which can
+// take longer on a busy machine.
+func (o *options) timed(l *loop) error {
+	if err := l.run(o.duration); err != nil {
+		return err
+	}
+	for l.latencies.count == 0 {
+		if err := l.step(l.silence); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// counted makes n windows for each connection. Where messages are large and therefore
+// few, it would matter in which of them the time of a measurement ends.
+func counted(l *loop, n int) error {
+	l.left = n * len(l.clients)
+	if err := l.begin(); err != nil {
+		return err
+	}
+	return l.finish()
+}
+
 // A snapshot is the clocks at one end of the measurement.
 type snapshot struct {
 	elapsed   time.Duration
@@ -195,11 +245,11 @@ type snapshot struct {
 // takeSnapshot reads the clocks, that of the server unless its pid is 0.
 func takeSnapshot(l *loop, serverPID int) (s snapshot, err error) {
 	s.elapsed = time.Since(l.epoch)
-	if s.loadCPU, err = processCPU(os.Getpid()); err != nil {
+	if s.loadCPU, err = proc.CPUOf(os.Getpid()); err != nil {
 		return s, err
 	}
 	if serverPID != 0 {
-		s.serverCPU, err = processCPU(serverPID)
+		s.serverCPU, err = proc.CPUOf(serverPID)
 	}
 	return s, err
 }

@@ -7,10 +7,7 @@ package main
 import (
 	"bytes"
 	"math"
-	"os"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 func TestHistogramBuckets(t *testing.T) {
@@ -76,6 +73,30 @@ func TestScriptSet(t *testing.T) {
 	}
 }
 
+func TestScriptRESP(t *testing.T) {
+	const set, get = "*3\r\n$3\r\nSET\r\n$3\r\nk03\r\n$5\r\n", "*2\r\n$3\r\nGET\r\n$3\r\nk03\r\n"
+	s := newScript("resp-set", 2, 5, 1)
+	sets, oks := s.window(3)
+	if len(sets) != 2*len(set+"12345\r\n") || !bytes.HasPrefix(sets, []byte(set)) || string(oks) != "+OK\r\n+OK\r\n" {
+		t.Errorf("requests are %q, replies %q", sets, oks)
+	}
+	value := sets[len(set):][:5]
+	g := newScript("resp-get", 2, 5, 1)
+	gets, values := g.window(3)
+	if !bytes.HasPrefix(gets, []byte(get)) || !bytes.HasPrefix(values, append([]byte("$5\r\n"), value...)) {
+		t.Errorf("requests are %q, replies %q", gets, values)
+	}
+	if s.before != nil || bytes.Count(s.after.requests, []byte("GET")) != 2 {
+		t.Errorf("after two SETs %q is asked", s.after.requests)
+	}
+	if g.after != nil || bytes.Count(g.before.requests, []byte("SET")) != g.starts {
+		t.Errorf("before the GETs of %d keys %q is sent", g.starts, g.before.requests)
+	}
+	if last, replies := g.window(g.starts - 1); len(last) != len(gets) || len(replies) != len(values) {
+		t.Errorf("the last window has %q and %q", last, replies)
+	}
+}
+
 // TestScriptMemory prepares for the largest runs.
 func TestScriptMemory(t *testing.T) {
 	for _, conns := range []int{1, 10_000} {
@@ -86,23 +107,4 @@ func TestScriptMemory(t *testing.T) {
 			}
 		}
 	}
-}
-
-// TestProcessCPU compares the clock by pid with that which a process has of itself.
-func TestProcessCPU(t *testing.T) {
-	before := ownCPU(t)
-	got, err := processCPU(os.Getpid())
-	after := ownCPU(t)
-	if err != nil || int64(got) < before || int64(got) > after {
-		t.Errorf("CPU time is %d, %v; want between %d and %d", got, err, before, after)
-	}
-}
-
-func ownCPU(t *testing.T) int64 {
-	t.Helper()
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &ts); err != nil {
-		t.Fatal(err)
-	}
-	return ts.Nano()
 }

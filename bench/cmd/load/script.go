@@ -18,6 +18,8 @@ type script struct {
 	requestSize, replySize int
 	depth                  int // requests in a window
 	starts                 int // requests at which a window may begin
+
+	before, after *exchange // on a connection of its own, or nil
 }
 
 // sharedSize is about how many bytes of requests are prepared at most. They should
@@ -26,8 +28,11 @@ const sharedSize = 256 << 10
 
 // newScript returns a script for windows of depth requests with size bytes each.
 func newScript(protocol string, depth, size, conns int) script {
-	if protocol == "set" {
+	switch protocol {
+	case "set":
 		return newSetScript(depth, size)
+	case "resp-set", "resp-get":
+		return newRESPScript(protocol, depth, size)
 	}
 	s := script{requestSize: size + len("\r\n"), depth: depth}
 	s.replySize = s.requestSize

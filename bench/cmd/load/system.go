@@ -98,13 +98,3 @@ func bindSource(fd int, host byte) error {
 	}
 	return nil
 }
-
-// processCPU returns the CPU time of all threads of a process, to the nanosecond.
-func processCPU(pid int) (time.Duration, error) {
-	const schedClock = 2 // CPUCLOCK_SCHED of the kernel: time that was scheduled
-	var t unix.Timespec
-	if err := unix.ClockGettime(int32(^pid<<3|schedClock), &t); err != nil {
-		return 0, fmt.Errorf("CPU time of process %d: %w", pid, err)
-	}
-	return time.Duration(t.Nano()), nil
-}

@@ -40,6 +40,17 @@ func CPU() (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
+// CPUOf returns the processor time that all threads of a process have used, to the
+// nanosecond.
+func CPUOf(pid int) (time.Duration, error) {
+	const schedClock = 2 // CPUCLOCK_SCHED of the kernel: time that was scheduled
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|schedClock), &t); err != nil {
+		return 0, fmt.Errorf("CPU time of process %d: %w", pid, err)
+	}
+	return time.Duration(t.Nano()), nil
+}
+
 func field(path, name string) (int64, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

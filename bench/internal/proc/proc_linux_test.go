@@ -53,3 +53,19 @@ func TestThisProcess(t *testing.T) {
 		t.Errorf("CPU = %v, %v", before, err)
 	}
 }
+
+// TestCPUOf compares the clock by pid with that which a process has of itself.
+func TestCPUOf(t *testing.T) {
+	before, err := CPU()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := CPUOf(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := CPU()
+	if err != nil || got < before || got > after {
+		t.Errorf("CPU time is %v, %v; want between %v and %v", got, err, before, after)
+	}
+}

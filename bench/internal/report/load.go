@@ -9,7 +9,7 @@ package report
 // A Load is what one run of the load generator has measured, between the end
 // of its warm-up and its end.
 type Load struct {
-	Protocol string `json:"protocol"` // "echo" or "set"
+	Protocol string `json:"protocol"` // "echo", "set", "resp-set" or "resp-get"
 	Conns    int    `json:"conns"`
 	Depth    int    `json:"depth"` // requests in one window of a connection
 	Size     int    `json:"size"`  // bytes of a line without its CRLF, or of a payload

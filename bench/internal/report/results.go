@@ -11,6 +11,7 @@ import "time"
 type Results struct {
 	Machine  Machine  `json:"machine"`
 	Settings Settings `json:"settings"`
+	Notes    []string `json:"notes,omitempty"` // what could not be measured here
 
 	Runs  []Run     `json:"runs,omitempty"`
 	Idle  []Idle    `json:"idle,omitempty"`
@@ -28,6 +29,7 @@ func (r *Results) Add(more Results) {
 type Machine struct {
 	CPU         string    `json:"cpu"`
 	Cores       int       `json:"cores"`
+	CPUs        []int     `json:"cpus"` // that this program may use
 	Memory      int64     `json:"memory_bytes"`
 	Kernel      string    `json:"kernel"`
 	Go          string    `json:"go"`
@@ -50,16 +52,18 @@ type Settings struct {
 // flight on each of Conns connections.
 type Scenario struct {
 	Name     string `json:"name"`
-	Protocol string `json:"protocol"` // "echo" or "set"
+	Protocol string `json:"protocol"` // "echo", "set", "resp-set" or "resp-get"
 	Conns    int    `json:"conns"`
 	Depth    int    `json:"depth"`
 	Size     int    `json:"size"`
-	Pinned   bool   `json:"pinned"` // server and load generator share one CPU
+	Pinned   bool   `json:"pinned"` // server and load generator share one CPU, in all forms
 }
 
-// A Run is one server process under one load.
+// A Run is one server process under one load. What redis-benchmark does not say is
+// zero.
 type Run struct {
 	Part           string   `json:"part"`
+	Form           string   `json:"form"` // "apart", "together" or "one CPU"
 	Scenario       Scenario `json:"scenario"`
 	Implementation string   `json:"implementation"`
 	Round          int      `json:"round"`

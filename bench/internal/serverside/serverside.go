@@ -32,7 +32,7 @@ import (
 // A Variant is one way to serve: a style of programming and a protocol.
 type Variant struct {
 	Style    string
-	Protocol string // "echo" or "set"
+	Protocol string // "echo", "set" or "resp"
 
 	// Start listens on the address and serves until the program ends. It returns
 	// the address that it listens on.
@@ -53,7 +53,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, variants []Va
 	fs := flag.NewFlagSet("server", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	style := fs.String("style", variants[0].Style, "style of programming: "+styles(variants))
-	protocol := fs.String("protocol", variants[0].Protocol, "echo or set")
+	protocol := fs.String("protocol", variants[0].Protocol, "echo, set or resp")
 	address := fs.String("addr", "127.0.0.1:0", "address to listen on")
 	overTLS := fs.Bool("tls", false, "speak TLS, with a certificate made at the start")
 	if err := fs.Parse(args); err != nil {

@@ -11,10 +11,12 @@ import (
 	"net"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/bench/internal/resp"
 	"github.com/goframer/framer/bench/internal/serverside"
 )
 
 func main() {
+	store := new(resp.Store) // of the variant that is chosen
 	serverside.Main(
 		serverside.Variant{
 			Style: "handler", Protocol: "echo",
@@ -30,6 +32,9 @@ func main() {
 		serverside.Variant{Style: "replies", Protocol: "set", Start: start(newSetReplies)},
 		serverside.Variant{Style: "session", Protocol: "echo", Start: start(framer.Session(echoSession))},
 		serverside.Variant{Style: "session", Protocol: "set", Start: start(framer.Session(setSession))},
+		serverside.Variant{Style: "replies", Protocol: "resp", Start: start(newRESPReplies(store))},
+		serverside.Variant{Style: "handler", Protocol: "resp", Start: start(newRESPHandler(store))},
+		serverside.Variant{Style: "session", Protocol: "resp", Start: start(framer.Session(respSession(store)))},
 	)
 }
 

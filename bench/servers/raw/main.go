@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/textproto"
 
+	"github.com/goframer/framer/bench/internal/resp"
 	"github.com/goframer/framer/bench/internal/serverside"
 )
 
@@ -25,6 +26,7 @@ func main() {
 			Start: start(bestEcho), StartTLS: startTLS(bestEcho),
 		},
 		serverside.Variant{Style: "best", Protocol: "set", Start: start(bestSet)},
+		serverside.Variant{Style: "best", Protocol: "resp", Start: start(bestRESP(new(resp.Store)))},
 		serverside.Variant{Style: "scanner", Protocol: "echo", Start: start(scannerEcho)},
 		serverside.Variant{Style: "textproto", Protocol: "echo", Start: start(textprotoEcho)},
 	)

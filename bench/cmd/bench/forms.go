@@ -1,0 +1,83 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/goframer/framer/bench/internal/report"
+)
+
+// Forms in which server and load generator share the machine.
+const (
+	formApart    = "apart"    // one CPU for each
+	formTogether = "together" // both on the same two
+	formOne      = "one CPU"  // both on the same one
+)
+
+// A place is where a process may run. The zero value is anywhere.
+type place struct {
+	cpus  []int
+	procs int // GOMAXPROCS, for programs in Go; 0 leaves it to them
+}
+
+// anywhere lets a process run where it likes.
+var anywhere place
+
+// places returns where the server and the load generator run, given all CPUs there
+// are. They take the last ones: the first often have more interrupts to serve.
+func places(form string, cpus []int) (server, load place) {
+	last := cpus[len(cpus)-1:]
+	switch form {
+	case formApart:
+		before := cpus[len(cpus)-2 : len(cpus)-1]
+		return place{last, 1}, place{before, 1}
+	case formOne:
+		return place{last, 1}, place{last, 1}
+	}
+	both := cpus[max(0, len(cpus)-2):]
+	return place{both, len(both)}, place{both, len(both)}
+}
+
+// possibleForms returns those of the forms wanted that a machine with so many CPUs
+// has, and what there is to say about it. An empty name wants all.
+func possibleForms(wanted string, cpus int) (forms []string, note string, err error) {
+	switch {
+	case cpus >= 2 && wanted == "":
+		return []string{formApart, formTogether}, "", nil
+	case cpus >= 2 || wanted == formTogether:
+		return []string{wanted}, "", nil
+	case wanted == formApart:
+		return nil, "", errors.New("-form apart needs two CPUs, and there is one")
+	}
+	return []string{formTogether}, "There is one CPU only: the server and the load generator can't be measured apart.", nil
+}
+
+// formsOf returns the forms in which a scenario is to be measured.
+func formsOf(s report.Scenario, forms []string) []string {
+	if s.Pinned {
+		return []string{formOne}
+	}
+	return forms
+}
+
+// describeForm returns a title for what was measured in a form, and how it was.
+func describeForm(form string, cpus []int) (title, text string) {
+	if form == formApart {
+		server, load := places(form, cpus)
+		return "Server and load generator on a CPU each",
+			fmt.Sprintf("The server is bound to CPU %d, with GOMAXPROCS=1, the load generator to CPU %d: what is\n"+
+				"measured is the library, and not who is given a processor.", server.cpus[0], load.cpus[0])
+	}
+	server, _ := places(formTogether, cpus)
+	if len(server.cpus) == 1 {
+		return "Server and load generator on the same CPU",
+			fmt.Sprintf("Both are bound to CPU %d, and fight for it.", server.cpus[0])
+	}
+	return "Server and load generator on the same two CPUs",
+		fmt.Sprintf("Both are bound to CPUs %d and %d, the server with GOMAXPROCS=2. They fight for them: whoever\n"+
+			"loses waits for some milliseconds, and that is the p99 then.", server.cpus[0], server.cpus[1])
+}
