@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -57,6 +58,9 @@ func newDelimiterSet(delims []string) delimiterSet {
 
 // validate says whether an automaton can be made of s.
 func (s delimiterSet) validate() error {
+	if s.number(setNodes) > s.number(setLabels) {
+		return nil // it has one
+	}
 	size := 0
 	for _, delim := range s.all {
 		if delim == "" {
@@ -205,59 +209,77 @@ func (a automaton) step(node int, c byte) int {
 	}
 }
 
+// A trieNode is a node of an automaton that is being made.
+type trieNode struct {
+	delims       []int // where the delimiters that begin so lie in the set, in order
+	depth, fail  int
+	match, begin int
+	suffix       int // where the longest delimiter that it ends in lies, or 0
+}
+
 // newAutomaton makes the automaton of s.
 func newAutomaton(s delimiterSet) automaton {
-	// The delimiters in the order of their bytes: those that begin alike lie together.
+	// In the order of their bytes, delimiters that begin alike lie together.
 	var sorted []int
 	for at := range s.all {
 		sorted = append(sorted, at)
 	}
 	slices.SortFunc(sorted, func(a, b int) int { return strings.Compare(s.delimiter(a), s.delimiter(b)) })
 
-	type node struct {
-		delims       []int // which begin so
-		depth, fail  int
-		match, begin int
-		suffix       int // the longest delimiter that it ends in: where that lies in s, or 0
-	}
 	var labels, nodes strings.Builder
 	labels.WriteByte(0)
-	queue := []node{{delims: sorted}}
-	for i := 0; i < len(queue); i++ { // what comes before i has been written
-		parent := queue[i]
-		first := len(queue)
-		for rest := parent.delims; len(rest) > 0; {
-			delim := s.delimiter(rest[0])
-			if len(delim) == parent.depth { // or it would be the parent's only one
-				rest = rest[1:]
-				continue
+	queue := []trieNode{{delims: sorted}}
+	for i := 0; i < len(queue); i++ {
+		n, first := queue[i], len(queue)
+		for c, delims := range n.children(s) {
+			child := trieNode{delims: delims, depth: n.depth + 1, match: n.match, begin: n.begin}
+			if i != root { // all shorter nodes have been written
+				child.fail = automaton{labels.String(), nodes.String()}.step(n.fail, c)
 			}
-			c := delim[parent.depth]
-			n := 1
-			for n < len(rest) && s.delimiter(rest[n])[parent.depth] == c {
-				n++
-			}
-			child := node{delims: rest[:n], depth: parent.depth + 1, match: parent.match, begin: parent.begin}
-			rest = rest[n:]
-			if i > 0 {
-				child.fail = automaton{labels.String(), nodes.String()}.step(parent.fail, c)
-			}
-			child.suffix = queue[child.fail].suffix
-			if len(delim) == child.depth {
-				child.suffix = child.delims[0]
-			}
-			if child.suffix > 0 {
-				begin := child.depth - len(s.delimiter(child.suffix))
-				if child.match == 0 || begin <= child.begin {
-					child.match, child.begin = child.suffix, begin
-				}
-			}
+			child.end(s, queue[child.fail].suffix)
 			labels.WriteByte(c)
 			queue = append(queue, child)
 		}
-		for _, n := range [...]int{parent.fail, first, len(queue) - first, parent.depth, parent.match, parent.begin} {
-			nodes.Write(binary.LittleEndian.AppendUint32(nil, uint32(n)))
+		for _, number := range [...]int{n.fail, first, len(queue) - first, n.depth, n.match, n.begin} {
+			nodes.Write(binary.LittleEndian.AppendUint32(nil, uint32(number)))
 		}
 	}
 	return automaton{labels.String(), nodes.String()}
+}
+
+// children is an iterator over the bytes that can follow, and the delimiters that begin
+// with that.
+func (n trieNode) children(s delimiterSet) iter.Seq2[byte, []int] {
+	return func(yield func(byte, []int) bool) {
+		rest := n.delims
+		for len(rest) > 0 && len(s.delimiter(rest[0])) == n.depth {
+			rest = rest[1:] // it ends here
+		}
+		for len(rest) > 0 {
+			c, k := s.delimiter(rest[0])[n.depth], 1
+			for k < len(rest) && s.delimiter(rest[k])[n.depth] == c {
+				k++
+			}
+			if !yield(c, rest[:k]) {
+				return
+			}
+			rest = rest[k:]
+		}
+	}
+}
+
+// end takes note of the delimiter that n ends in: all of it, or that of its longest
+// suffix.
+func (n *trieNode) end(s delimiterSet, suffix int) {
+	n.suffix = suffix
+	if first := n.delims[0]; len(s.delimiter(first)) == n.depth {
+		n.suffix = first
+	}
+	if n.suffix == 0 {
+		return
+	}
+	begin := n.depth - len(s.delimiter(n.suffix))
+	if n.match == 0 || begin <= n.begin {
+		n.match, n.begin = n.suffix, begin
+	}
 }

@@ -76,8 +76,11 @@ func Delimiter(delim string) Terminator {
 // one is found only when the byte after it, or the end of the input, has
 // excluded the longer one.
 //
-// A byte is compared with the delimiters that could begin there, so that the
-// work for a byte is at most proportional to the size of the set.
+// The work is linear in the input, and does not depend on the size of the set. It is
+// least, as that of a Delimiter, for at most three delimiters that end in the same byte
+// and have it nowhere else, as "\r\n" and "\n" do, and for delimiters that begin with
+// at most three different bytes. All delimiters together may have at most 1 MiB, for
+// which AnyDelimiter takes 25 MiB.
 func AnyDelimiter(delims ...string) Terminator {
 	return Terminator{kind: kindAnyDelimiter, delim: string(newDelimiterSet(delims))}
 }
