@@ -362,7 +362,18 @@ func (c *Conn) Next(t Terminator) ([]byte, error) {
 	if c.session == nil {
 		return nil, errOutsideOfSession
 	}
-	msg, err := c.nextWithin(t)
+	if c.framer.stop.Load() {
+		c.framer.endLoan()
+		c.session.err = errClosed
+		return nil, errClosed
+	}
+	msg, err := c.framer.Next(t)
+	if err == nil {
+		return msg, nil
+	}
+	if err == errWouldBlock {
+		msg, err = c.awaitMessage()
+	}
 	if err != nil {
 		c.session.err = err
 	}
@@ -416,17 +427,11 @@ func (c *Conn) readMessage(p []byte) (n int, err error) {
 // may.
 func (c *Conn) Matched() string { return c.framer.Matched() }
 
-func (c *Conn) nextWithin(t Terminator) ([]byte, error) {
-	if c.framer.stop.Load() {
-		c.framer.endLoan()
-		return nil, errClosed
-	}
-	msg, err := c.framer.Next(t)
-	if err != errWouldBlock {
-		return msg, err
-	}
-	err = c.stream.await(c.session.goOn)
-	msg, c.session.message = c.session.message, nil
+// awaitMessage goes on with a Next that needs more input.
+func (c *Conn) awaitMessage() ([]byte, error) {
+	err := c.stream.await(c.session.goOn)
+	msg := c.session.message
+	c.session.message = nil
 	if err != nil && msg == nil {
 		msg = c.framer.lendUnfinished() // the wait has failed, or it begins anew
 	}
