@@ -289,17 +289,17 @@ func (s *search) anyDelimiter(set delimiterSet, data []byte, atEOF bool) span {
 		if at := a.get(s.node, nodeMatch); at > 0 {
 			match := i - a.get(s.node, nodeDepth) + a.get(s.node, nodeBegin)
 			if begin > match { // what can still come begins later
-				return s.found(set, a, at, match, next, begin)
+				return s.found(set, at, match, a, next, i+1)
 			}
 		}
 		s.node = next
 		if a.get(next, nodeChildren) == 0 { // it is a delimiter, and no longer one begins so
-			return s.found(set, a, a.get(next, nodeMatch), begin, root, i+1)
+			return s.found(set, a.get(next, nodeMatch), begin, a, next, i+1)
 		}
 	}
 	s.matched = a.get(s.node, nodeDepth)
 	if at := a.get(s.node, nodeMatch); atEOF && at > 0 {
-		return s.found(set, a, at, len(data)-s.matched+a.get(s.node, nodeBegin), root, 0)
+		return s.found(set, at, len(data)-s.matched+a.get(s.node, nodeBegin), a, s.node, len(data))
 	}
 	if atEOF {
 		s.matched = 0
@@ -307,16 +307,20 @@ func (s *search) anyDelimiter(set delimiterSet, data []byte, atEOF bool) span {
 	return span{data: len(data) - s.matched}
 }
 
-// found is for the delimiter that lies in set at at and in the input at match. If what
-// begins behind it is what next, a node of a, stands for, it need not be searched again:
-// otherwise a set where a short delimiter is the beginning of a long one would have the
-// same bytes looked at again and again.
-func (s *search) found(set delimiterSet, a automaton, at, match, next, begin int) span {
+// found is for the delimiter that lies in set at at, and in the input at match. a is at
+// node, and has searched up to end. If what lies behind the delimiter is the beginning of
+// another one, it need not be searched again: otherwise a set where a short delimiter is
+// the beginning of a long one would have the same bytes looked at again and again.
+func (s *search) found(set delimiterSet, at, match int, a automaton, node, end int) span {
 	s.at = at
 	drop := len(set.delimiter(at))
+	behind := end - (match + drop)
+	for a.get(node, nodeDepth) > behind {
+		node = a.get(node, nodeFail)
+	}
 	s.matched, s.node = 0, root
-	if begin == match+drop && a.get(next, nodeChildren) > 0 {
-		s.matched, s.node = a.get(next, nodeDepth), next
+	if a.get(node, nodeDepth) == behind && a.get(node, nodeChildren) > 0 {
+		s.matched, s.node = behind, node
 	}
 	return span{data: match, drop: drop, found: true}
 }

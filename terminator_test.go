@@ -586,6 +586,8 @@ func TestDataIsGivenEarly(t *testing.T) {
 		{framer.Delimiter("aab"), []string{"aaa", "a", "b"}, []string{"a", "aa", "aa|", "aa|"}},
 		{framer.AnyDelimiter("\r", "\r\n"), []string{"a\r", "\nb", "\r", "c"}, []string{"a", "a|b", "a|b", "a|b|c", "a|b|c"}},
 		{framer.AnyDelimiter("\r", "\r\n"), []string{"a\r"}, []string{"a", "a|"}},
+		{framer.AnyDelimiter("a", "abd", "bc"), []string{"a", "b", "c", "x"}, []string{"", "", "||", "||x", "||x"}},
+		{framer.AnyDelimiter("a", "aaab"), []string{"a", "a", "a", "a", "b", "x"}, []string{"", "", "", "|", "||", "||x", "||x"}},
 		{framer.AnyDelimiter("ab", "abcd"), []string{"xab", "c", "x"}, []string{"x", "x", "x|cx", "x|cx"}},
 		{framer.AnyDelimiter("abcd", "bx"), []string{"ab", "x"}, []string{"", "a|", "a|"}},
 		{framer.Length(0), []string{"a"}, []string{"|a", "|a"}},
