@@ -36,6 +36,8 @@ func (w slowWriter) start() { w.t.Error("a goroutine was started") }
 func (w slowWriter) join()  {}
 func (w slowWriter) leave() {}
 
+func (w slowWriter) dropOutput() {}
+
 func (w slowWriter) hold(bool) {}
 
 func (w slowWriter) writeNow(data []byte) int {
@@ -78,9 +80,12 @@ type greedyWriter struct {
 	started int
 }
 
-func (w *greedyWriter) start()    { w.started++ }
-func (w *greedyWriter) join()     {}
-func (w *greedyWriter) leave()    {}
+func (w *greedyWriter) start() { w.started++ }
+func (w *greedyWriter) join()  {}
+func (w *greedyWriter) leave() {}
+
+func (w *greedyWriter) dropOutput() {}
+
 func (w *greedyWriter) hold(bool) {}
 
 func (w *greedyWriter) writeNow(data []byte) int {
