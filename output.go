@@ -123,14 +123,21 @@ func (c *Conn) leave() { c.writers.Done() }
 
 // writeNow does what the writer goroutine would with data, as long as it need not
 // wait, and returns how many bytes it has written.
-func (c *Conn) writeNow(data []byte) int {
+func (c *Conn) writeNow(data []byte) (written int) {
 	c.out.writing.Store(true)
-	n, err := c.stream.write(data[:min(len(data), c.out.size)], false)
-	c.wrote(int64(n), false) // where only output goes on, nothing is written like this
+	var err error
+	for goesOn := true; goesOn; {
+		piece := data[written:min(len(data), written+c.out.size)]
+		var n int
+		n, err = c.stream.write(piece, false)
+		written += n
+		goesOn = err == nil && n == len(piece) && written < len(data)
+	}
+	c.wrote(int64(written), false) // where only output goes on, nothing is written like this
 	if err != nil {
 		c.writeFailed(err)
 	}
-	return n
+	return written
 }
 
 // A flushMark is told when all that was pushed before it has been written.

@@ -184,18 +184,26 @@ func (q *queue) admit(data []byte, atOnce bool) error {
 	case q.isFull(len(data)):
 		return ErrQueueFull
 	}
-	if atOnce || q.comesAlone() {
+	switch {
+	case atOnce || q.comesAlone():
 		if q.solo.expected && q.solo.leads {
 			q.writer.hold(true)
 		}
 		q.solo.expected = false
-		q.count(len(data))
-		q.writeNow(data, false)
+	case len(data) < minDirect || q.running || q.writer == nil:
+		q.append(data)
 		return nil
 	}
-	q.append(data)
+	q.count(len(data))
+	q.writeNow(data, false)
 	return nil
 }
+
+// minDirect is how many bytes are written by who pushes them if there is no writer, as far
+// as the system takes them: to copy them, and to start a goroutine for them, would take
+// longer. (Where small pushes come before, which wait for their writer, a copy is faster
+// than two writes.)
+const minDirect = 64 << 10
 
 // comesAlone reports whether there is nothing before what is pushed next, nor behind it,
 // as it is to be expected. q.mu must be held.
