@@ -159,16 +159,21 @@ type ConnStats struct {
 // Producer close it at once. If that cuts off a push or a producer, a TCP
 // connection is reset, so that the peer does not take what it got for the whole.
 type Conn struct {
-	nc         net.Conn // these two are others after StartTLS; see goOnWith
-	stream     stream
-	cfg        atomic.Pointer[Config] // see config
+	// What a push needs that is written at once is in a cache line here, and in two of the
+	// queue.
+	stream  stream                 // another after StartTLS, as nc; see goOnWith
+	cfg     atomic.Pointer[Config] // see config
+	writers sync.WaitGroup         // the writer: a goroutine, or one that pushes
+	out     output                 // owned by the writer
+	traffic traffic
+	ends    endings
+	queue   queue // at a multiple of 64 bytes
+
+	nc         net.Conn
 	newHandler func(*Conn) Handler
 	observe    func(*Conn, ConnState) // of a Server, or nil
-	queue      queue
 	progress   progress
-	traffic    traffic
 	asked      requests
-	ends       endings
 
 	// Owned by the goroutine of Serve.
 	handler Handler
@@ -179,9 +184,6 @@ type Conn struct {
 	wait    inputWait
 	leaving departure
 	upgrade *upgrade // of StartTLS, or nil; changed with mu held
-
-	// Owned by the writer.
-	out output
 
 	mu        sync.Mutex
 	life      lifetime
@@ -195,8 +197,8 @@ type Conn struct {
 	poisonMark
 }
 
-// traffic is what a connection has moved.
-type traffic struct{ read, written, messages atomic.Int64 }
+// traffic is what has come.
+type traffic struct{ read, messages atomic.Int64 }
 
 // requests are what a connection was asked for, from any goroutine.
 type requests struct {
@@ -207,15 +209,16 @@ type requests struct {
 }
 
 // endings are what is waited for at the end of a connection.
-type endings struct{ severed, writers, served sync.WaitGroup }
+type endings struct{ severed, served sync.WaitGroup }
 
 // An output is how the writer writes.
 type output struct {
-	size     int         // how much is written at once
-	waitSize int         // and if it has to wait
-	run      func()      // runWriter
-	writing  atomic.Bool // a write goes on; not while the writer waits for a producer
-	held     bool        // the system holds back what does not fill a segment
+	size     int          // how much is written at once
+	written  atomic.Int64 // bytes that the connection has accepted
+	writing  atomic.Bool  // a write goes on; not while the writer waits for a producer
+	held     bool         // the system holds back what does not fill a segment
+	waitSize int          // how much is written at once if it has to wait
+	run      func()       // runWriter
 }
 
 // A lifetime is what the contexts of a connection are made of.
@@ -573,7 +576,7 @@ func (c *Conn) NetConn() net.Conn {
 func (c *Conn) Stats() ConnStats {
 	return ConnStats{
 		BytesRead:    c.traffic.read.Load(),
-		BytesWritten: c.traffic.written.Load(),
+		BytesWritten: c.out.written.Load(),
 		MessagesRead: c.traffic.messages.Load(),
 		QueuedBytes:  c.queue.queued(),
 	}

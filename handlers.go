@@ -151,8 +151,9 @@ func Messages(t Terminator, f func(c *Conn, msg []byte) error) func(*Conn) Handl
 //
 // The answers to all that one read has given leave together, in one write, without a
 // lock or an allocation for each: no other style is as fast. They leave before more is
-// read, and early when they are 64 KiB. What f pushes itself may leave before the
-// answers that were returned before.
+// read, and early when they are 64 KiB. One of 64 KiB or more may also be returned as it
+// lies elsewhere, which spares a copy. What f pushes itself may leave before the answers
+// that were returned before.
 //
 // An error of f ends the connection, as that of a Handler does; what it has returned
 // with the error is sent. After CloseWhenDone and CloseWrite, too, all answers are sent
@@ -271,12 +272,16 @@ func (c *Conn) answer(msg []byte, answer func(c *Conn, msg, reply []byte) ([]byt
 	}
 	n := len(r.data)
 	reply, err := answer(c, msg, r.data[n:])
-	if len(reply) > 0 {
-		if n < cap(r.data) && &reply[0] == &r.data[:n+1][n] {
-			r.data = r.data[:n+len(reply)] // in place
-		} else {
-			r.data = append(c.framer.memory.grow(r.data, len(reply)), reply...)
-		}
+	switch {
+	case len(reply) == 0:
+	case n < cap(r.data) && &reply[0] == &r.data[:n+1][n]:
+		r.data = r.data[:n+len(reply)] // in place
+	case n == 0 && len(reply) >= minDirect && c.upgrade == nil && c.queue.push(reply) == nil:
+		// It is large, and mostly written without a copy. If the queue was closed, it
+		// is the last reply.
+		r.usual = max(len(reply), r.usual-r.usual/8)
+	default:
+		r.data = append(c.framer.memory.grow(r.data, len(reply)), reply...)
 	}
 	ends := c.asked.halfClose.Load()
 	if ends || len(r.data) >= replyBatch {

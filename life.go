@@ -485,7 +485,7 @@ func (c *Conn) awaitWriter() {
 func (c *Conn) finish(end ending) error {
 	c.abort(end.err, end.by)
 	c.ends.severed.Wait() // it may be another goroutine that closes the connection
-	c.ends.writers.Wait()
+	c.writers.Wait()
 	c.progress.stop()
 	if !c.hijacked.released {
 		c.stream.release()

@@ -18,14 +18,14 @@ var errWriterEnded = errors.New("framer: the end of a producer has ended the wri
 
 // start starts the writer goroutine.
 func (c *Conn) start() {
-	c.ends.writers.Add(1)
+	c.writers.Add(1)
 	go c.out.run()
 }
 
 // runWriter is the writer goroutine: it sends what is queued, until there is
 // nothing.
 func (c *Conn) runWriter() {
-	defer c.ends.writers.Done()
+	defer c.writers.Done()
 	reason := errWriterEnded
 	defer func() {
 		if reason != nil {
@@ -118,22 +118,26 @@ func (c *Conn) sendBytes(data []byte, done func(left int)) (ok bool) {
 	return err == nil
 }
 
-func (c *Conn) join()  { c.ends.writers.Add(1) }
-func (c *Conn) leave() { c.ends.writers.Done() }
+func (c *Conn) join()  { c.writers.Add(1) }
+func (c *Conn) leave() { c.writers.Done() }
 
 // writeNow does what the writer goroutine would with data, as long as it need not
 // wait, and returns how many bytes it has written.
-func (c *Conn) writeNow(data []byte) int {
+func (c *Conn) writeNow(data []byte) (written int) {
 	c.out.writing.Store(true)
-	n, err := c.stream.write(data[:min(len(data), c.out.size)], false)
-	c.wrote(int64(n))
+	var err error
+	for goesOn := true; goesOn; {
+		piece := data[written:min(len(data), written+c.out.size)]
+		var n int
+		n, err = c.stream.write(piece, false)
+		written += n
+		goesOn = err == nil && n == len(piece) && written < len(data)
+	}
+	c.wrote(int64(written), false) // where only output goes on, nothing is written like this
 	if err != nil {
 		c.writeFailed(err)
 	}
-	if c.isClosed() {
-		c.dropOutput() // what others have pushed meanwhile; there is no other writer
-	}
-	return n
+	return written
 }
 
 // A flushMark is told when all that was pushed before it has been written.
@@ -275,7 +279,7 @@ func (c *Conn) writeSome(p []byte) (int, error) {
 		}
 		err = c.progress.endWait(int64(n), err)
 	}
-	c.wrote(int64(n))
+	c.wrote(int64(n), c.framer.stop.Load())
 	return n, err
 }
 
@@ -291,7 +295,7 @@ func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
 		if failed && n == 0 && err == nil {
 			continue // it was not our deadline
 		}
-		c.wrote(n)
+		c.wrote(n, c.framer.stop.Load())
 		var file *fs.PathError
 		if failed && err != nil && err != errDiscarded && !errors.As(err, &file) {
 			err = &writeError{err}
@@ -301,13 +305,13 @@ func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
 	return 0, &writeError{io.ErrNoProgress}
 }
 
-// wrote notes that n bytes were written.
-func (c *Conn) wrote(n int64) {
-	if n > 0 && (c.config().IdleTimeout > 0 || c.framer.stop.Load()) {
+// wrote notes that n bytes were written. ending says that only output goes on, perhaps.
+func (c *Conn) wrote(n int64, ending bool) {
+	if n > 0 && (ending || c.config().IdleTimeout > 0) {
 		c.progress.wrote()
 	}
 	c.out.writing.Store(false)
-	c.traffic.written.Add(n)
+	c.out.written.Add(n)
 }
 
 // endOutput tells the peer that nothing more will come, and begins the wait for its

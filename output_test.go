@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -35,6 +36,8 @@ type slowWriter struct {
 func (w slowWriter) start() { w.t.Error("a goroutine was started") }
 func (w slowWriter) join()  {}
 func (w slowWriter) leave() {}
+
+func (w slowWriter) dropOutput() {}
 
 func (w slowWriter) hold(bool) {}
 
@@ -74,17 +77,22 @@ func TestRoomAfterWriteNow(t *testing.T) {
 // started for the rest.
 type greedyWriter struct {
 	takes   int
+	given   [][]byte
 	written []byte
 	started int
 }
 
-func (w *greedyWriter) start()    { w.started++ }
-func (w *greedyWriter) join()     {}
-func (w *greedyWriter) leave()    {}
+func (w *greedyWriter) start() { w.started++ }
+func (w *greedyWriter) join()  {}
+func (w *greedyWriter) leave() {}
+
+func (w *greedyWriter) dropOutput() {}
+
 func (w *greedyWriter) hold(bool) {}
 
 func (w *greedyWriter) writeNow(data []byte) int {
 	n := min(w.takes, len(data))
+	w.given = append(w.given, data)
 	w.written = append(w.written, data[:n]...)
 	return n
 }
@@ -181,3 +189,121 @@ func TestIsReady(t *testing.T) {
 		}
 	}
 }
+
+// A large push is written from the memory of who pushes, as far as the system takes it, if
+// there is no writer.
+func TestLargePushAtOnce(t *testing.T) {
+	small, large := []byte("small"), bytes.Repeat([]byte("l"), minDirect)
+	for _, test := range []struct {
+		name   string
+		turn   bool
+		before func(q *queue)
+		takes  int // bytes in a write
+		given  int // writes at once
+		queued int
+	}{
+		{name: "alone", takes: minDirect, given: 1},
+		{name: "in a turn", turn: true, takes: minDirect, given: 1},
+		{name: "in part", takes: 1000, given: 1, queued: minDirect - 1000},
+		{name: "behind a small one", takes: minDirect, queued: len(small) + minDirect, before: func(q *queue) {
+			q.push(small)
+		}},
+		{name: "while a small one is written", takes: minDirect, queued: len(small) + minDirect, before: func(q *queue) {
+			q.push(small)
+			q.take()
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var q queue
+			q.init(1<<20, new(buffers))
+			w := &greedyWriter{takes: test.takes}
+			q.open(w)
+			if test.turn {
+				q.beginTurn()
+			}
+			if test.before != nil {
+				test.before(&q)
+			}
+			if err := q.push(large); err != nil {
+				t.Fatal(err)
+			}
+			if got := q.queued(); len(w.given) != test.given || got != int64(test.queued) {
+				t.Fatalf("%d writes at once, and %d bytes left, want %d and %d", len(w.given), got, test.given, test.queued)
+			}
+			if test.given > 0 && &w.given[0][0] != &large[0] {
+				t.Error("what was written at once was copied before")
+			}
+			if running := test.queued > 0; q.running != running || (w.started > 0) != running {
+				t.Errorf("%d goroutines were started, %t that one runs", w.started, q.running)
+			}
+		})
+	}
+}
+
+// No style copies a large push that the system takes.
+func TestLargePushes(t *testing.T) {
+	large := bytes.Repeat([]byte("l"), 100<<10)
+	push := func(c *Conn) error { return c.Push(large) }
+	for name, newHandler := range map[string]func(*Conn) Handler{
+		"Handler": func(c *Conn) Handler { return largeAnswer{c, push} },
+		"another goroutine": func(c *Conn) Handler {
+			return largeAnswer{c, func(c *Conn) error {
+				done := make(chan error)
+				go func() { done <- push(c) }()
+				return <-done
+			}}
+		},
+		"Session": Session(func(c *Conn) error {
+			c.Next(FixedLength(1))
+			push(c)
+			_, err := c.Next(FixedLength(1))
+			return err
+		}),
+		"Messages": Messages(FixedLength(1), func(c *Conn, msg []byte) error { return push(c) }),
+		"Replies":  Replies(FixedLength(1), func(c *Conn, msg, reply []byte) ([]byte, error) { return large, nil }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			peer, err := net.Dial("tcp", l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer peer.Close()
+			nc, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := start(t.Context(), nc, newHandler, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := peer.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(peer, make([]byte, len(large))); err != nil {
+				t.Fatal(err)
+			}
+			c.queue.mu.Lock()
+			copied := c.queue.usual
+			c.queue.mu.Unlock()
+			if copied >= len(large) {
+				t.Errorf("%d bytes were copied for the writer's goroutine", copied)
+			}
+			peer.Close()
+			c.Wait()
+		})
+	}
+}
+
+// A largeAnswer pushes when something has come.
+type largeAnswer struct {
+	c    *Conn
+	push func(c *Conn) error
+}
+
+func (a largeAnswer) CollectIncomingData([]byte) error { return a.push(a.c) }
+func (largeAnswer) FoundTerminator() error             { return nil }

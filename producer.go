@@ -67,9 +67,9 @@ func isReady(p Producer) bool {
 	case *SimpleProducer, *bytesProducer:
 		return true
 	case *readerProducer:
-		return p.hasAll()
+		return p.hasAll
 	case *dotProducer:
-		return p.src.hasAll()
+		return p.src.hasAll
 	case *concatProducer:
 		return !slices.ContainsFunc(p.rest, func(p Producer) bool { return !isReady(p) })
 	case *doneProducer:
@@ -136,15 +136,16 @@ func (p *bytesProducer) More() ([]byte, error) {
 // An [*io.LimitedReader] is closed and interrupted as what it reads from. On a TCP
 // connection an [*os.File], or an [*io.LimitedReader] of one, goes out by
 // sendfile(2) or its like, where the system has it.
-func NewReaderProducer(r io.Reader) Producer { return &readerProducer{r: r} }
+func NewReaderProducer(r io.Reader) Producer { return &readerProducer{r: r, hasAll: hasAll(r)} }
 
 // readerBufferSize is what a readerProducer reads at once, in bytes.
 const readerBufferSize = 32 << 10
 
 type readerProducer struct {
-	r   io.Reader
-	buf []byte
-	err error // what r said with the last piece
+	r      io.Reader
+	hasAll bool // asked once: it may take a system call, and a queue wants to know it often
+	buf    []byte
+	err    error // what r said with the last piece
 
 	stopped atomic.Bool // interrupted, or closed
 	seeks   atomic.Bool // r is a file that has a position, and need not be closed to go on
@@ -197,16 +198,19 @@ func (p *readerProducer) read() (n int) {
 }
 
 // source returns what can be closed or interrupted.
-func (p *readerProducer) source() io.Reader {
-	if limited, ok := p.r.(*io.LimitedReader); ok {
+func (p *readerProducer) source() io.Reader { return sourceOf(p.r) }
+
+// sourceOf returns what r reads from, if that is known, or r.
+func sourceOf(r io.Reader) io.Reader {
+	if limited, ok := r.(*io.LimitedReader); ok {
 		return limited.R
 	}
-	return p.r
+	return r
 }
 
 // hasAll reports whether r has all of its bytes already.
-func (p *readerProducer) hasAll() bool {
-	switch r := p.source().(type) {
+func hasAll(r io.Reader) bool {
+	switch r := sourceOf(r).(type) {
 	case *bytes.Reader, *bytes.Buffer, *strings.Reader:
 		return true
 	case *os.File:
@@ -325,7 +329,7 @@ func (p *readerProducer) transfer(w io.ReaderFrom) (int64, error) {
 // got for the whole. [Conn.DiscardBuffers] may leave the peer in the middle of the
 // block.
 func NewDotProducer(r io.Reader) Producer {
-	return &dotProducer{src: readerProducer{r: r}, lineStart: true}
+	return &dotProducer{src: readerProducer{r: r, hasAll: hasAll(r)}, lineStart: true}
 }
 
 // A dotProducer sends what src has, line by line. It is no transferrer: a file must

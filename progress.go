@@ -81,7 +81,7 @@ func (p *progress) takenBytes() int64 {
 			return int64(n)
 		}
 	}
-	n := p.c.traffic.written.Load()
+	n := p.c.out.written.Load()
 	if p.waiting {
 		n += int64(p.c.out.waitSize)
 	}

@@ -41,33 +41,35 @@ const maxProducers = 16
 // producers, in the order in which they came. Pushes in a row are one batch, which
 // grows until the writer takes it, so that many small ones leave in one write.
 type queue struct {
-	maxBytes int64 // 0: no limit
+	// What a push needs that is written at once comes first, in two cache lines: one that
+	// goes to many connections finds none of them in the cache.
+	mu        sync.Mutex
+	closed    bool      // nothing more is accepted
+	kept      bool      // the handler has output to push even so
+	ending    bool      // the writer ends the output when it has come to the end
+	over      bool      // nothing is written any more
+	finished  bool      // all that was accepted has been written
+	turn      bool      // the handler works through what was read
+	running   bool      // there is a writer
+	busy      bool      // it has taken something, and not yet written all of it
+	writer    writer    // nil while it must not run yet
+	tried     time.Time // when something was last tried to be pushed, or zero
+	maxBytes  int64     // 0: no limit
+	pushed    int64     // bytes that ever were
+	gone      int64     // of them, those that were written or discarded
+	producers int       // in entries, or taken and not yet ended
+	solo      soloPush
+	line      waitingLine
+
+	entries  []Producer   // in order, with pushes in a row as a *batch
+	tail     []byte       // what was pushed last, behind all entries
+	usual    int          // the size of the last batch, in bytes
+	room     int          // bytes that can be added to tail with nothing else to do
+	discards atomic.Int32 // how often the queue was discarded
+	soloSeen int32        // discards when the handler had got through
 	memory   *buffers
 
-	mu        sync.Mutex
-	closed    bool         // nothing more is accepted
-	kept      bool         // the handler has output to push even so
-	ending    bool         // the writer ends the output when it has come to the end
-	over      bool         // nothing is written any more
-	finished  bool         // all that was accepted has been written
-	turn      bool         // the handler works through what was read
-	running   bool         // there is a writer
-	busy      bool         // it has taken something, and not yet written all of it
-	pushed    int64        // bytes that ever were
-	gone      int64        // of them, those that were written or discarded
-	producers int          // in entries, or taken and not yet ended
-	entries   []Producer   // in order, with pushes in a row as a *batch
-	tail      []byte       // what was pushed last, behind all entries
-	usual     int          // the size of the last batch, in bytes
-	room      int          // bytes that can be added to tail with nothing else to do
-	discards  atomic.Int32 // how often the queue was discarded
-	soloSeen  int32        // discards when the handler had got through
-	line      waitingLine
-	solo      soloPush
-	tried     int64 // when something was last tried to be pushed, in nanoseconds
-
 	// Of the writer.
-	writer       writer   // nil while it must not run yet
 	discardsThen int32    // discards at the last take
 	begun        Producer // what writeNow has left for the next writer, a *batch or a *bytesProducer
 	taken        batch    // what the writer has of the tail
@@ -80,6 +82,7 @@ type writer interface {
 	start()                   // starts a goroutine that writes; the queue's mutex is held
 	join()                    // announces writeNow; the queue's mutex is held
 	writeNow(data []byte) int // writes on this goroutine, as far as it need not wait
+	dropOutput()              // ends what is queued, when nothing is written any more
 	leave()                   // ends what join announced
 	hold(on bool)             // what is written leaves in full segments only, until that is over
 }
@@ -161,9 +164,13 @@ func (q *queue) isQuiet() bool {
 	if q.running || q.writer == nil || q.turn {
 		return false
 	}
-	before := q.tried
-	q.tried = time.Now().UnixNano()
-	return q.tried-before > int64(quiet)
+	if q.tried.IsZero() {
+		q.tried = time.Now()
+		return true
+	}
+	passed := time.Since(q.tried) // which is faster than Now
+	q.tried = q.tried.Add(passed)
+	return passed > quiet
 }
 
 // admit is tryPush with q.mu held; it may be released meanwhile. atOnce says that data
@@ -177,18 +184,26 @@ func (q *queue) admit(data []byte, atOnce bool) error {
 	case q.isFull(len(data)):
 		return ErrQueueFull
 	}
-	if atOnce || q.comesAlone() {
+	switch {
+	case atOnce || q.comesAlone():
 		if q.solo.expected && q.solo.leads {
 			q.writer.hold(true)
 		}
 		q.solo.expected = false
-		q.count(len(data))
-		q.writeNow(data, false)
+	case len(data) < minDirect || q.running || q.writer == nil:
+		q.append(data)
 		return nil
 	}
-	q.append(data)
+	q.count(len(data))
+	q.writeNow(data, false)
 	return nil
 }
+
+// minDirect is how many bytes are written by who pushes them if there is no writer, as far
+// as the system takes them: to copy them, and to start a goroutine for them, would take
+// longer. (Where small pushes come before, which wait for their writer, a copy is faster
+// than two writes.)
+const minDirect = 64 << 10
 
 // comesAlone reports whether there is nothing before what is pushed next, nor behind it,
 // as it is to be expected. q.mu must be held.
@@ -429,10 +444,9 @@ func (q *queue) open(w writer) {
 	}
 }
 
-// hasWork reports whether there is something to do for a writer. q.mu must be held.
-func (q *queue) hasWork() bool {
-	return q.begun != nil || len(q.entries) > 0 || len(q.tail) > 0 || q.ending
-}
+// hasWork reports whether there is something to do for a writer that has not taken
+// anything yet. q.mu must be held.
+func (q *queue) hasWork() bool { return q.pushed != q.gone || q.producers > 0 || q.ending }
 
 // keepOpen says that the handler has output until close or pushLast, although nothing
 // else is accepted after seal.
@@ -666,9 +680,12 @@ func (q *queue) writeNow(data []byte, shared bool) {
 	q.gone += int64(n)
 	q.line.next()
 	left := data[n:]
-	if q.writer == nil { // shut
+	if q.over {
 		q.gone += int64(len(left))
 		left = nil
+		q.mu.Unlock()
+		w.dropOutput() // what others have pushed meanwhile; there is no other writer
+		q.mu.Lock()
 	}
 	q.running, q.busy = false, len(left) > 0
 	switch {

@@ -17,13 +17,13 @@ package framer
 // What was so in the last turns is expected to be so again. It is guarded by the queue's
 // mutex.
 type soloPush struct {
-	expected bool  // the next push comes alone, or leads
-	leads    bool  // in this turn, it was expected to lead
-	before   int64 // bytes pushed when the turn began
-	first    int64 // bytes pushed after its first push, and a producer behind it, or 0
+	expected bool // the next push comes alone, or leads
+	leads    bool // in this turn, it was expected to lead
 	behind   follower
 	like     follower // what was behind the push in the last turn
-	streak   int      // turns in a row that were like it
+	streak   int8     // turns in a row that were like it, at most minStreak
+	first    int64    // bytes pushed after its first push, and a producer behind it, or 0
+	before   int64    // bytes pushed when the turn began
 }
 
 // A follower is what is pushed behind the first push of a turn.
@@ -76,7 +76,7 @@ func (s *soloPush) end(pushed int64) bool {
 	if s.behind != s.like {
 		s.like, s.streak = s.behind, 0
 	}
-	s.streak++
+	s.streak = min(s.streak+1, minStreak)
 	if s.like == others {
 		s.streak = 0
 	}

@@ -20,9 +20,9 @@ import (
 // It is guarded by the queue's mutex, which must be held.
 type waitingLine struct {
 	waiting int
+	left    chan struct{}       // for the next one: closed when something has left the queue
 	limit   int64               // what may have been pushed, in bytes, before others must wait, too
 	turn    *semaphore.Weighted // one of those who wait is next
-	left    chan struct{}       // for that one: closed when something has left the queue
 }
 
 // passing returns how many bytes may be pushed past those who wait, after so many.
