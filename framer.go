@@ -62,6 +62,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync/atomic"
 
 	"github.com/goframer/framer/internal/poison"
@@ -433,6 +434,7 @@ func (f *Framer) Run(h Handler) error {
 		h = f.lender.handler(h)
 	}
 	complete, _ := h.(ReadCompleteHandler)
+	collector := collectorOf(h)
 	for {
 		if err := f.runShort(h); err != nil {
 			return err
@@ -460,6 +462,7 @@ func (f *Framer) Run(h Handler) error {
 				err = f.fail(err)
 			}
 		default:
+			f.grow(collector)
 			if err = f.more(); err == io.EOF {
 				return nil
 			}
@@ -467,6 +470,18 @@ func (f *Framer) Run(h Handler) error {
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// grow makes room in c for the rest of a large message that is counted, when half of it
+// has come, as moreOfMessage does: all of it need not be moved at the end.
+func (f *Framer) grow(c *Collector) {
+	if c == nil || !f.search.counting || f.skipping {
+		return
+	}
+	have, missing := c.Len(), f.search.remaining
+	if missing <= int64(min(have, math.MaxInt32/2)) && missing+int64(have) > collectorStep {
+		c.Grow(int(missing))
 	}
 }
 

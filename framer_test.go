@@ -1681,6 +1681,50 @@ func TestRefusedTerminatorIsNotSilent(t *testing.T) {
 }
 
 // A Collector is bounded also under None.
+// A Collector is told how long a counted message is when half of it has come: less than
+// half of it is moved, and it lies in one piece at the end.
+func TestCollectorOfCounted(t *testing.T) {
+	const size, rounds = 1 << 20, 10
+	header := string(binary.BigEndian.AppendUint32(nil, size))
+	for _, test := range []struct {
+		terminator framer.Terminator
+		message    string
+	}{
+		{framer.FixedLength(size), strings.Repeat("x", size)},
+		{framer.LengthPrefix(framer.Prefix{Size: 4}), header + strings.Repeat("x", size)},
+	} {
+		f := framer.NewFramer(&roundReader{data: test.message}, nil)
+		h := new(takingHandler)
+		h.left = rounds
+		if err := f.SetTerminator(test.terminator); err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if err := f.Run(h); err != errEnough {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if took := (after.TotalAlloc - before.TotalAlloc) / rounds; h.taken != rounds*size || took > size*7/4 {
+			t.Errorf("%v: %d bytes taken, %d allocated for each %d", test.terminator, h.taken, took, size)
+		}
+	}
+}
+
+// A takingHandler takes so many messages.
+type takingHandler struct {
+	framer.Collector
+	left, taken int
+}
+
+func (h *takingHandler) FoundTerminator() error {
+	h.taken += len(h.Take())
+	if h.left--; h.left == 0 {
+		return errEnough
+	}
+	return nil
+}
+
 func TestCollectorUnderNone(t *testing.T) {
 	const limit = 1000
 	newFramer := func(max int64) *framer.Framer {
