@@ -194,6 +194,27 @@ func TestNextOfCutMessages(t *testing.T) {
 	}
 }
 
+// After an error in the middle of a message, another terminator begins another one, with
+// what was not taken yet.
+func TestNextUnderAnotherTerminator(t *testing.T) {
+	r := newChunkReader("abcdefgh", "ij", "k\nl;")
+	broken := errors.New("not now")
+	r.before = func() {}
+	reads := 0
+	f := framer.NewFramer(readerFunc(func(p []byte) (int, error) {
+		if reads++; reads == 3 {
+			return 0, broken
+		}
+		return r.Read(p)
+	}), &framer.Config{ReadBufferSize: 8})
+	if msg, err := f.Next(framer.Delimiter("\n")); err != broken {
+		t.Fatalf("%q, %v", msg, err)
+	}
+	if msg, err := f.Next(framer.Delimiter(";")); err != nil || !strings.HasSuffix(string(msg), "k\nl") || strings.HasPrefix(string(msg), "a") {
+		t.Errorf("%q, %v", msg, err)
+	}
+}
+
 // A message that is too long is thrown away, and the next one is not.
 func TestNextAfterTooLongMessages(t *testing.T) {
 	prefix := recordFormats()[0]

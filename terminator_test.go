@@ -858,6 +858,8 @@ func TestSplitMisbehaves(t *testing.T) {
 			return 0, nil, nil
 		}, io.ErrNoProgress},
 		{"negative", func([]byte, bool) (int, []byte, error) { return -1, nil, nil }, bufio.ErrNegativeAdvance},
+		{"a token, and negative", func(data []byte, _ bool) (int, []byte, error) { return -1, data, nil }, bufio.ErrNegativeAdvance},
+		{"a token, and too far", func(data []byte, _ bool) (int, []byte, error) { return len(data) + 1, data, nil }, bufio.ErrAdvanceTooFar},
 		{"too far", func(data []byte, _ bool) (int, []byte, error) { return len(data) + 1, nil, nil }, bufio.ErrAdvanceTooFar},
 		{"error", func([]byte, bool) (int, []byte, error) { return 0, nil, broken }, broken},
 	}
