@@ -496,7 +496,7 @@ func (f *Framer) lastWord(h Handler) error {
 }
 
 // runShort is Run for messages that lie whole in the buffer. It returns where one does
-// not, or where Run has something else to do. It repeats what whole and give do, because
+// not, or where Run has something else to do. It repeats what nextWhole and give do, because
 // half of the time for a short message would otherwise go into calls.
 func (f *Framer) runShort(h Handler) error {
 	for f.fresh() && f.refused == nil && !f.stop.Load() && !f.discard.Load() {
