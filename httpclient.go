@@ -69,7 +69,7 @@ func UpgradeHTTP(nc net.Conn, r *http.Request, protocol string, newHandler func(
 
 // An UpgradeError is the answer of an HTTP server that did not upgrade the connection.
 type UpgradeError struct {
-	StatusCode int
+	StatusCode int // as those of http.Response
 	Header     http.Header
 	Body       []byte // its beginning, of at most 1 KiB
 }
