@@ -1,0 +1,68 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package protocols_test
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
+)
+
+// A watched connection is asked whether it is there, and ends if it does not say so.
+type watched struct {
+	*framer.Conn
+	framer.Collector
+	asked bool
+}
+
+func newWatched(c *framer.Conn) framer.Handler {
+	c.SetTerminator(framer.Delimiter("\r\n"))
+	return &watched{Conn: c}
+}
+
+func (h *watched) FoundTerminator() error {
+	h.asked = false // whatever it says, it is there
+	h.Reset()
+	return nil
+}
+
+func (h *watched) HandleTimeout(err error) error {
+	if h.asked {
+		h.TryPush([]byte("ERROR no answer\r\n"))
+		return err // the connection ends when that was sent
+	}
+	h.asked = true
+	h.TryPush([]byte("PING\r\n")) // Push might wait for a peer that is gone
+	return nil                    // the wait has the whole time again
+}
+
+func TestHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		client, nc := framertest.Pipe()
+		cfg := &framer.Config{ReadIdleTimeout: time.Minute, Logger: quiet.Logger}
+		served := make(chan error, 1)
+		go func() { served <- framer.NewConn(nc, newWatched, cfg).Serve(t.Context()) }()
+
+		framertest.Play(t, client,
+			framertest.ExpectLine("PING"), // after a minute
+			framertest.Send("PONG\r\n"),
+			framertest.ExpectLine("PING"), // after two
+			framertest.ExpectLine("ERROR no answer"),
+			framertest.ExpectEnd(),
+			framertest.Close())
+		if err := <-served; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("served: %v, want a timeout", err)
+		}
+		if got := time.Since(begin); got != 3*time.Minute {
+			t.Errorf("the connection lasted %v, want 3 minutes", got)
+		}
+	})
+}

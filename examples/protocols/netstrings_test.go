@@ -1,0 +1,62 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package protocols_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/goframer/framer"
+)
+
+var (
+	netstringLength = framer.Delimiter(":").Limit(7) // digits
+	errNetstring    = errors.New("bad netstring")
+)
+
+// nextNetstring returns the next netstring. It is lent until the next call.
+// r is a *framer.Conn in a Session, or a *framer.Framer.
+func nextNetstring(r interface {
+	Next(framer.Terminator) ([]byte, error)
+}) ([]byte, error) {
+	digits, err := r.Next(netstringLength)
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.ParseUint(string(digits), 10, 32) // takes no sign
+	if err != nil || len(digits) > 1 && digits[0] == '0' {
+		return nil, errNetstring
+	}
+	text, err := r.Next(framer.Length(int64(n) + 1)) // with the comma
+	if err == io.EOF {
+		return nil, io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return nil, err
+	}
+	if text[n] != ',' {
+		return nil, errNetstring
+	}
+	return text[:n], nil
+}
+
+func Example_netstrings() {
+	talk("5:hello,0:,3:a,b,05:hello,", framer.Session(func(c *framer.Conn) error {
+		for {
+			text, err := nextNetstring(c)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c, "%d:%s,\n", len(text), text)
+		}
+	}))
+	// Output:
+	// "5:hello,\n"
+	// "0:,\n"
+	// "3:a,b,\n"
+	// ended: bad netstring
+}

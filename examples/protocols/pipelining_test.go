@@ -1,0 +1,119 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package protocols_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"strings"
+	"sync"
+
+	"github.com/goframer/framer"
+)
+
+// A pipeline sends requests without waiting for the replies to those before. Replies
+// come in the order of the requests.
+type pipeline struct {
+	*framer.Conn
+	framer.Collector
+	turn    sync.Mutex       // is held for a request, so that both have one order
+	waiting chan chan string // one for each request without a reply
+}
+
+func newPipeline(c *framer.Conn) framer.Handler {
+	c.SetTerminator(framer.Delimiter("\r\n"))
+	return &pipeline{Conn: c, waiting: make(chan chan string, 64)}
+}
+
+// FoundTerminator gives a reply to the one who has waited longest.
+func (p *pipeline) FoundTerminator() error {
+	select {
+	case reply := <-p.waiting:
+		reply <- string(p.Take()) // has room
+		return nil
+	default:
+		return errors.New("a reply without a request")
+	}
+}
+
+// Do sends a request and returns its reply. It may be called from any goroutine.
+func (p *pipeline) Do(ctx context.Context, request string) (string, error) {
+	if strings.ContainsAny(request, "\r\n") { // it would be two requests
+		return "", errors.New("a line end in a request")
+	}
+	reply := make(chan string, 1) // has room also if nobody waits any more
+	if err := p.send(request, reply); err != nil {
+		return "", err
+	}
+	select {
+	case text := <-reply:
+		return text, nil
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	case <-p.Context().Done():
+	}
+	select {
+	case text := <-reply: // it came just before the end
+		return text, nil
+	default:
+		return "", context.Cause(p.Context())
+	}
+}
+
+func (p *pipeline) send(request string, reply chan string) error {
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	select {
+	case p.waiting <- reply: // before Push: the reply may be quick
+		return p.Push([]byte(request + "\r\n"))
+	case <-p.Context().Done():
+		return context.Cause(p.Context())
+	}
+}
+
+func Example_pipelining() {
+	server := framer.Server{NewHandler: framer.Replies(framer.Delimiter("\r\n"),
+		func(c *framer.Conn, msg, reply []byte) ([]byte, error) {
+			return fmt.Appendf(reply, "%s\r\n", strings.ToUpper(string(msg))), nil
+		})}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() { server.Serve(l) })
+
+	c, err := framer.Dial(context.Background(), "tcp", l.Addr().String(), newPipeline, quiet)
+	if err != nil {
+		log.Fatal(err)
+	}
+	p := c.Handler().(*pipeline)
+	replies := make([]string, 3)
+	var asking sync.WaitGroup
+	for i, request := range []string{"one", "two", "three"} {
+		asking.Go(func() {
+			reply, err := p.Do(context.Background(), request)
+			replies[i] = fmt.Sprint(request, ": ", reply, " ", err)
+		})
+	}
+	asking.Wait()
+	fmt.Println(strings.Join(replies, "\n"))
+
+	c.CloseWhenDone()
+	fmt.Println("ended:", c.Wait())
+	_, err = p.Do(context.Background(), "four")
+	fmt.Println("closed:", errors.Is(err, net.ErrClosed))
+	server.Close()
+	running.Wait()
+	// Output:
+	// one: ONE <nil>
+	// two: TWO <nil>
+	// three: THREE <nil>
+	// ended: <nil>
+	// closed: true
+}

@@ -1,0 +1,36 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package protocols_test
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/goframer/framer"
+)
+
+// Both line ends are found, so that the wrong one can be refused at once.
+var strictLine = framer.AnyDelimiter("\r\n", "\n").Limit(510)
+
+var errBareLF = errors.New("a line ended in a bare LF")
+
+func newStrict(c *framer.Conn) framer.Handler {
+	return framer.Messages(strictLine, func(c *framer.Conn, line []byte) error {
+		if c.Matched() != "\r\n" {
+			fmt.Fprint(c, "500 5.5.2 bare LF refused\r\n")
+			return errBareLF // the connection ends; the answer is sent before
+		}
+		_, err := fmt.Fprintf(c, "250 %s\r\n", line)
+		return err
+	})(c)
+}
+
+func Example_strictLines() {
+	talk("HELO example.com\r\nNOOP\nQUIT\r\n", newStrict)
+	// Output:
+	// "250 HELO example.com\r\n"
+	// "500 5.5.2 bare LF refused\r\n"
+	// ended: a line ended in a bare LF
+}
