@@ -93,6 +93,7 @@ func Example_memcached() {
 		"set k 0 0 2097152\r\n"+large+"\r\n"+
 		"get k\r\n"+
 		"set k 0 0 3\r\ntoo long\r\n", framer.Session(s.serve))
+	talk("set k 0 0 3\r\n", framer.Session(s.serve)) // without its data
 	// Output:
 	// "STORED\r\n"
 	// "SERVER_ERROR object too large for cache\r\n"
@@ -102,4 +103,6 @@ func Example_memcached() {
 	// "END\r\n"
 	// "CLIENT_ERROR bad data chunk\r\n"
 	// ended: bad set
+	// "CLIENT_ERROR bad data chunk\r\n"
+	// ended: unexpected EOF
 }

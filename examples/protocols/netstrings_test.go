@@ -44,19 +44,24 @@ func nextNetstring(r interface {
 	return text[:n], nil
 }
 
-func Example_netstrings() {
-	talk("5:hello,0:,3:a,b,05:hello,", framer.Session(func(c *framer.Conn) error {
-		for {
-			text, err := nextNetstring(c)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(c, "%d:%s,\n", len(text), text)
+// echoNetstrings sends every netstring back.
+func echoNetstrings(c *framer.Conn) error {
+	for {
+		text, err := nextNetstring(c)
+		if err != nil {
+			return err
 		}
-	}))
+		fmt.Fprintf(c, "%d:%s,", len(text), text)
+	}
+}
+
+func Example_netstrings() {
+	talk("5:hello,0:,3:a,b,", framer.Session(echoNetstrings))
+	talk("1:a,05:hello,", framer.Session(echoNetstrings))
+	talk("5:", framer.Session(echoNetstrings))
 	// Output:
-	// "5:hello,\n"
-	// "0:,\n"
-	// "3:a,b,\n"
+	// "5:hello,0:,3:a,b,"
+	// "1:a,"
 	// ended: bad netstring
+	// ended: unexpected EOF
 }

@@ -91,10 +91,12 @@ func serveRESP(c *framer.Conn) error {
 
 func Example_resp() {
 	talk("*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n*1000000000\r\n", framer.Session(serveRESP))
+	talk("*2\r\n$4\r\nECHO\r\n", framer.Session(serveRESP)) // half a request
 	// Output:
 	// "+PONG\r\n"
 	// "$5\r\n"
 	// "hello\r\n"
 	// "-ERR Protocol error\r\n"
 	// ended: bad request
+	// ended: unexpected EOF
 }
