@@ -47,7 +47,9 @@ func controlID(msg string) (string, bool) {
 }
 
 func Example_mllp() {
-	talk("\x0bMSH|^~\\&|LAB||EHR||20260101||ORU^R01|17|P|2.5\rPID|1\r\x1c\r", newMLLP)
+	talk("\x0bMSH|^~\\&|LAB||EHR||20260101||ORU^R01|17|P|2.5\rPID|1\r\x1c\r"+
+		"\x0bMSH#^~\\&#LAB##EHR##20260101##ORU^R01#18|AE#P#2.5\r\x1c\r", newMLLP)
 	// Output:
 	// "\vMSH|^~\\&|||||||ACK|A17|P|2.5\rMSA|AA|17\r\x1c\r"
+	// ended: not a block of MLLP
 }

@@ -53,8 +53,10 @@ func checked(line string) (string, bool) {
 }
 
 func Example_nmea() {
+	const good = "$GPGLL,4916.45,N,12311.12,W,225444,A*31"
 	port := strings.NewReader("1.000,N*3A\r\n" + // the end of a sentence that began before
-		"$GPGLL,4916.45,N,12311.12,W,225444,A*31\r\n" +
+		good + "\r\n" +
+		good + good + good + "\r\n" + // two line ends were lost
 		"$GPGLL,4916.46,N,12311.12,W,225445,A*31\r\n" + // a digit was damaged
 		"\x00\xff$GPGLL,4916.46,N,12311.12,W,225446,A*30\r\n")
 	for sentence, err := range sentences(port) {

@@ -91,7 +91,8 @@ func serveRESP(c *framer.Conn) error {
 
 func Example_resp() {
 	talk("*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n*1000000000\r\n", framer.Session(serveRESP))
-	talk("*2\r\n$4\r\nECHO\r\n", framer.Session(serveRESP)) // half a request
+	talk("*2\r\n$4\r\nECHO\r\n", framer.Session(serveRESP))            // half a request
+	talk("*2\r\n$4\r\nECHO\r\n$524288\r\n", framer.Session(serveRESP)) // 4 bytes too many
 	// Output:
 	// "+PONG\r\n"
 	// "$5\r\n"
@@ -99,4 +100,6 @@ func Example_resp() {
 	// "-ERR Protocol error\r\n"
 	// ended: bad request
 	// ended: unexpected EOF
+	// "-ERR Protocol error\r\n"
+	// ended: bad request
 }
