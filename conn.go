@@ -300,7 +300,8 @@ func (c *Conn) Config() Config { return *c.config() }
 // that has proved who it is: a command line may take minutes, and the mail after it
 // hours. It may be called before Serve, by a method of the Handler and by the function
 // of a ready-made one. ReadBufferSize and WriteBufferSize stay as they are. The others
-// rule from the next message, wait and write on.
+// rule from the next message, wait and write on; but for a Terminator with a
+// [Terminator.Limit], that is the limit, whatever MaxMessageSize is.
 func (c *Conn) SetConfig(cfg Config) {
 	old := c.config()
 	cfg.ReadBufferSize, cfg.WriteBufferSize = old.ReadBufferSize, old.WriteBufferSize

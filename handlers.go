@@ -357,6 +357,11 @@ func (c *Conn) endOfSession(err error) ending {
 // the next call of Next or NextReader, or until the function returns. Tests find out who
 // keeps it by Poison of package framertest.
 //
+// An [io.EOF] says that the input ended after a whole message, which is the end of a
+// Session in order. If that is in the middle of a request that has several messages, such
+// as a line and the bytes that it has announced, the function must return another error,
+// as [io.ErrUnexpectedEOF].
+//
 // When the server shuts down, Next returns [ErrServerClosed] once, where it would have
 // to wait between two messages, so that the function can say goodbye, or go on to
 // finish what it has begun. After Close and CloseWhenDone it returns an error that is

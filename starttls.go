@@ -29,7 +29,7 @@ import (
 // The connection ends if the handshake fails, or is not complete within
 // HandshakeTimeout. So it does if the peer has sent more in clear before the handshake:
 // anybody could have put that there, and it would be taken for something that came under
-// TLS (RFC 3207 section 5, CVE-2011-0411). What waits is dropped then. The method, too,
+// TLS (RFC 3207 section 6, CVE-2011-0411). What waits is dropped then. The method, too,
 // must return within HandshakeTimeout, and what it pushes behind StartTLS must fit in the
 // queue, which nothing leaves before. CloseWhenDone, CloseWrite and Hijack behind StartTLS
 // come after the handshake.
