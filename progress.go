@@ -99,7 +99,8 @@ func (p *progress) endWait(n int64, err error) error {
 	defer p.mu.Unlock()
 	expired, last := p.expired, p.last
 	p.waiting, p.expired, p.last = false, noTimeout, false
-	waited := time.Since(p.since)
+	now := time.Now()
+	waited := now.Sub(p.since)
 	if waited >= stallTime {
 		p.stalls++
 	}
@@ -107,8 +108,7 @@ func (p *progress) endWait(n int64, err error) error {
 		p.waited += waited
 	}
 	if n > 0 && (p.ending || p.c.notesMoves()) { // otherwise nobody asks
-		p.taken = time.Now()
-		p.moved = p.taken
+		p.taken, p.moved = now, now
 	}
 	timedOut := errors.Is(err, os.ErrDeadlineExceeded)
 	if timedOut || expired != noTimeout {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -153,6 +154,16 @@ func (r EndReason) String() string {
 // MarshalText returns the name of r, for JSON.
 func (r EndReason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
+// UnmarshalText is the reverse of MarshalText.
+func (r *EndReason) UnmarshalText(text []byte) error {
+	i := slices.Index(endNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("framer: no EndReason has the name %q", text)
+	}
+	*r = EndReason(i)
+	return nil
+}
+
 // EndCounts are numbers of connections, by [EndReason], which is the index. That of
 // NotEnded is 0.
 type EndCounts [endReasons]int64
@@ -167,11 +178,24 @@ func (c EndCounts) Total() (n int64) {
 
 // MarshalJSON returns an object with the names of all reasons but NotEnded.
 func (c EndCounts) MarshalJSON() ([]byte, error) {
-	named := make(map[string]int64, len(c))
+	named := make(map[EndReason]int64, len(c))
 	for r := NotEnded + 1; r < endReasons; r++ {
-		named[r.String()] = c[r]
+		named[r] = c[r]
 	}
 	return json.Marshal(named)
+}
+
+// UnmarshalJSON is the reverse of MarshalJSON.
+func (c *EndCounts) UnmarshalJSON(data []byte) error {
+	var named map[EndReason]int64
+	if err := json.Unmarshal(data, &named); err != nil {
+		return err
+	}
+	*c = EndCounts{}
+	for r, n := range named {
+		c[r] = n
+	}
+	return nil
 }
 
 // StateCounts are numbers of connections, by [ConnState], which is the index. One is
@@ -180,15 +204,38 @@ type StateCounts [StateClosed + 1]int
 
 // MarshalJSON returns an object with the names of all states.
 func (c StateCounts) MarshalJSON() ([]byte, error) {
-	named := make(map[string]int, len(c))
-	for state, count := range c {
-		named[ConnState(state).String()] = count
+	named := make(map[ConnState]int, len(c))
+	for s, n := range c {
+		named[ConnState(s)] = n
 	}
 	return json.Marshal(named)
 }
 
+// UnmarshalJSON is the reverse of MarshalJSON.
+func (c *StateCounts) UnmarshalJSON(data []byte) error {
+	var named map[ConnState]int
+	if err := json.Unmarshal(data, &named); err != nil {
+		return err
+	}
+	*c = StateCounts{}
+	for s, n := range named {
+		c[s] = n
+	}
+	return nil
+}
+
 // MarshalText returns the name of s, for JSON.
 func (s ConnState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText is the reverse of MarshalText.
+func (s *ConnState) UnmarshalText(text []byte) error {
+	for *s = StateNew; *s <= StateClosed; *s++ {
+		if s.String() == string(text) {
+			return nil
+		}
+	}
+	return fmt.Errorf("framer: no ConnState has the name %q", text)
+}
 
 // timeoutReasons are the reasons for timeouts.
 var timeoutReasons = [...]EndReason{

@@ -204,6 +204,18 @@ func TestStatsJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var back framer.ServerStats
+	if err := json.Unmarshal(data, &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(s, back); diff != "" {
+		t.Errorf("there and back (-want +got):\n%s", diff)
+	}
+	for _, bad := range []string{`{"Ended":{"no such reason":1}}`, `{"States":{"no such state":1}}`, `{"Ended":1}`, `{"States":1}`} {
+		if err := json.Unmarshal([]byte(bad), &back); err == nil {
+			t.Errorf("%s is taken", bad)
+		}
+	}
 	var got struct {
 		Conns  int
 		States map[string]int
