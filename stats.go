@@ -27,10 +27,9 @@ type ConnStats struct {
 	// after the end of the connection.
 	LastMoved time.Time `json:",omitzero"`
 
-	// WaitingSince is since when a write has waited for the peer, or, if that is
-	// later, when the peer was last seen to take something; see Config.WriteTimeout.
-	// It is zero if no write waits. What is queued has waited for as long, or came
-	// later.
+	// WaitingSince is since when the write that waits for the peer has waited; zero if
+	// none does. What is queued has waited for as long, or came later. WriteTimeout
+	// may count from later on: from when the peer has last taken something.
 	WaitingSince time.Time `json:",omitzero"`
 
 	BytesRead    int64 // given by the connection
@@ -381,7 +380,7 @@ func (p *progress) times() (moved, waiting time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.waiting {
-		waiting = later(p.since, p.taken)
+		waiting = p.since
 	}
 	return p.moved, waiting
 }

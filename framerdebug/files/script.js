@@ -58,12 +58,12 @@
 		["info", "Info", "", (c) => c.Info, "text"],
 		["age", "Age", "since it began", (c, now) => since(c.Began, now), "number"],
 		["idle", "Idle", "since a byte has moved, either way", (c, now) => since(c.LastMoved, now), "number"],
+		["queued", "Queued", "bytes pushed and not yet written", (c) => bytes(c.QueuedBytes), "number"],
+		["waiting", "Output waits", "since when a write has waited for the peer", (c, now) => since(c.WaitingSince, now), "number"],
 		["messages", "Messages in", "messages read", (c) => count(c.MessagesRead), "number"],
 		["pushes", "Pushes out", "pieces and producers pushed", (c) => count(c.Pushes), "number"],
 		["read", "Bytes in", "bytes read", (c) => bytes(c.BytesRead), "number"],
 		["written", "Bytes out", "bytes written", (c) => bytes(c.BytesWritten), "number"],
-		["queued", "Queued", "bytes pushed and not yet written", (c) => bytes(c.QueuedBytes), "number"],
-		["waiting", "Output waits", "since the peer takes nothing", (c, now) => since(c.WaitingSince, now), "number"],
 		["stalls", "Stalls", "writes that have waited for the peer", (c) => count(c.WriteStalls), "number"],
 		["waits", "Push waits", "pushes that had to wait for room in the queue", (c) => count(c.PushWaits), "number"],
 		["refused", "Refused", "pushes that TryPush has refused", (c) => count(c.PushRefused), "number"],
@@ -136,9 +136,8 @@
 		if (allowClose) {
 			row.button = make("button", { type: "button", textContent: "Close", className: "danger" });
 			row.button.addEventListener("click", () => askToClose(row.conn));
-			const td = make("td", {}, row.button);
+			const td = make("td", { className: "act" }, row.button);
 			td.setAttribute("role", "cell");
-			td.dataset.label = "";
 			tr.append(td);
 		}
 		return row;
@@ -285,8 +284,9 @@
 		byId("next").disabled = offset + conns.length >= matching;
 		byId("nothing").hidden = conns.length > 0;
 		setText(byId("nothing"), open === 0 ? "No connection is open." : "The filter lets none through.");
-		said(true, new Date(now).toLocaleTimeString());
+		said(true, asOf());
 	}
+	const asOf = () => "as of " + new Date(Date.parse(report.Time)).toLocaleTimeString();
 	function said(ok, text) {
 		byId("refreshed").classList.toggle("failed", !ok);
 		setText(byId("refreshed"), paused ? text + ", paused" : text);
@@ -325,7 +325,7 @@
 		byId("pause").setAttribute("aria-pressed", paused);
 		if (paused) {
 			clearTimeout(timer);
-			if (report) said(true, new Date(Date.parse(report.Time)).toLocaleTimeString());
+			if (report) said(true, asOf());
 		} else {
 			refresh();
 		}
