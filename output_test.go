@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math"
 	"net"
 	"os"
 	"strings"
@@ -307,3 +308,14 @@ type largeAnswer struct {
 
 func (a largeAnswer) CollectIncomingData([]byte) error { return a.push(a.c) }
 func (largeAnswer) FoundTerminator() error             { return nil }
+
+// The number of pushes is in two halves.
+func TestCountPush(t *testing.T) {
+	q := queue{pushes: math.MaxUint32 - 1}
+	for want := int64(math.MaxUint32); want <= 1<<32+1; want++ {
+		q.countPush()
+		if got, _, _ := q.figures(); got != want {
+			t.Errorf("%d pushes, want %d", got, want)
+		}
+	}
+}
