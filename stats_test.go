@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"reflect"
@@ -387,6 +388,19 @@ func ends(server *tls.Config) []end {
 	}
 }
 
+// A lookingHandler is a slog.Handler that calls a function for every record: in the middle
+// of an end.
+type lookingHandler struct{ look func() }
+
+func (lookingHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (h lookingHandler) WithAttrs([]slog.Attr) slog.Handler     { return h }
+func (h lookingHandler) WithGroup(string) slog.Handler          { return h }
+
+func (h lookingHandler) Handle(context.Context, slog.Record) error {
+	h.look()
+	return nil
+}
+
 // A refusedConn is one that VerifyConn refuses.
 type refusedConn struct{ net.Conn }
 
@@ -398,7 +412,7 @@ func TestServerStatsStorm(t *testing.T) {
 		const rounds = 8
 		var w watch
 		s := &framer.Server{
-			Config:    framer.Config{Logger: discardLogger()},
+			Config:    framer.Config{Logger: slog.New(lookingHandler{func() { w.look(t) }})},
 			ConnState: func(*framer.Conn, framer.ConnState) { w.look(t) },
 			VerifyConn: func(nc net.Conn) error {
 				if _, ok := nc.(refusedConn); ok {
