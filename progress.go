@@ -107,7 +107,7 @@ func (p *progress) endWait(n int64, err error) error {
 	if p.busy {
 		p.waited += waited
 	}
-	if n > 0 && (p.ending || p.c.notesMoves()) { // otherwise nobody asks
+	if n > 0 && (p.ending || p.c.config().idleTimeout() > 0) { // otherwise nobody asks
 		p.taken, p.moved = now, now
 	}
 	timedOut := errors.Is(err, os.ErrDeadlineExceeded)

@@ -145,6 +145,13 @@ func TestConnStatsTimes(t *testing.T) {
 		}
 		nc.HoldWrites(false)
 		wantTimes("it has got on", 13*time.Second, -1)
+		for range 3 { // waits that are too short to be called a stall
+			nc.HoldWrites(true)
+			c.Push([]byte("x"))
+			time.Sleep(9 * time.Millisecond)
+			nc.HoldWrites(false)
+			synctest.Wait()
+		}
 		if got := c.Stats(); got.WriteStalls != 1 || got.QueuedBytes != 0 {
 			t.Errorf("%d stalls and %d bytes wait; want 1 and 0", got.WriteStalls, got.QueuedBytes)
 		}
@@ -478,6 +485,9 @@ func TestServerStatsStorm(t *testing.T) {
 			t.Error("Shutdown has not cut off anything")
 		}
 		conns.Wait()
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Errorf("when all have ended, Shutdown returns %v", err)
+		}
 		w.look(t)
 		got := s.Stats()
 		if diff := cmp.Diff(want, got.Ended); diff != "" {
