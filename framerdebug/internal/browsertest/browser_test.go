@@ -44,7 +44,7 @@ func chromium(t *testing.T) string {
 			return path
 		}
 	}
-	t.Skip("skipped: there is no Chromium, under any of the names ", strings.Join(names, ", "))
+	t.Skip("skipped: there is no Chromium, under any of the names", strings.Join(names, ", "))
 	return ""
 }
 
