@@ -126,14 +126,6 @@ func (s ConnState) String() string {
 	return fmt.Sprintf("ConnState(%d)", int(s))
 }
 
-// ConnStats are the figures of a [Conn].
-type ConnStats struct {
-	BytesRead    int64 // given by the connection
-	BytesWritten int64 // accepted by the connection
-	MessagesRead int64 // as of the last read
-	QueuedBytes  int64 // pushed and not yet written, without producers
-}
-
 // A Conn is a [net.Conn] with a [Handler] for its input and a queue of producers
 // for its output.
 //
@@ -172,6 +164,9 @@ type Conn struct {
 	nc         net.Conn
 	newHandler func(*Conn) Handler
 	observe    func(*Conn, ConnState) // of a Server, or nil
+	id         int64                  // in that Server, or 0
+	began      int64                  // when nc was given to us, in nanoseconds since 1970
+	refused    atomic.Int64           // pushes, by TryPush
 	progress   progress
 	asked      requests
 
@@ -217,6 +212,7 @@ type output struct {
 	written  atomic.Int64 // bytes that the connection has accepted
 	writing  atomic.Bool  // a write goes on; not while the writer waits for a producer
 	held     bool         // the system holds back what does not fill a segment
+	untold   bool         // the system does not tell when a byte last moved; it does not change
 	waitSize int          // how much is written at once if it has to wait
 	run      func()       // runWriter
 }
@@ -271,6 +267,7 @@ func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *b
 		newHandler: newHandler,
 		wait:       inputWait{message: -1},
 		deadline:   longAgo, // whatever it is
+		began:      time.Now().UnixNano(),
 	}
 	c.cfg.Store(cfg)
 	c.progress.c = c
@@ -278,6 +275,7 @@ func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *b
 	if isTLS(nc) {
 		c.out.limitToRecords()
 	}
+	c.out.untold = !tellsMoves(nc)
 	c.stream = newStream(c)
 	c.ends.severed.Add(1)
 	c.ends.served.Add(1)
@@ -372,7 +370,7 @@ func (c *Conn) Push(data []byte) error { return c.queue.push(data) }
 // TryPush is Push, but returns [ErrQueueFull] where Push would wait. It is for those who
 // send one message to many connections: what can be written at once to a connection that
 // was quiet is written by TryPush itself, without a copy.
-func (c *Conn) TryPush(data []byte) error { return c.queue.tryPush(data) }
+func (c *Conn) TryPush(data []byte) error { return c.noteRefused(c.queue.tryPush(data)) }
 
 // PushContext is Push, but gives up with the cause of ctx when that ends. After an
 // error of Push, PushContext or TryPush nothing of data has been sent, or will be.
@@ -404,7 +402,7 @@ func (c *Conn) PushWithProducer(p Producer) error {
 // sent to many connections without a copy, also for those that can't take it at once,
 // and none of them holds up the others.
 func (c *Conn) TryPushWithProducer(p Producer) error {
-	return c.pushProducer(p, c.queue.tryPushProducer)
+	return c.noteRefused(c.pushProducer(p, c.queue.tryPushProducer))
 }
 
 func (c *Conn) pushProducer(p Producer, push func(Producer) error) error {
@@ -475,7 +473,7 @@ func (c *Conn) CloseWithError(err error) error {
 	if err == nil {
 		return c.Close()
 	}
-	c.abort(err, byPeer)
+	c.abort(err, byProgram)
 	return nil
 }
 
@@ -571,16 +569,6 @@ func (c *Conn) NetConn() net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.nc
-}
-
-// Stats returns the figures of c so far.
-func (c *Conn) Stats() ConnStats {
-	return ConnStats{
-		BytesRead:    c.traffic.read.Load(),
-		BytesWritten: c.out.written.Load(),
-		MessagesRead: c.traffic.messages.Load(),
-		QueuedBytes:  c.queue.queued(),
-	}
 }
 
 // String returns the addresses and the state of c, for logs.

@@ -246,23 +246,6 @@ func TestConnStateString(t *testing.T) {
 	}
 }
 
-func TestConnStats(t *testing.T) {
-	nc, peer := tcpPair(t)
-	defer peer.Close()
-	var s script
-	s.onFound = func() error { return s.Push([]byte("reply\n")) }
-	c := s.serve(t, nc, framer.Config{})
-	writeString(t, peer, "one\ntwo\nthree")
-	readString(t, peer, "reply\nreply\n")
-	endInput(t, peer)
-	readAll(t, peer)
-	c.Wait()
-	want := framer.ConnStats{BytesRead: 13, BytesWritten: 12, MessagesRead: 2}
-	if diff := cmp.Diff(want, c.Stats()); diff != "" {
-		t.Errorf("stats (-want +got):\n%s", diff)
-	}
-}
-
 // asyncore: close_twice
 func TestCloseTwice(t *testing.T) {
 	t.Parallel()

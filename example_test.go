@@ -9,7 +9,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
+	"expvar"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -1438,4 +1440,41 @@ func ExampleDialHTTP() {
 	}
 	// Output:
 	// 503: shutting down
+}
+
+// The figures of a server, and of each connection, for whatever shows metrics: package
+// expvar, here, in one line.
+func ExampleServer_Stats() {
+	server := framer.Server{NewHandler: framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
+		return c.Push(append(msg, '\n'))
+	})}
+	if expvar.Get("framer") == nil { // a name can be published once
+		expvar.Publish("framer", expvar.Func(func() any { return server.Stats() }))
+	}
+
+	client, nc := net.Pipe()
+	served := make(chan error)
+	go func() { served <- server.ServeConn(context.Background(), nc) }()
+	fmt.Fprintln(client, "ping")
+	answer, _ := bufio.NewReader(client).ReadString('\n')
+	fmt.Printf("answer: %q\n", answer)
+	for c := range server.Conns() {
+		stats := c.Stats()
+		fmt.Println("connection", stats.ID, "is", stats.State)
+	}
+	client.Close()
+	<-served
+
+	var published struct {
+		Accepted, MessagesRead int
+		Ended                  map[string]int
+	}
+	json.Unmarshal([]byte(expvar.Get("framer").String()), &published)
+	fmt.Println(published.Accepted, "accepted,", published.MessagesRead, "message,", published.Ended["peer"], "ended by the peer")
+	fmt.Println("write timeouts:", server.Stats().Ended[framer.EndWriteTimeout])
+	// Output:
+	// answer: "ping\n"
+	// connection 1 is active
+	// 1 accepted, 1 message, 1 ended by the peer
+	// write timeouts: 0
 }

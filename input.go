@@ -148,7 +148,7 @@ func (c *Conn) discardAll(s stream) error {
 func (c *Conn) gotInput(n int, err error) error {
 	c.endWait()
 	c.traffic.read.Add(int64(n))
-	if n > 0 && c.config().IdleTimeout > 0 {
+	if n > 0 && c.notesMoves() {
 		c.progress.read()
 	}
 	if err != nil && c.isClosed() {
@@ -225,8 +225,17 @@ func (c *Conn) timeoutError(t timeout) error {
 	case writeTimeout:
 		what = fmt.Sprintf("the peer accepted nothing for %v (Config.WriteTimeout)", c.config().writeTimeout())
 	}
-	return fmt.Errorf("framer: %s: %w", what, os.ErrDeadlineExceeded)
+	return &expiry{t, what}
 }
+
+// An expiry is the error for a timeout. It is [os.ErrDeadlineExceeded].
+type expiry struct {
+	which timeout
+	what  string
+}
+
+func (e *expiry) Error() string { return "framer: " + e.what + ": " + os.ErrDeadlineExceeded.Error() }
+func (e *expiry) Unwrap() error { return os.ErrDeadlineExceeded }
 
 // arm sets the deadline for a wait, or says why there must be none.
 func (c *Conn) arm(drained bool) error {
@@ -371,7 +380,7 @@ func (c *Conn) lingered() error {
 			return errLingered
 		case !l.waits:
 		case !now.Before(l.limit), timeout > 0 && now.Sub(l.taken) >= timeout:
-			return fmt.Errorf("framer: closed before the peer took the last %d bytes (Config.LingerTimeout): %w", l.unsent, os.ErrDeadlineExceeded)
+			return &expiry{lingerTimeout, fmt.Sprintf("closed before the peer took the last %d bytes (Config.LingerTimeout)", l.unsent)}
 		}
 	}
 	l.end = now.Add(l.timeout)

@@ -141,7 +141,7 @@ func (c *Conn) serve(ctx context.Context) (err error) {
 // converse is the life of the connection until its handler is done.
 func (c *Conn) converse() ending {
 	if err := c.handshake(); err != nil {
-		return ending{err: err, by: byPeer}
+		return ending{err: err, by: byHandshake}
 	}
 	c.enter(StateActive)
 	c.openQueue()
@@ -311,7 +311,7 @@ func (c *Conn) handshake() error {
 	}
 	err := c.limitedHandshake(t)
 	if err != nil {
-		c.abort(err, byPeer)
+		c.abort(err, byHandshake)
 	}
 	return err
 }

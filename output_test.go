@@ -8,12 +8,14 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math"
 	"net"
 	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 )
 
 // InterruptProducer is what a Conn does with a producer that may wait.
@@ -307,3 +309,33 @@ type largeAnswer struct {
 
 func (a largeAnswer) CollectIncomingData([]byte) error { return a.push(a.c) }
 func (largeAnswer) FoundTerminator() error             { return nil }
+
+// The number of pushes is in two halves.
+func TestCountPush(t *testing.T) {
+	q := queue{pushes: math.MaxUint32 - 1}
+	for want := int64(math.MaxUint32); want <= 1<<32+1; want++ {
+		q.countPush()
+		if got, _, _ := q.figures(); got != want {
+			t.Errorf("%d pushes, want %d", got, want)
+		}
+	}
+}
+
+// A Conn just fits the memory that the runtime has for its size, and what a push needs
+// that is written at once is in few cache lines.
+func TestConnLayout(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		t.Skip("the sizes are those of 64 bits")
+	}
+	c := new(Conn)
+	if size := unsafe.Sizeof(*c); size > 1536 {
+		t.Errorf("a Conn has %d bytes", size)
+	}
+	if end := unsafe.Offsetof(c.out) + unsafe.Offsetof(c.out.untold) + 1; end > 64 {
+		t.Errorf("the first cache line ends within the output, which needs %d bytes", end)
+	}
+	q := &c.queue
+	if at, end := unsafe.Offsetof(c.queue), unsafe.Offsetof(q.line)+unsafe.Offsetof(q.line.left)+8; at%64 != 0 || end > 128 {
+		t.Errorf("the queue is at %d, and a push needs %d bytes of it", at, end)
+	}
+}

@@ -38,6 +38,7 @@ type progress struct {
 	last    bool      // the write that waits has a last chance
 	busy    bool      // for MinWriteRate: there was no moment without output since
 	expired timeout   // for which the write that waits was told to return, if it was
+	stalls  int64     // writes that have waited for stallTime or longer
 	since   time.Time // when waiting or ending began
 	taken   time.Time // when the peer has last taken output
 	moved   time.Time // when a byte has last moved either way, if there is an IdleTimeout
@@ -98,12 +99,16 @@ func (p *progress) endWait(n int64, err error) error {
 	defer p.mu.Unlock()
 	expired, last := p.expired, p.last
 	p.waiting, p.expired, p.last = false, noTimeout, false
+	now := time.Now()
+	waited := now.Sub(p.since)
+	if waited >= stallTime {
+		p.stalls++
+	}
 	if p.busy {
-		p.waited += time.Since(p.since)
+		p.waited += waited
 	}
 	if n > 0 && (p.ending || p.c.config().idleTimeout() > 0) { // otherwise nobody asks
-		p.taken = time.Now()
-		p.moved = p.taken
+		p.taken, p.moved = now, now
 	}
 	timedOut := errors.Is(err, os.ErrDeadlineExceeded)
 	if timedOut || expired != noTimeout {

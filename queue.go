@@ -57,7 +57,8 @@ type queue struct {
 	maxBytes  int64     // 0: no limit
 	pushed    int64     // bytes that ever were
 	gone      int64     // of them, those that were written or discarded
-	producers int       // in entries, or taken and not yet ended
+	producers int32     // in entries, or taken and not yet ended
+	pushes    uint32    // how often something was pushed: the lower half; see countPush
 	solo      soloPush
 	line      waitingLine
 
@@ -67,6 +68,8 @@ type queue struct {
 	room     int          // bytes that can be added to tail with nothing else to do
 	discards atomic.Int32 // how often the queue was discarded
 	soloSeen int32        // discards when the handler had got through
+	pushesUp uint32       // the upper half of pushes
+	waits    int64        // how often a push had to wait for room
 	memory   *buffers
 
 	// Of the writer.
@@ -118,6 +121,7 @@ func (q *queue) push(data []byte) error {
 	if uint(len(data)-1) < uint(q.room) { // neither empty nor too much
 		q.tail = append(q.tail, data...)
 		q.pushed += int64(len(data))
+		q.countPush()
 		q.room -= len(data)
 		q.mu.Unlock()
 		return nil
@@ -254,7 +258,10 @@ func (q *queue) pushProducer(ctx context.Context, p Producer) error {
 		return q.wait(ctx, fits, func() { q.addBytes(b) })
 	}
 	fits := func() bool { return q.closed || q.hasPlace() }
-	return q.wait(ctx, fits, func() { q.add(p) })
+	return q.wait(ctx, fits, func() {
+		q.countPush()
+		q.add(p)
+	})
 }
 
 // tryPushProducer is pushProducer without waiting.
@@ -269,10 +276,12 @@ func (q *queue) tryPushProducer(p Producer) error {
 		return ErrQueueFull
 	case isBytes && len(b.data) > 0 && q.isQuiet():
 		q.pushed += int64(len(b.data))
+		q.countPush()
 		q.writeNow(b.data, true)
 	case isBytes:
 		q.addBytes(b)
 	default:
+		q.countPush()
 		q.add(p)
 	}
 	return nil
@@ -343,6 +352,7 @@ func (q *queue) wait(ctx context.Context, fits func() bool, add func()) error {
 	defer q.mu.Unlock()
 	var err error
 	if q.line.waiting > 0 || !fits() {
+		q.waits++
 		err = q.line.await(ctx, q, fits)
 	}
 	switch {
@@ -381,7 +391,17 @@ const maxBatch = 256 << 10
 // count notes that n bytes are pushed. q.mu must be held.
 func (q *queue) count(n int) {
 	q.pushed += int64(n)
+	q.countPush()
 	q.solo.push(q.pushed)
+}
+
+// countPush notes a push that is not empty. q.mu must be held. (There is a cache line less
+// for it than a whole number would need.)
+func (q *queue) countPush() {
+	q.pushes++
+	if q.pushes == 0 {
+		q.pushesUp++
+	}
 }
 
 // takeTail removes the batch at the end. q.mu must be held.
@@ -409,6 +429,7 @@ func (q *queue) addBytes(b *bytesProducer) {
 	default:
 		q.solo.pushProducer(q.pushed, n, true)
 		q.pushed += int64(n)
+		q.countPush()
 		q.enter(b)
 	}
 }
@@ -698,6 +719,13 @@ func (q *queue) writeNow(data []byte, shared bool) {
 		q.wake()
 	}
 	w.leave()
+}
+
+// figures returns what Conn.Stats has of the queue.
+func (q *queue) figures() (pushes, waits, queued int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return int64(q.pushesUp)<<32 | int64(q.pushes), q.waits, q.pushed - q.gone
 }
 
 // queued returns how many bytes were pushed and not yet written.

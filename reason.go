@@ -15,19 +15,21 @@ import (
 type origin uint8
 
 const (
-	inOrder   origin = iota // what somebody has asked for, or the peer's end
-	byNetwork               // an error of the network
-	byPeer                  // what a peer can bring about at will: framing, timeouts, handshakes
-	byHandler               // what a handler returns
-	byPanic                 // a panic of a handler, which was logged when it was caught
-	bySystem                // our own or the system's fault: a producer, for instance
+	inOrder     origin = iota // what somebody has asked for, or the peer's end
+	byNetwork                 // an error of the network
+	byPeer                    // what a peer can bring about at will: framing, timeouts
+	byHandshake               // likewise, in a handshake, or instead of one
+	byProgram                 // what CloseWithError was given
+	byHandler                 // what a handler returns
+	byPanic                   // a panic of a handler, which was logged when it was caught
+	bySystem                  // our own or the system's fault: a producer, for instance
 )
 
 func (o origin) level() slog.Level {
 	switch o {
 	case inOrder, byNetwork, byPanic:
 		return slog.LevelDebug
-	case byPeer:
+	case byPeer, byHandshake, byProgram:
 		return slog.LevelInfo
 	}
 	return slog.LevelWarn

@@ -113,20 +113,10 @@ type Server struct {
 	stopped    chan struct{} // closed when Shutdown or Close has closed listeners
 	conns      map[*Conn]struct{}
 	onShutdown []func()
+	refusing   int           // connections that VerifyConn has refused, and are not closed yet
 	callbacks  int           // functions of onShutdown that run
-	idle       chan struct{} // for Shutdown: closed without conns and callbacks
+	idle       chan struct{} // for Shutdown: closed without conns, refusing and callbacks
 	stats      ServerStats   // of connections that have ended
-}
-
-// ServerStats are the figures of a [Server].
-type ServerStats struct {
-	Conns        int   // open now
-	Accepted     int64 // connections that came, with those refused
-	Refused      int64 // connections that VerifyConn refused, or Refuse
-	BytesRead    int64 // these as in ConnStats, of all connections
-	BytesWritten int64
-	MessagesRead int64
-	QueuedBytes  int64 // pushed and not yet written, in all connections
 }
 
 // init makes what the zero value lacks. s.mu must be held.
@@ -477,7 +467,12 @@ func (s *Server) enrol(nc net.Conn, newHandler func(*Conn) Handler) (*Conn, erro
 // turnAway closes c, which enrol has refused.
 func (s *Server) turnAway(c *Conn) {
 	c.finish(ending{err: errClosed, by: inOrder})
-	s.forget(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.id != 0 { // otherwise it was not counted at all
+		s.refusing--
+		s.checkIdle()
+	}
 }
 
 // attend serves c, which is enrolled.
@@ -508,7 +503,10 @@ func (s *Server) verify(c *Conn) error {
 	}
 	c.logPanic(err, "VerifyConn")
 	s.mu.Lock()
+	delete(s.conns, c)
+	s.refusing++
 	s.stats.Refused++
+	s.stats.BytesRead += c.traffic.read.Load() // what has come by Unread
 	s.mu.Unlock()
 	c.log(slog.LevelInfo, "framer: connection refused", slog.Any("error", err))
 	return fmt.Errorf("framer: connection refused: %w", err)
@@ -552,34 +550,30 @@ func (s *Server) track(c *Conn) bool {
 	}
 	s.conns[c] = struct{}{}
 	s.stats.Accepted++
+	c.id = s.stats.Accepted
 	return true
 }
 
-// forget ends what track has begun, if it has.
+// forget ends what track has begun. c has ended.
 func (s *Server) forget(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, tracked := s.conns[c]; !tracked {
-		return
-	}
 	delete(s.conns, c)
-	s.stats.add(c.Stats())
+	counts := c.counts()
+	if counts.End == NotEnded {
+		counts.End = EndPanic // of ConnContext or ConnState, which is not ours to catch
+	}
+	s.stats.Ended[counts.End]++
+	s.stats.add(counts)
 	s.checkIdle()
 }
 
 // checkIdle wakes Shutdown when nothing is left. s.mu must be held.
 func (s *Server) checkIdle() {
-	if s.idle != nil && len(s.conns) == 0 && s.callbacks == 0 {
+	if s.idle != nil && len(s.conns) == 0 && s.refusing == 0 && s.callbacks == 0 {
 		close(s.idle)
 		s.idle = nil
 	}
-}
-
-func (s *ServerStats) add(c ConnStats) {
-	s.BytesRead += c.BytesRead
-	s.BytesWritten += c.BytesWritten
-	s.MessagesRead += c.MessagesRead
-	s.QueuedBytes += c.QueuedBytes
 }
 
 // Shutdown ends the server gracefully: it closes the listeners, has every
@@ -708,16 +702,4 @@ func (s *Server) Conns() iter.Seq[*Conn] {
 			}
 		}
 	}
-}
-
-// Stats returns the figures of all connections so far.
-func (s *Server) Stats() ServerStats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	stats := s.stats
-	stats.Conns = len(s.conns)
-	for c := range s.conns {
-		stats.add(c.Stats())
-	}
-	return stats
 }

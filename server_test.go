@@ -866,29 +866,3 @@ func TestConnState(t *testing.T) {
 		})
 	}
 }
-
-func TestServerStats(t *testing.T) {
-	s := framer.Server{NewHandler: newEchoLine}
-	for range 3 {
-		nc, peer := net.Pipe()
-		result := call(func() error { return s.ServeConn(t.Context(), nc) })
-		checkEcho(t, peer)
-		if got := len(slices.Collect(s.Conns())); got != 1 {
-			t.Errorf("%d connections, want 1", got)
-		}
-		for c := range s.Conns() {
-			if c.NetConn() != nc {
-				t.Errorf("the connection is %v", c)
-			}
-			break
-		}
-		peer.Close()
-		if err := <-result; err != nil {
-			t.Error(err)
-		}
-	}
-	want := framer.ServerStats{Accepted: 3, BytesRead: 21, BytesWritten: 21, MessagesRead: 3}
-	if diff := cmp.Diff(want, s.Stats()); diff != "" {
-		t.Errorf("stats (-want +got):\n%s", diff)
-	}
-}

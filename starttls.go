@@ -166,7 +166,7 @@ func (c *Conn) secure() ending {
 func (c *Conn) carryOut(u *upgrade) ending {
 	if n := len(c.rest()); n > 0 {
 		err := fmt.Errorf("framer: StartTLS: the peer has sent %d bytes in clear before the handshake", n)
-		return ending{err: err, by: byPeer}
+		return ending{err: err, by: byHandshake}
 	}
 	u.given = true
 	close(u.begin)
@@ -174,15 +174,15 @@ func (c *Conn) carryOut(u *upgrade) ending {
 	cleared := u.await(u.clear)
 	c.progress.goOn()
 	if !cleared {
-		return ending{err: c.causeOfEnd(), by: byPeer}
+		return ending{err: c.causeOfEnd(), by: byHandshake}
 	}
 	t, err := c.shakeHands(u)
 	if err != nil {
-		c.abort(err, byPeer)
-		return ending{err: c.causeOfEnd(), by: byPeer}
+		c.abort(err, byHandshake)
+		return ending{err: c.causeOfEnd(), by: byHandshake}
 	}
 	if !c.goOnWith(t) {
-		return ending{err: c.causeOfEnd(), by: byPeer}
+		return ending{err: c.causeOfEnd(), by: byHandshake}
 	}
 	c.forgetInput()
 	close(u.over)

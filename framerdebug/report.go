@@ -1,0 +1,197 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package framerdebug
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goframer/framer"
+)
+
+// A Report is what the JSON has: the figures of all servers, and some connections. The
+// names are those of the fields.
+type Report struct {
+	Time     time.Time // when the figures were taken
+	Servers  []Server
+	Open     int    // connections that are open
+	Matching int    // those of them that the filter lets through
+	Offset   int    // how many of these come before Conns
+	Conns    []Conn // in the order that was asked for
+}
+
+// A Server is a server of a [Report].
+type Server struct {
+	Name  string // its number, and its Protocol or its Addr
+	Stats framer.ServerStats
+}
+
+// A Conn is a connection of a [Report].
+type Conn struct {
+	Server int    // the index in Report.Servers
+	Peer   string // the address of the other side
+	Local  string // the address of this side
+	Info   string // what Options.Describe has returned
+	framer.ConnStats
+}
+
+// A query is what a report shall have.
+type query struct {
+	sort   func(a, b *Conn) int
+	texts  bool     // sort looks at Peer, Local or Info
+	words  []string // in lower case
+	offset int
+	limit  int
+}
+
+// defaultLimit is how many connections a report has, if the query does not say.
+const defaultLimit = 100
+
+func parseQuery(params url.Values) (q query, err error) {
+	name := params.Get("sort")
+	if name == "" {
+		name = "queued"
+	}
+	q.sort = columns[name]
+	if q.sort == nil {
+		return q, fmt.Errorf("there is no column %q to sort by", name)
+	}
+	switch name {
+	case "peer", "local", "info":
+		q.texts = true
+	}
+	switch order := params.Get("order"); order {
+	case "asc":
+	case "desc", "":
+		ascending := q.sort
+		q.sort = func(a, b *Conn) int { return ascending(b, a) }
+	default:
+		return q, fmt.Errorf(`order must be "asc" or "desc", not %q`, order)
+	}
+	q.words = strings.Fields(strings.ToLower(params.Get("filter")))
+	if q.limit, err = count(params, "limit", defaultLimit); err != nil {
+		return q, err
+	}
+	q.offset, err = count(params, "offset", 0)
+	return q, err
+}
+
+// count returns a parameter that is a number.
+func count(params url.Values, name string, otherwise int) (int, error) {
+	text := params.Get(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%s must be a number, and not negative", name)
+	}
+	return n, nil
+}
+
+// columns are what connections can be sorted by, ascending.
+var columns = map[string]func(a, b *Conn) int{
+	"server":   func(a, b *Conn) int { return cmp.Compare(a.Server, b.Server) },
+	"id":       func(a, b *Conn) int { return cmp.Compare(a.ID, b.ID) },
+	"peer":     func(a, b *Conn) int { return cmp.Compare(a.Peer, b.Peer) },
+	"local":    func(a, b *Conn) int { return cmp.Compare(a.Local, b.Local) },
+	"state":    func(a, b *Conn) int { return cmp.Compare(a.State, b.State) },
+	"info":     func(a, b *Conn) int { return cmp.Compare(a.Info, b.Info) },
+	"age":      func(a, b *Conn) int { return b.Began.Compare(a.Began) },
+	"idle":     func(a, b *Conn) int { return b.LastMoved.Compare(a.LastMoved) },
+	"waiting":  func(a, b *Conn) int { return compareSince(a.WaitingSince, b.WaitingSince) },
+	"queued":   func(a, b *Conn) int { return cmp.Compare(a.QueuedBytes, b.QueuedBytes) },
+	"messages": func(a, b *Conn) int { return cmp.Compare(a.MessagesRead, b.MessagesRead) },
+	"pushes":   func(a, b *Conn) int { return cmp.Compare(a.Pushes, b.Pushes) },
+	"read":     func(a, b *Conn) int { return cmp.Compare(a.BytesRead, b.BytesRead) },
+	"written":  func(a, b *Conn) int { return cmp.Compare(a.BytesWritten, b.BytesWritten) },
+	"stalls":   func(a, b *Conn) int { return cmp.Compare(a.WriteStalls, b.WriteStalls) },
+	"waits":    func(a, b *Conn) int { return cmp.Compare(a.PushWaits, b.PushWaits) },
+	"refused":  func(a, b *Conn) int { return cmp.Compare(a.PushRefused, b.PushRefused) },
+}
+
+// compareSince compares how long something lasts; what does not, comes before all.
+func compareSince(a, b time.Time) int {
+	if a.IsZero() || b.IsZero() {
+		return a.Compare(b)
+	}
+	return b.Compare(a)
+}
+
+// An entry is a connection while a report is made.
+type entry struct {
+	c    *framer.Conn
+	conn Conn
+}
+
+// look makes a report.
+func (p *page) look(q query, now time.Time) Report {
+	report := Report{Time: now, Servers: []Server{}, Conns: []Conn{}}
+	var entries []*entry // it would take long to move the entries themselves
+	for i, s := range p.servers {
+		report.Servers = append(report.Servers, Server{nameOf(s, i), s.Stats()})
+		for c := range s.Conns() {
+			report.Open++
+			e := &entry{c, Conn{Server: i, ConnStats: c.Stats()}}
+			if q.texts || len(q.words) > 0 {
+				p.describe(e)
+			}
+			if q.matches(&e.conn, report.Servers[i].Name) {
+				entries = append(entries, e)
+			}
+		}
+	}
+	slices.SortFunc(entries, func(a, b *entry) int {
+		return cmp.Or(q.sort(&a.conn, &b.conn), cmp.Compare(a.conn.Server, b.conn.Server), cmp.Compare(a.conn.ID, b.conn.ID))
+	})
+	report.Matching = len(entries)
+	report.Offset = min(q.offset, len(entries))
+	entries = entries[report.Offset:]
+	entries = entries[:min(q.limit, len(entries))]
+	for _, e := range entries {
+		p.describe(e)
+		report.Conns = append(report.Conns, e.conn)
+	}
+	return report
+}
+
+// describe fills in the texts, which take the longest. It does so once.
+func (p *page) describe(e *entry) {
+	if e.c == nil {
+		return
+	}
+	e.conn.Peer, e.conn.Local = text(e.c.RemoteAddr()), text(e.c.LocalAddr())
+	if p.opts.Describe != nil {
+		e.conn.Info = p.opts.Describe(e.c)
+	}
+	e.c = nil
+}
+
+func text(addr net.Addr) string {
+	if addr == nil {
+		return ""
+	}
+	return addr.String()
+}
+
+// matches reports whether the filter lets c through, which is one of the server.
+func (q *query) matches(c *Conn, server string) bool {
+	if len(q.words) == 0 {
+		return true
+	}
+	all := strings.ToLower(strings.Join([]string{server, c.Peer, c.Local, c.State.String(), c.Info, "#" + strconv.FormatInt(c.ID, 10)}, "\n"))
+	for _, word := range q.words {
+		if !strings.Contains(all, word) {
+			return false
+		}
+	}
+	return true
+}
