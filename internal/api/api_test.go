@@ -28,8 +28,9 @@ var update = flag.Bool("update", false, "write the listings anew")
 
 // packages are the directories of the packages that users import.
 var packages = map[string]string{
-	"framer":     "../..",
-	"framertest": "../../framertest",
+	"framer":      "../..",
+	"framerdebug": "../../framerdebug",
+	"framertest":  "../../framertest",
 }
 
 // A source is a package, as its files on Linux have it, tests included.

@@ -24,7 +24,7 @@ func TestDocumentation(t *testing.T) {
 		}
 		values := func(vs []*doc.Value) {
 			for _, v := range vs {
-				if v.Doc == "" && !commented(v.Decl) {
+				if v.Doc == "" && !s.commented(v.Decl) {
 					missing("%s", strings.Join(v.Names, ", "))
 				}
 			}
@@ -63,12 +63,16 @@ func isWellKnown(name string) bool {
 	return false
 }
 
-// commented reports whether each of the values has a comment of its own.
-func commented(decl *ast.GenDecl) bool {
+// commented reports whether each of the values has a comment. Where lines follow one
+// another, a comment on the first is enough.
+func (s source) commented(decl *ast.GenDecl) bool {
+	last := -1 // the line of the last value
 	for _, spec := range decl.Specs {
-		if v, ok := spec.(*ast.ValueSpec); ok && v.Doc.Text() == "" && v.Comment.Text() == "" {
+		v, ok := spec.(*ast.ValueSpec)
+		if ok && v.Doc.Text() == "" && v.Comment.Text() == "" && s.fset.Position(v.Pos()).Line != last+1 {
 			return false
 		}
+		last = s.fset.Position(spec.End()).Line
 	}
 	return true
 }
