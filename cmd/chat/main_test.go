@@ -98,8 +98,8 @@ func (p *process) find(t *testing.T, pattern string) []string {
 	return nil
 }
 
-// A server is a running run.
-type server struct {
+// A testServer is a running run.
+type testServer struct {
 	t       *testing.T
 	address string
 	tls     string // address
@@ -109,10 +109,10 @@ type server struct {
 }
 
 // startServer starts run, on a free port.
-func startServer(t *testing.T, args ...string) *server {
+func startServer(t *testing.T, args ...string) *testServer {
 	t.Helper()
 	r, w := io.Pipe()
-	s := &server{t: t, signals: make(chan os.Signal, 2), exit: make(chan int, 1), log: make(chan string, 1)}
+	s := &testServer{t: t, signals: make(chan os.Signal, 2), exit: make(chan int, 1), log: make(chan string, 1)}
 	catching := make(chan struct{})
 	args = append([]string{"-addr", "127.0.0.1:0", "-node", "n1"}, args...)
 	go func() {
@@ -142,7 +142,7 @@ func startServer(t *testing.T, args ...string) *server {
 
 // stop ends the server, if it has not been stopped, and returns the exit status and the
 // rest of the log.
-func (s *server) stop() (code int, log string) {
+func (s *testServer) stop() (code int, log string) {
 	select {
 	case s.signals <- syscall.SIGTERM:
 	default:
@@ -262,7 +262,7 @@ func (c *client) expectMatch(pattern string) (line string) {
 }
 
 // join returns a client of that name, in the room.
-func (s *server) join(name, room string) *client {
+func (s *testServer) join(name, room string) *client {
 	s.t.Helper()
 	c := dial(s.t, s.address, nil)
 	c.name = name

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestRoom(t *testing.T) {
@@ -66,14 +67,40 @@ func TestRoom(t *testing.T) {
 }
 
 func TestRate(t *testing.T) {
-	s := startServer(t, "-rate", "2")
-	alice := s.join("alice", "lobby") // 2 lines
+	s := startServer(t, "-rate", "1")
+	alice := s.join("alice", "lobby")
 	bob := s.join("bob", "lobby")
-	alice.say("1", "2", "3", "4", "5", "6", "7", "8", "9", "/quit") // 8 at once, and 2 a second
-	alice.expectMatch(`^. not sent: more than 2 lines a second: "9"$`)
+	for range 100 { // of which 5 at once
+		alice.say("x")
+	}
+	alice.say("/quit")
+	alice.expect(`* not sent: more than 1 lines a second: "x"`)
 	alice.expect("* good-bye")
-	bob.expect("<alice> 8")
+	bob.expect("<alice> x")
 	bob.expect("* alice has left")
+}
+
+func TestLimiter(t *testing.T) {
+	l := limiter{rate: 2}
+	now := time.Now()
+	allowed := func(d time.Duration, want int) {
+		t.Helper()
+		now = now.Add(d)
+		got := 0
+		for got < 100 && l.allow(now) {
+			got++
+		}
+		if got != want {
+			t.Errorf("after %v more: %d lines, want %d", d, got, want)
+		}
+	}
+	allowed(0, 10)
+	allowed(499*time.Millisecond, 0)
+	allowed(time.Millisecond, 1)
+	allowed(time.Second, 2)
+	allowed(time.Hour, 10)
+	l = limiter{}
+	allowed(0, 100)
 }
 
 // What was said is there after a restart, for those of another room not.

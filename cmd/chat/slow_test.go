@@ -1,0 +1,108 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+)
+
+// A listener that reads later has all that was said but what it is told to have missed,
+// and nobody else misses anything.
+func TestSlowListener(t *testing.T) {
+	s := startServer(t, "-rate", "0", "-queue", "20000", "-max-dropped", "1000000")
+	nc, in := s.joinSlowly("slow")
+	defer nc.Close()
+	talker := s.join("talker", "lobby")
+	fast := s.join("fast", "lobby")
+
+	// Until it has missed something, which is not seen before it reads; the system's
+	// buffers have some megabytes at most.
+	const lines = 20000
+	padding := strings.Repeat("x", 900)
+	for i := range lines {
+		talker.say(fmt.Sprintf("%d %s", i, padding))
+		fast.expect(fmt.Sprintf("<talker> %d %s", i, padding))
+	}
+	next, dropped := 0, 0
+	for next+dropped < lines {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		var n int
+		switch {
+		case strings.HasPrefix(line, "<talker> "):
+			fmt.Sscanf(line, "<talker> %d", &n)
+			if n != next+dropped {
+				t.Fatalf("%d is followed by %d, with %d dropped", next+dropped-1, n, dropped)
+			}
+			next++
+		case strings.Contains(line, "dropped"):
+			if _, err := fmt.Sscanf(line, "* %d messages were dropped, you are too slow\r\n", &n); err != nil {
+				t.Fatalf("%v: %q", err, line)
+			}
+			dropped += n
+		}
+	}
+	if dropped == 0 {
+		t.Error("nothing was dropped")
+	}
+	// It may go on now.
+	talker.say("more")
+	if line, err := in.ReadString('\n'); err != nil || line != "<talker> more\r\n" {
+		t.Errorf("behind what was dropped comes %q, %v", line, err)
+	}
+}
+
+// A listener that never reads is disconnected, and holds up nobody.
+func TestDeafListener(t *testing.T) {
+	s := startServer(t, "-rate", "0", "-queue", "20000", "-max-dropped", "50", "-v")
+	nc, _ := s.joinSlowly("deaf")
+	defer nc.Close()
+	talker := s.join("talker", "lobby")
+	fast := s.join("fast", "lobby")
+	padding := strings.Repeat("x", 900)
+	for gone := false; !gone; {
+		for range 100 {
+			talker.say(padding)
+		}
+		for range 100 {
+			if !gone {
+				gone = fast.expectMatch("^<talker> x|^. deaf has left$") == "* deaf has left"
+			}
+		}
+	}
+	talker.say("still here")
+	fast.expect("<talker> still here")
+	if code, log := s.stop(); code != 0 || !strings.Contains(log, "the client is too slow for its room") {
+		t.Errorf("exit status %d, log %q", code, log)
+	}
+}
+
+// joinSlowly returns a client that is in the lobby, and the reader of what it has not read
+// yet; little of that is in its system.
+func (s *testServer) joinSlowly(name string) (net.Conn, *bufio.Reader) {
+	s.t.Helper()
+	nc, err := net.Dial("tcp", s.address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	nc.(*net.TCPConn).SetReadBuffer(4096)
+	fmt.Fprintf(nc, "/nick %s\n/join lobby\n", name)
+	in := bufio.NewReader(nc)
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if line == "* you are in lobby\r\n" {
+			return nc, in
+		}
+	}
+}
