@@ -9,39 +9,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
-
-	natsserver "github.com/nats-io/nats-server/v2/server"
 )
-
-// natsMain is a NATS server of a cluster, whose other members have the given routes.
-func natsMain(routes []string) {
-	s, err := natsserver.NewServer(&natsserver.Options{
-		Host:    "127.0.0.1",
-		Port:    -1,
-		NoSigs:  true,
-		NoLog:   true,
-		Routes:  natsserver.RoutesFromStr(strings.Join(routes, ",")),
-		Cluster: natsserver.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: -1},
-	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	s.Start()
-	if !s.ReadyForConnections(patience) {
-		fmt.Fprintln(os.Stderr, "not ready")
-		os.Exit(1)
-	}
-	fmt.Fprintf(os.Stderr, "ready %s nats://%s\n", s.ClientURL(), s.ClusterAddr())
-	s.WaitForShutdown()
-}
 
 // A witness is what a client has heard and was told, of numbers that are said by
 // clients with names such as n2-17.

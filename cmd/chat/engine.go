@@ -7,6 +7,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -32,7 +33,7 @@ type engine struct {
 }
 
 // connect returns when the connection stands. After an error there is nothing to close.
-func (e *engine) connect(o *options, more []nats.Option) error {
+func (e *engine) connect(o *options, log *slog.Logger, more []nats.Option) error {
 	e.closed = make(chan struct{})
 	opts := append([]nats.Option{
 		nats.Name("chat " + o.node),
@@ -48,7 +49,7 @@ func (e *engine) connect(o *options, more []nats.Option) error {
 	}, more...)
 	servers := o.nats
 	if servers == "" {
-		if err := e.start(o.data); err != nil {
+		if err := e.start(o.data, log); err != nil {
 			return err
 		}
 		opts = append(opts, nats.InProcessServer(e.server))
@@ -66,7 +67,7 @@ func (e *engine) connect(o *options, more []nats.Option) error {
 }
 
 // start starts a server that listens nowhere.
-func (e *engine) start(data string) error {
+func (e *engine) start(data string, log *slog.Logger) error {
 	var err error
 	if data == "" {
 		if data, err = os.MkdirTemp("", "chat-"); err != nil {
@@ -80,13 +81,13 @@ func (e *engine) start(data string) error {
 		ServerName:         "chat",
 		DontListen:         true,
 		NoSigs:             true,
-		NoLog:              true,
 		JetStream:          true,
 		StoreDir:           data,
 		JetStreamMaxMemory: maxMemory,
 		JetStreamMaxStore:  maxStore,
 	})
 	if err == nil {
+		e.server.SetLoggerV2(natsLog{log}, false, false, false)
 		e.server.Start()
 		if !e.server.ReadyForConnections(natsTimeout) {
 			err = errors.New("it does not get ready")
@@ -129,3 +130,18 @@ func (e *engine) stop() {
 		os.RemoveAll(e.temp)
 	}
 }
+
+// A natsLog is the log of the server, of which only what has failed is of interest.
+type natsLog struct{ log *slog.Logger }
+
+func (l natsLog) Errorf(format string, args ...any) { l.fail(format, args) }
+func (l natsLog) Fatalf(format string, args ...any) { l.fail(format, args) }
+
+func (l natsLog) fail(format string, args []any) {
+	l.log.Warn("chat: NATS in this process", "error", fmt.Sprintf(format, args...))
+}
+
+func (natsLog) Noticef(string, ...any) {}
+func (natsLog) Warnf(string, ...any)   {}
+func (natsLog) Debugf(string, ...any)  {}
+func (natsLog) Tracef(string, ...any)  {}

@@ -46,7 +46,7 @@ func newHub(o *options, tlsConfig *tls.Config, log *slog.Logger) *hub {
 
 // connect connects to NATS, or starts it. After an error there is nothing to close.
 func (h *hub) connect() error {
-	err := h.engine.connect(&h.options, []nats.Option{
+	err := h.engine.connect(&h.options, h.log, []nats.Option{
 		nats.DisconnectErrHandler(h.disconnected),
 		nats.ReconnectHandler(h.reconnected),
 		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {

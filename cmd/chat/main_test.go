@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	nats "github.com/nats-io/nats-server/v2/server"
+
 	"github.com/goframer/framer"
 )
 
@@ -37,6 +39,29 @@ func TestMain(m *testing.M) {
 	case "nats":
 		natsMain(os.Args[1:])
 	}
+}
+
+// natsMain is a NATS server of a cluster, whose other members have the given routes.
+func natsMain(routes []string) {
+	s, err := nats.NewServer(&nats.Options{
+		Host:    "127.0.0.1",
+		Port:    -1,
+		NoSigs:  true,
+		NoLog:   true,
+		Routes:  nats.RoutesFromStr(strings.Join(routes, ",")),
+		Cluster: nats.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: -1},
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	s.Start()
+	if !s.ReadyForConnections(patience) {
+		fmt.Fprintln(os.Stderr, "not ready")
+		os.Exit(1)
+	}
+	fmt.Fprintf(os.Stderr, "ready %s nats://%s\n", s.ClientURL(), s.ClusterAddr())
+	s.WaitForShutdown()
 }
 
 // A process is a program that a test has started.

@@ -335,12 +335,13 @@ func (r *room) account(e *event) bool {
 		r.show(fmt.Sprintf("* node %s is back\r\n", p.node), 1, nil)
 	}
 	p.gone, p.age = false, 0
+	local := e.Source == r.source
 	expected := e.Seq
 	if e.counted() {
 		expected--
 	}
 	if expected > p.last {
-		r.miss(p, expected, e.Source == r.source)
+		r.miss(p, expected, local)
 	}
 	if e.counted() {
 		if e.Seq <= p.last {
@@ -348,22 +349,20 @@ func (r *room) account(e *event) bool {
 		}
 		p.last = e.Seq
 	}
-	local := e.Source == r.source
-	switch e.Kind {
-	case kindBeat:
-		p.names, p.count = e.Names, e.Count
-	case kindBye:
-		delete(r.peers, e.Source)
-		if e.Text != "" && !local {
-			r.show(fmt.Sprintf("* node %s has gone, with %s: %s\r\n", p.node, people(p.count), printable(e.Text)), 1, nil)
-		}
-	case kindHello:
-	default:
+	switch {
+	case e.counted():
 		var author *member
 		if local {
 			author = r.heard(e.Seq)
 		}
 		r.show(e.line(local), 1, author)
+	case e.Kind == kindBeat:
+		p.names, p.count = e.Names, e.Count
+	case e.Kind == kindBye:
+		delete(r.peers, e.Source)
+		if e.Text != "" && !local {
+			r.show(fmt.Sprintf("* node %s has gone, with %s: %s\r\n", p.node, people(p.count), printable(e.Text)), 1, nil)
+		}
 	}
 	return true
 }
