@@ -195,11 +195,11 @@ func TestStartTLS(t *testing.T) {
 		if line, err := c.Next(framer.Delimiter("\r\n")); err != nil || string(line) != "* welcome to node n1, guest3" {
 			t.Errorf("the first line under TLS is %q, %v", line, err)
 		}
-		fmt.Fprint(c, "secret?\n/starttls\n/nick alice\n/join lobby\n")
+		fmt.Fprint(c, "secret?\n/starttls\n/nick alicia\n/join lobby\n")
 		for _, want := range []string{
 			`* not sent: you are in no room, try /join lobby: "secret?"`,
 			"* TLS is not offered, or active",
-			"* you are alice",
+			"* you are alicia",
 			"<bob> x",
 		} {
 			if err := until(want); err != nil {
@@ -211,11 +211,13 @@ func TestStartTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer time.AfterFunc(patience, func() { alice.Close() }).Stop()
 	if err := alice.Wait(); err != nil {
 		t.Error(err)
 	}
 	close(stop)
 	<-talked
+	s.join("alice", "lobby") // nobody has the name
 }
 
 // What a client, or somebody else, puts in clear behind /starttls is not taken for

@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A listener that reads later has all that was said but what it is told to have missed,
@@ -31,6 +32,7 @@ func TestSlowListener(t *testing.T) {
 			fast.expect(fmt.Sprintf("<talker> %d %s", i, padding))
 		}
 	}
+	nc.SetReadDeadline(time.Now().Add(patience))
 	next, dropped := 0, 0
 	for next+dropped < lines {
 		line, err := in.ReadString('\n')
