@@ -247,9 +247,10 @@ func (r *room) tick() {
 
 // look reports whether the room is open and connected.
 func (r *room) look() bool {
+	connected := r.hub.nc.IsConnected() // may wait for a write to NATS
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.ready || !r.hub.nc.IsConnected() {
+	if !r.ready || !connected {
 		return false
 	}
 	r.beats++
