@@ -153,7 +153,7 @@ func trusting(t *testing.T, cert string) *tls.Config {
 // What was said before /starttls is forgotten; nothing of the room comes in between.
 func TestStartTLS(t *testing.T) {
 	cert, key := certificate(t)
-	s := startServer(t, "-rate", "0", "-cert", cert, "-key", key)
+	s := startServer(t, "-rate", "0", "-max-dropped", "1000000", "-cert", cert, "-key", key)
 	bob := s.join("bob", "lobby")
 	stop := make(chan struct{})
 	talked := make(chan struct{})

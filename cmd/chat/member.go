@@ -27,8 +27,8 @@ type member struct {
 	over  bool // nothing more is read
 
 	mu      sync.Mutex // of what is below
-	dropped int        // messages, since there was no room
-	behind  bool       // a notice waits in the queue for its turn, and messages are dropped until then
+	dropped int        // messages, since there was no room; until a notice has told of them, all are
+	behind  bool       // a notice of them waits in the queue for its turn
 }
 
 // deliver gives the client a line that stands for n messages, or drops it: it never
@@ -38,20 +38,22 @@ type member struct {
 func (m *member) deliver(line string, n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.behind {
-		if !errors.Is(m.TryPush([]byte(line)), framer.ErrQueueFull) {
-			return // pushed, or the connection has ended
-		}
-		// A producer is asked when the client has taken what was pushed before it.
-		if m.TryPushWithProducer(framer.ProducerFunc(m.notice)) != nil {
-			m.CloseWithError(errTooSlow)
-			return
-		}
-		m.behind = true
+	if m.dropped == 0 && !errors.Is(m.TryPush([]byte(line)), framer.ErrQueueFull) {
+		return // pushed, or the connection has ended
 	}
 	m.dropped += n
+	m.promise()
 	if m.dropped >= m.hub.maxDropped {
 		m.CloseWithError(errTooSlow)
+	}
+}
+
+// promise queues the notice of what is dropped, if it is not queued yet. A producer is
+// asked when the client has taken what was pushed before it. There is no place for it
+// while the session waits for room for a reply; reply sees to it then. The lock is held.
+func (m *member) promise() {
+	if !m.behind {
+		m.behind = m.TryPushWithProducer(framer.ProducerFunc(m.notice)) == nil
 	}
 }
 
@@ -76,4 +78,9 @@ func messages[T int | uint64](n T) string {
 // nothing is read of the client. If it can't be sent, the next read fails.
 func (m *member) reply(format string, args ...any) {
 	fmt.Fprintf(m, "* "+format+"\r\n", args...)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.dropped > 0 {
+		m.promise()
+	}
 }

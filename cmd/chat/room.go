@@ -17,13 +17,13 @@ import (
 
 // Limits of a room.
 const (
-	maxUnheard  = 1000 // events of this node that have not come back from NATS
-	maxPeers    = 1000 // sources
-	maxNames    = 50   // names in a beat
-	maxPending  = 10000
-	maxPendingB = 8 << 20 // bytes, of maxPending events that wait to be shown
-	goneAfter   = 3       // beats that a source may miss
-	forgetAfter = 300     // beats after which a source that is gone is forgotten
+	maxUnheard      = 1000    // events of this node that have not come back from NATS
+	maxPeers        = 1000    // sources
+	maxNames        = 50      // names in a beat
+	maxPending      = 10000   // events that have come from NATS and wait to be shown
+	maxPendingBytes = 8 << 20 // bytes of these
+	goneAfter       = 3       // beats that a source may miss
+	forgetAfter     = 3600    // beats after which a source that is gone is forgotten
 )
 
 // Reasons why nothing can be said.
@@ -45,8 +45,9 @@ type room struct {
 	source string
 	users  int // under the lock of the hub
 
-	// say is held while an event is numbered and published, and never with a client
-	// or a server in view; see [engine.connect] for the limit on a write.
+	// say is held while an event is numbered and published, so that they come in the order
+	// of their numbers. A server that takes nothing holds it up for natsTimeout; what is
+	// heard does not need it.
 	say  sync.Mutex
 	sub  *nats.Subscription // nil until open has succeeded, and after close
 	last uint64             // event published
@@ -102,7 +103,7 @@ func (r *room) open() error {
 	if err != nil {
 		return err
 	}
-	err = sub.SetPendingLimits(maxPending, maxPendingB)
+	err = sub.SetPendingLimits(maxPending, maxPendingBytes)
 	if err == nil {
 		err = nc.FlushTimeout(natsTimeout) // then the server has the subscription
 	}
