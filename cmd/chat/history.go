@@ -26,6 +26,7 @@ const (
 
 // A history is what was said in the rooms.
 type history struct {
+	js     jetstream.JetStream
 	stream jetstream.Stream
 	reason error // why there is none
 }
@@ -35,18 +36,18 @@ type history struct {
 func openHistory(nc *nats.Conn) *history {
 	ctx, cancel := context.WithTimeout(context.Background(), natsTimeout)
 	defer cancel()
-	stream, err := openStream(ctx, nc)
+	js, err := jetstream.New(nc)
+	var stream jetstream.Stream
+	if err == nil {
+		stream, err = openStream(ctx, js)
+	}
 	if err != nil {
 		return &history{reason: fmt.Errorf("JetStream: %w", err)}
 	}
-	return &history{stream: stream}
+	return &history{js: js, stream: stream}
 }
 
-func openStream(ctx context.Context, nc *nats.Conn) (jetstream.Stream, error) {
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return nil, err
-	}
+func openStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
 	stream, err := js.Stream(ctx, streamName)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		stream, err = js.CreateStream(ctx, jetstream.StreamConfig{
@@ -78,6 +79,7 @@ func (h *history) lines(ctx context.Context, room string) ([]string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, natsTimeout)
 	defer cancel()
+	h.settle(ctx)
 	var lines []string
 	subject := jetstream.WithGetMsgSubject(subjectOf(room, kindSay))
 	for next := uint64(1); ; {
@@ -97,4 +99,11 @@ func (h *history) lines(ctx context.Context, room string) ([]string, error) {
 		}
 	}
 	return lines[max(0, len(lines)-streamRoom):], nil
+}
+
+// settle waits until all that this node has said is kept: a stream takes messages one
+// after the other, some time after they were heard. The one here, in a room that nobody
+// can be in, is refused because of what it expects, and leaves nothing.
+func (h *history) settle(ctx context.Context) {
+	h.js.Publish(ctx, subjectOf("_", kindSay), nil, jetstream.WithExpectLastMsgID("none"))
 }

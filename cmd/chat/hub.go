@@ -5,6 +5,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -70,6 +71,11 @@ func (h *hub) connect() error {
 func (h *hub) close() {
 	close(h.done)
 	h.beating.Wait()
+	if h.server != nil && h.history.stream != nil { // which end with this process
+		ctx, cancel := context.WithTimeout(context.Background(), natsTimeout)
+		defer cancel()
+		h.history.settle(ctx)
+	}
 	h.engine.close()
 }
 
