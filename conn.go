@@ -398,9 +398,9 @@ func (c *Conn) PushWithProducer(p Producer) error {
 }
 
 // TryPushWithProducer is PushWithProducer, but returns [ErrQueueFull] where that would
-// wait; p has been closed then. With a [NewBytesProducer] for each, one payload can be
-// sent to many connections without a copy, also for those that can't take it at once,
-// and none of them holds up the others.
+// wait, also because others wait for room already; p has been closed then. With a
+// [NewBytesProducer] for each, one payload can be sent to many connections without a copy,
+// also for those that can't take it at once, and none of them holds up the others.
 func (c *Conn) TryPushWithProducer(p Producer) error {
 	return c.noteRefused(c.pushProducer(p, c.queue.tryPushProducer))
 }

@@ -24,7 +24,8 @@ import (
 // for the handshake and is encrypted; so is what HandleReadComplete pushes. Where other
 // goroutines push, they must not push between the answer and StartTLS, where the peer
 // expects nothing: hold a lock around the two that they take as well, or use Replies, which
-// sends its answer last.
+// sends its answer last. In a Session, where StartTLS lasts as long as the handshake, keep
+// broadcasts away from the connection until it has returned.
 //
 // The connection ends if the handshake fails, or is not complete within
 // HandshakeTimeout. So it does if the peer has sent more in clear before the handshake:

@@ -1,0 +1,147 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// natsTimeout is how long NATS may take to answer.
+const natsTimeout = 5 * time.Second
+
+// Limits of the NATS server in this process, in bytes.
+const (
+	maxMemory = 64 << 20
+	maxStore  = 256 << 20
+)
+
+// An engine is the connection to NATS, and the NATS server if that is in this process.
+type engine struct {
+	nc     *nats.Conn
+	closed chan struct{} // when the callbacks have returned
+	server *server.Server
+	temp   string // a directory to remove
+}
+
+// connect returns when the connection stands. After an error there is nothing to close.
+func (e *engine) connect(o *options, log *slog.Logger, more []nats.Option) error {
+	e.closed = make(chan struct{})
+	opts := append([]nats.Option{
+		nats.Name("chat " + o.node),
+		nats.DontRandomize(),
+		nats.Timeout(natsTimeout),
+		nats.FlusherTimeout(natsTimeout), // a server that takes nothing is left
+		nats.PingInterval(10 * time.Second),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(250 * time.Millisecond),
+		nats.IgnoreAuthErrorAbort(), // the server may be restarted with other rules
+		nats.ReconnectBufSize(-1),   // without a connection, publishing fails
+		nats.ClosedHandler(func(*nats.Conn) { close(e.closed) }),
+	}, more...)
+	servers := o.nats
+	if servers == "" {
+		if err := e.start(o.data, log); err != nil {
+			return err
+		}
+		opts = append(opts, nats.InProcessServer(e.server))
+	}
+	if o.creds != "" {
+		opts = append(opts, nats.UserCredentials(o.creds))
+	}
+	nc, err := nats.Connect(servers, opts...)
+	if err != nil {
+		e.stop()
+		return fmt.Errorf("connecting to NATS: %w", err)
+	}
+	e.nc = nc
+	return nil
+}
+
+// start starts a server that listens nowhere.
+func (e *engine) start(data string, log *slog.Logger) error {
+	var err error
+	if data == "" {
+		if data, err = os.MkdirTemp("", "chat-"); err != nil {
+			return err
+		}
+		e.temp = data
+	} else if err := prepare(data); err != nil {
+		return fmt.Errorf("-data: %w", err)
+	}
+	e.server, err = server.NewServer(&server.Options{
+		ServerName:         "chat",
+		DontListen:         true,
+		NoSigs:             true,
+		JetStream:          true,
+		StoreDir:           data,
+		JetStreamMaxMemory: maxMemory,
+		JetStreamMaxStore:  maxStore,
+	})
+	if err == nil {
+		e.server.SetLoggerV2(natsLog{log}, false, false, false)
+		e.server.Start()
+		if !e.server.ReadyForConnections(natsTimeout) {
+			err = errors.New("it does not get ready")
+		}
+	}
+	if err != nil {
+		e.stop()
+		return fmt.Errorf("NATS in this process: %w", err)
+	}
+	return nil
+}
+
+// prepare makes the directory, and tries whether a file can be written there.
+func prepare(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".chat-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// close sends what is on its way first.
+func (e *engine) close() {
+	e.nc.FlushTimeout(natsTimeout) // without a connection there is nothing to be done
+	e.nc.Close()
+	<-e.closed
+	e.stop()
+}
+
+// stop ends the server, if there is one.
+func (e *engine) stop() {
+	if e.server != nil {
+		e.server.Shutdown()
+		e.server.WaitForShutdown()
+	}
+	if e.temp != "" {
+		os.RemoveAll(e.temp)
+	}
+}
+
+// A natsLog is the log of the server, of which only what has failed is of interest.
+type natsLog struct{ log *slog.Logger }
+
+func (l natsLog) Errorf(format string, args ...any) { l.fail(format, args) }
+func (l natsLog) Fatalf(format string, args ...any) { l.fail(format, args) }
+
+func (l natsLog) fail(format string, args []any) {
+	l.log.Warn("chat: NATS in this process", "error", fmt.Sprintf(format, args...))
+}
+
+func (natsLog) Noticef(string, ...any) {}
+func (natsLog) Warnf(string, ...any)   {}
+func (natsLog) Debugf(string, ...any)  {}
+func (natsLog) Tracef(string, ...any)  {}

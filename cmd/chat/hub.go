@@ -1,0 +1,194 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// A hub is what the sessions of a node have in common.
+type hub struct {
+	options
+	tlsConfig *tls.Config // nil without a certificate
+	log       *slog.Logger
+	engine
+	history *history
+	closing atomic.Bool    // the server shuts down
+	beating sync.WaitGroup // the goroutine of beats
+	done    chan struct{}  // ends it
+
+	mu     sync.Mutex
+	names  map[string]*member // in lower case
+	rooms  map[string]*room
+	guests int // so far
+}
+
+func newHub(o *options, tlsConfig *tls.Config, log *slog.Logger) *hub {
+	return &hub{
+		options:   *o,
+		tlsConfig: tlsConfig,
+		log:       log,
+		done:      make(chan struct{}),
+		names:     make(map[string]*member),
+		rooms:     make(map[string]*room),
+	}
+}
+
+// connect connects to NATS, or starts it. After an error there is nothing to close.
+func (h *hub) connect() error {
+	err := h.engine.connect(&h.options, h.log, []nats.Option{
+		nats.DisconnectErrHandler(h.disconnected),
+		nats.ReconnectHandler(h.reconnected),
+		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
+			attrs := []any{"error", err}
+			if s != nil { // the numbers of the events tell the members, too
+				dropped, _ := s.Dropped()
+				attrs = append(attrs, "subject", s.Subject, "dropped", dropped)
+			}
+			h.log.Warn("chat: NATS", attrs...)
+		}),
+	})
+	if err != nil {
+		return err
+	}
+	h.history = openHistory(h.nc)
+	h.beating.Go(h.beats)
+	return nil
+}
+
+// close is called when there are no sessions any more.
+func (h *hub) close() {
+	close(h.done)
+	h.beating.Wait()
+	if h.server != nil && h.history.stream != nil { // which end with this process
+		ctx, cancel := context.WithTimeout(context.Background(), natsTimeout)
+		defer cancel()
+		h.history.settle(ctx)
+	}
+	h.engine.close()
+}
+
+// allRooms returns the rooms in which there is somebody of this node.
+func (h *hub) allRooms() []*room {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := make([]*room, 0, len(h.rooms))
+	for _, r := range h.rooms {
+		all = append(all, r)
+	}
+	return all
+}
+
+// beats has every room say that it is there, until the hub is closed.
+func (h *hub) beats() {
+	ticker := time.NewTicker(h.beat)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-h.done:
+			return
+		}
+		for _, r := range h.allRooms() {
+			r.tick()
+		}
+	}
+}
+
+func (h *hub) disconnected(nc *nats.Conn, err error) {
+	if nc.IsClosed() {
+		return // by us
+	}
+	h.log.Warn("chat: the connection to NATS is lost", "error", err)
+	for _, r := range h.allRooms() {
+		r.tell("* the connection to NATS is lost: what you say is refused, and what others say may be missing")
+	}
+}
+
+// reconnected tells that what is said is heard again, and so waits until the server
+// has the subscriptions.
+func (h *hub) reconnected(nc *nats.Conn) {
+	h.log.Warn("chat: connected to NATS again", "url", nc.ConnectedUrlRedacted())
+	if err := nc.FlushTimeout(natsTimeout); err != nil {
+		return // lost again, which was told
+	}
+	for _, r := range h.allRooms() {
+		r.renew()
+		r.tell("* connected to NATS again")
+	}
+}
+
+// admit gives m a name for the beginning.
+func (h *hub) admit(m *member) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for m.name == "" || h.names[strings.ToLower(m.name)] != nil {
+		h.guests++
+		m.name = fmt.Sprintf("guest%d", h.guests)
+	}
+	h.names[strings.ToLower(m.name)] = m
+}
+
+// rename gives m another name, if nobody else of this node has it.
+func (h *hub) rename(m *member, name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	key := strings.ToLower(name)
+	if other := h.names[key]; other != nil && other != m {
+		return false
+	}
+	delete(h.names, strings.ToLower(m.name))
+	h.names[key] = m
+	m.name = name
+	return true
+}
+
+// dismiss forgets m, which is in no room.
+func (h *hub) dismiss(m *member) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.names, strings.ToLower(m.name))
+	m.name = ""
+}
+
+// enter returns the room, whose connection to the others stands.
+func (h *hub) enter(name string) (*room, error) {
+	h.mu.Lock()
+	r := h.rooms[name]
+	if r == nil {
+		r = newRoom(h, name)
+		h.rooms[name] = r
+	}
+	r.users++
+	h.mu.Unlock()
+	err := r.open()
+	if err != nil {
+		h.exit(r)
+	}
+	return r, err
+}
+
+// exit undoes enter. A room that is entered again later is another one.
+func (h *hub) exit(r *room) {
+	h.mu.Lock()
+	r.users--
+	last := r.users == 0
+	if last {
+		delete(h.rooms, r.name)
+	}
+	h.mu.Unlock()
+	if last {
+		r.close()
+	}
+}
