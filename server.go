@@ -41,8 +41,8 @@ var (
 // it, but for two things: the Serve methods return only after the connections
 // that they have accepted have ended, and an empty Addr stands for a free port.
 //
-// Panics of handlers, producers and VerifyConn end their connection. Those of the
-// other functions in the fields are not caught.
+// Panics of handlers, producers, NewHandler, VerifyConn and Refuse end their connection.
+// Those of the other functions in the fields are not caught.
 //
 // A zero Server with a NewHandler is ready. All methods may be called from any
 // goroutine.
