@@ -182,6 +182,7 @@ type automaton struct {
 
 const (
 	nodeFail     = 4 * iota // the node of its longest proper suffix that has one
+	nodeJump                // the first one by nodeFail that has a child where this one has none, or the root
 	nodeChild               // the first of its children
 	nodeChildren            // and how many there are
 	nodeDepth               // its length
@@ -195,17 +196,21 @@ const root = 0
 
 func (a automaton) get(node, what int) int { return numberAt(a.nodes, node*nodeSize+what) }
 
+// children returns the bytes that can follow node.
+func (a automaton) children(node int) string {
+	return a.labels[a.get(node, nodeChild):][:a.get(node, nodeChildren)]
+}
+
 // step returns the node of the longest end of node and c that has one.
 func (a automaton) step(node int, c byte) int {
 	for {
-		child, n := a.get(node, nodeChild), a.get(node, nodeChildren)
-		if i := strings.IndexByte(a.labels[child:child+n], c); i >= 0 {
-			return child + i
+		if i := strings.IndexByte(a.children(node), c); i >= 0 {
+			return a.get(node, nodeChild) + i
 		}
 		if node == root {
 			return root
 		}
-		node = a.get(node, nodeFail)
+		node = a.get(node, nodeJump)
 	}
 }
 
@@ -240,11 +245,26 @@ func newAutomaton(s delimiterSet) automaton {
 			labels.WriteByte(c)
 			queue = append(queue, child)
 		}
-		for _, number := range [...]int{n.fail, first, len(queue) - first, n.depth, n.match, n.begin} {
+		a := automaton{labels.String(), nodes.String()}
+		jump := n.fail
+		for jump != root && isSubset(a.children(jump), a.labels[first:]) {
+			jump = a.get(jump, nodeJump)
+		}
+		for _, number := range [...]int{n.fail, jump, first, len(queue) - first, n.depth, n.match, n.begin} {
 			nodes.Write(binary.LittleEndian.AppendUint32(nil, uint32(number)))
 		}
 	}
 	return automaton{labels.String(), nodes.String()}
+}
+
+// isSubset reports whether all bytes of a are in b.
+func isSubset(a, b string) bool {
+	for i := range len(a) {
+		if strings.IndexByte(b, a[i]) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // children is an iterator over the bytes that can follow, and the delimiters that begin

@@ -354,8 +354,9 @@ func (f *Framer) set(t Terminator) {
 		f.search.matched = 0
 		f.restart()
 	}
-	if f.term.limit != t.limit {
+	if f.term.limit != t.limit || f.newLimit {
 		f.term.limit, f.limit = t.limit, limitOr(t.limit, f.maxSize)
+		f.newLimit = false
 	}
 	if f.term.split != t.split {
 		f.term.split = t.split

@@ -964,6 +964,7 @@ func linearCases() []linearCase {
 		{"almost one of a set", framer.AnyDelimiter(as(1<<16)+"b", "xyz"), as(size), 0},
 		{"almost a longer one of a set", framer.AnyDelimiter("a", as(1<<16)+"b"), as(size), size},
 		{"almost a longer one of two letters", framer.AnyDelimiter("ab", strings.Repeat("ab", 1<<15)+"c"), strings.Repeat("ab", size/2), size / 2},
+		{"a longer one of a set that breaks off", framer.AnyDelimiter("a", as(1<<16)+"b"), strings.Repeat(as(1<<16-1)+"c", size>>16), size - size>>16},
 		{"almost all of a set", framer.AnyDelimiter(many...), as(size), 0},
 		{"the end of a set", framer.AnyDelimiter("a\n", as(1000)+"b\n"), strings.Repeat("\n", size), 0},
 		{"never a set of three", framer.AnyDelimiter("xy", "yx", "z"), strings.Repeat("xx", size/2), 0},

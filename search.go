@@ -289,7 +289,7 @@ func (s *search) anyDelimiter(set delimiterSet, data []byte, atEOF bool) span {
 		if at := a.get(s.node, nodeMatch); at > 0 {
 			match := i - a.get(s.node, nodeDepth) + a.get(s.node, nodeBegin)
 			if begin > match { // what can still come begins later
-				return s.found(set, at, match, a, next, i+1)
+				return s.found(set, at, match, a, s.node, i)
 			}
 		}
 		s.node = next

@@ -80,7 +80,7 @@ func Delimiter(delim string) Terminator {
 // least, as that of a Delimiter, for at most three delimiters that end in the same byte
 // and have it nowhere else, as "\r\n" and "\n" do, and for delimiters that begin with
 // at most three different bytes. All delimiters together may have at most 1 MiB, for
-// which AnyDelimiter takes 25 MiB.
+// which AnyDelimiter takes 29 MiB.
 func AnyDelimiter(delims ...string) Terminator {
 	return Terminator{kind: kindAnyDelimiter, delim: string(newDelimiterSet(delims))}
 }
