@@ -63,6 +63,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sync/atomic"
 
 	"github.com/goframer/framer/internal/poison"
@@ -436,6 +437,9 @@ func (f *Framer) Run(h Handler) error {
 	}
 	complete, _ := h.(ReadCompleteHandler)
 	collector := collectorOf(h)
+	if err := f.giveGathered(h); err != nil {
+		return err
+	}
 	for {
 		if err := f.runShort(h); err != nil {
 			return err
@@ -472,6 +476,21 @@ func (f *Framer) Run(h Handler) error {
 			return err
 		}
 	}
+}
+
+// giveGathered gives h what a Next that has failed has taken of the message already.
+func (f *Framer) giveGathered(h Handler) error {
+	if f.message.len() == 0 {
+		return nil
+	}
+	defer f.message.reset(f.memory)
+	for piece := range slices.Chunk(f.wholeMessage(), f.pieceSize) {
+		f.changed, f.gave = false, true
+		if err := h.CollectIncomingData(piece); err != nil {
+			return f.fail(err)
+		}
+	}
+	return nil
 }
 
 // grow makes room in c for the rest of a large message that is counted, when half of it

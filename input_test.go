@@ -4,6 +4,7 @@
 package framer_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -696,6 +697,52 @@ func TestSetConfigInMessage(t *testing.T) {
 		peer.Close()
 		c.Wait()
 	})
+}
+
+// A limit that SetConfig changes in the middle of a message rules, too, when another
+// terminator was set there.
+func TestSetConfigAndTerminator(t *testing.T) {
+	long := strings.Repeat("x", 50)
+	for _, test := range []struct {
+		t   framer.Terminator
+		msg string
+	}{
+		{framer.Delimiter("\n"), long + "\n"},
+		{framer.AnyDelimiter("\r\n", "\n"), long + "\n"},
+		{framer.AnyDelimiter("a", "b"), long + "b"},
+		{framer.LengthPrefix(framer.Prefix{Size: 1}), "\x32" + long},
+		{framer.FixedLength(50), long},
+		{framer.Split(bufio.ScanLines), long + "\n"},
+	} {
+		for _, raised := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := framertest.Pipe()
+				before, after := int64(100), int64(10)
+				if raised {
+					before, after = 10, 100
+				}
+				c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+					if msg, err := c.Next(framer.Delimiter(";")); !errors.Is(err, os.ErrDeadlineExceeded) {
+						return fmt.Errorf("%q, %v", msg, err)
+					}
+					cfg := c.Config()
+					cfg.MaxMessageSize = after
+					c.SetConfig(cfg)
+					c.Next(test.t) // what has come already
+					_, err := c.Next(test.t)
+					return err
+				}), framer.Config{MaxMessageSize: before, MessageTimeout: time.Second})
+				writeString(t, peer, "ab")
+				time.Sleep(2 * time.Second)
+				writeString(t, peer, strings.Repeat(test.msg, 3))
+				peer.Close()
+				var tooLong *framer.MessageTooLongError
+				if err := c.Wait(); errors.As(err, &tooLong) == raised {
+					t.Errorf("%v, %d after %d: %v", test.t, after, before, err)
+				}
+			})
+		}
+	}
 }
 
 // SetConfig rules from the next message, wait and push on.

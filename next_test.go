@@ -215,6 +215,35 @@ func TestNextUnderAnotherTerminator(t *testing.T) {
 	}
 }
 
+// Run goes on with the message of a Next that has failed, whatever that has taken of it.
+func TestRunAfterNext(t *testing.T) {
+	for _, size := range []int{2, 4096} {
+		r := newChunkReader("abc", "def\nnext\n")
+		broken := errors.New("not now")
+		failed := false
+		f := framer.NewFramer(readerFunc(func(p []byte) (int, error) {
+			if len(r.chunks) == 1 && !failed {
+				failed = true
+				return 0, broken
+			}
+			return r.Read(p)
+		}), &framer.Config{ReadBufferSize: size})
+		line := framer.Delimiter("\n")
+		if msg, err := f.Next(line); err != broken {
+			t.Fatalf("%q, %v", msg, err)
+		}
+		enough := errors.New("enough")
+		h := new(hookedTranscript)
+		h.found = func() error { return enough }
+		if err := f.Run(h); h.String() != "abcdef|" || err != enough {
+			t.Errorf("buffer of %d: Run gave %q, %v", size, h, err)
+		}
+		if msg, err := f.Next(line); string(msg) != "next" || err != nil {
+			t.Errorf("buffer of %d: %q, %v", size, msg, err)
+		}
+	}
+}
+
 // A message that is too long is thrown away, and the next one is not.
 func TestNextAfterTooLongMessages(t *testing.T) {
 	prefix := recordFormats()[0]

@@ -197,6 +197,8 @@ func (q *queue) admit(data []byte, atOnce bool) error {
 	case len(data) < minDirect || q.running || q.writer == nil:
 		q.append(data)
 		return nil
+	default:
+		q.writer.hold(false) // nothing is behind it
 	}
 	q.count(len(data))
 	q.writeNow(data, false)
