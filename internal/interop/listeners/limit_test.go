@@ -36,7 +36,7 @@ func TestLimit(t *testing.T) {
 	write(t, second, "second\n")
 	write(t, first, "first\n")
 	wantLine(t, bufio.NewReader(first), "first\n")
-	<-sv.conns
+	receive(t, sv.conns)
 	if got := sv.Stats().Accepted; got != 1 {
 		t.Errorf("%d connections were accepted, want 1", got)
 	}

@@ -8,8 +8,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"strings"
@@ -76,6 +78,27 @@ func (s subject) serve(t *testing.T, newHandler func(*framer.Conn) framer.Handle
 	return sv
 }
 
+// receive receives from ch, which may take a while.
+func receive[T any](t *testing.T, ch <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-ch:
+	case <-time.After(watchdog):
+		t.Fatal("nothing comes")
+	}
+	return v
+}
+
+// wait returns why the next connection has ended.
+func (sv *service) wait(t *testing.T) error {
+	t.Helper()
+	c := receive(t, sv.conns)
+	defer time.AfterFunc(watchdog, func() { c.CloseWithError(errHangs) }).Stop()
+	return c.Wait()
+}
+
+var errHangs = errors.New("the connection does not end")
+
 func dialTCP(t *testing.T, l net.Listener) *net.TCPConn { return dialAddress(t, l.Addr().String()) }
 
 func dialAddress(t *testing.T, address string) *net.TCPConn {
@@ -139,7 +162,7 @@ func (s subject) testEcho(t *testing.T) {
 	for range lines {
 		wantLine(t, r, line)
 	}
-	c := <-sv.conns
+	c := receive(t, sv.conns)
 	if got, want := c.RemoteAddr().String(), peer.LocalAddr().String(); got != want {
 		t.Errorf("RemoteAddr is %s, want the client's, %s", got, want)
 	}
@@ -155,7 +178,7 @@ func (s subject) testPeerHalfCloses(t *testing.T) {
 	write(t, peer, "one\ntwo\n")
 	peer.CloseWrite()
 	wantRest(t, peer, "one\ntwo\n")
-	if err := (<-sv.conns).Wait(); err != nil {
+	if err := sv.wait(t); err != nil {
 		t.Errorf("Serve: %v", err)
 	}
 }
@@ -185,11 +208,11 @@ func (s subject) testCloseWrite(t *testing.T) {
 		return
 	}
 	write(t, peer, "more\n")
-	if line := <-lines; line != "more" {
+	if line := receive(t, lines); line != "more" {
 		t.Errorf("received %q behind our end", line)
 	}
 	peer.Close()
-	if err := (<-sv.conns).Wait(); err != nil {
+	if err := sv.wait(t); err != nil {
 		t.Errorf("Serve: %v", err)
 	}
 }
@@ -217,7 +240,7 @@ func (s subject) testLinger(t *testing.T) {
 		t.Errorf("received %d of %d bytes, %v", 1+len(rest), len(answer), err)
 	}
 	peer.Close()
-	if err := (<-sv.conns).Wait(); err != nil {
+	if err := sv.wait(t); err != nil {
 		t.Errorf("Serve: %v", err)
 	}
 }
@@ -263,7 +286,7 @@ func (s subject) testStuckPeer(t *testing.T) {
 		}))
 	}), framer.Config{WriteTimeout: 100 * time.Millisecond})
 	s.dial(t, sv.l)
-	err := (<-sv.conns).Wait()
+	err := sv.wait(t)
 	if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(err.Error(), "WriteTimeout") {
 		t.Errorf("Serve: %v, want a timeout of Config.WriteTimeout", err)
 	}
@@ -292,7 +315,7 @@ func (s subject) testShutdown(t *testing.T) {
 	write(t, busy, "f\n")
 	wantRest(t, r, "half\n"+goodbye)
 	busy.Close()
-	if err := <-shutdown; err != nil {
+	if err := receive(t, shutdown); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
 }
@@ -305,6 +328,22 @@ func listen(t *testing.T) net.Listener {
 	}
 	t.Cleanup(func() { l.Close() })
 	return l
+}
+
+// freeAddress returns an address of the loopback interface on which nobody listens. Its
+// port is not one of those that systems give to clients: one of them could have it while
+// a server is restarted.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			l.Close()
+			return address
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // What net.Listen gives, to compare with.

@@ -80,7 +80,7 @@ func TestMultipathIsReported(t *testing.T) {
 				peer := s.dial(t, sv.l)
 				write(t, peer, "hello\n")
 				wantLine(t, bufio.NewReader(peer), "hello\n")
-				for side, nc := range map[string]net.Conn{"server": (<-sv.conns).NetConn(), "client": peer} {
+				for side, nc := range map[string]net.Conn{"server": receive(t, sv.conns).NetConn(), "client": peer} {
 					if used, err := nc.(*net.TCPConn).MultipathTCP(); err != nil || used != test.want {
 						t.Errorf("%s: MultipathTCP reports %t, %v, want %t", side, used, err, test.want)
 					}

@@ -15,7 +15,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/pires/go-proxyproto"
 
@@ -105,6 +108,91 @@ func TestHAProxy(t *testing.T) {
 	}
 }
 
+const nginxConfig = `
+%s
+daemon off;
+master_process off;
+error_log stderr warn;
+pid nginx.pid;
+events {}
+stream {
+	server {
+		listen %s;
+		proxy_pass %s;
+		proxy_protocol on;
+		proxy_half_close on;
+		proxy_timeout 1m;
+	}
+}
+`
+
+// nginxTo runs an nginx in front of the address, and returns the address in front.
+func nginxTo(t *testing.T, address string) string {
+	t.Helper()
+	program, module := nginx(t)
+	if module != "" {
+		module = "load_module " + module + ";"
+	}
+	dir, front := t.TempDir(), freeAddress(t)
+	config := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, module, front, address), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, program, "-p", dir, "-e", "stderr", "-c", config)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		cmd.Wait()
+	})
+	return front
+}
+
+// nginx returns the names of the program and, if it is not a part of it, of the module for
+// streams.
+func nginx(t *testing.T) (program, module string) {
+	t.Helper()
+	for _, name := range []string{"nginx", "/usr/sbin/nginx"} {
+		program, err := exec.LookPath(name)
+		if err != nil {
+			continue
+		}
+		module := filepath.Join(filepath.Dir(program), "../lib/nginx/modules/ngx_stream_module.so")
+		if _, err := os.Stat(module); err == nil {
+			return program, module
+		}
+		if out, _ := exec.Command(program, "-V").CombinedOutput(); strings.Contains(string(out), "--with-stream ") {
+			return program, ""
+		}
+	}
+	t.Skip("nginx with its module for streams is not installed")
+	return "", ""
+}
+
+// Behind nginx, too, with proxy_half_close.
+func TestNginx(t *testing.T) {
+	nginx(t)
+	subject{
+		listen: proxyListener,
+		dial: func(t *testing.T, l net.Listener) *net.TCPConn {
+			front := nginxTo(t, l.Addr().String())
+			for deadline := time.Now().Add(watchdog); ; { // it does not tell when it is ready
+				nc, err := net.Dial("tcp", front)
+				if err == nil {
+					return ready(t, nc)
+				}
+				if !errors.Is(err, syscall.ECONNREFUSED) || time.Now().After(deadline) {
+					t.Fatal(err)
+				}
+			}
+		},
+		halfClose: true,
+	}.test(t)
+}
+
 // A proxyproto.Conn as it is does not tell what it runs on: our side can't be ended alone.
 func TestProxyprotoAsItIs(t *testing.T) {
 	subject{
@@ -159,7 +247,7 @@ func TestForgedHeader(t *testing.T) {
 	forged := "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"
 	write(t, peer, forged)
 	wantLine(t, bufio.NewReader(peer), forged)
-	if got, want := (<-sv.conns).RemoteAddr().String(), peer.LocalAddr().String(); got != want {
+	if got, want := receive(t, sv.conns).RemoteAddr().String(), peer.LocalAddr().String(); got != want {
 		t.Errorf("RemoteAddr is %s, want %s", got, want)
 	}
 }
@@ -174,7 +262,7 @@ func TestNoHeader(t *testing.T) {
 		t.Errorf("received %q", got)
 	}
 	peer.Close()
-	if err := (<-sv.conns).Wait(); !errors.Is(err, proxyproto.ErrNoProxyProtocol) {
+	if err := sv.wait(t); !errors.Is(err, proxyproto.ErrNoProxyProtocol) {
 		t.Errorf("Serve: %v, want ErrNoProxyProtocol", err)
 	}
 }
@@ -222,7 +310,7 @@ func TestSilentProxy(t *testing.T) {
 	write(t, silent, "late\n")
 	wantRest(t, silent, "late\n"+goodbye)
 	silent.Close()
-	if err := <-shutdown; err != nil {
+	if err := receive(t, shutdown); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
 }

@@ -9,9 +9,6 @@ package listeners
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,22 +50,6 @@ func TestRestart(t *testing.T) {
 			t.Logf("%s", last)
 		})
 	}
-}
-
-// freeAddress returns an address of the loopback interface on which nobody listens. Its
-// port is not one of those that systems give to clients: one of them could have it while
-// a server is restarted.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000))
-		if l, err := net.Listen("tcp", address); err == nil {
-			l.Close()
-			return address
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
 }
 
 // The units name the program, the arguments and the socket as they are.

@@ -95,7 +95,7 @@ func TestReusePortShutdown(t *testing.T) {
 		}
 		peer.Close()
 	}
-	if err := <-shutdown; err != nil {
+	if err := receive(t, shutdown); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
 }
