@@ -18,8 +18,9 @@ import (
 // alone. A Limited does.
 func TestLimitListener(t *testing.T) {
 	t.Run("as it is", subject{
-		listen: func(t *testing.T) net.Listener { return netutil.LimitListener(listen(t), 2) },
-		dial:   dialTCP,
+		listen:  func(t *testing.T) net.Listener { return netutil.LimitListener(listen(t), 2) },
+		dial:    dialTCP,
+		endsCut: true,
 	}.test)
 	t.Run("Limited", subject{
 		listen:    func(t *testing.T) net.Listener { return Limited(listen(t), 2) },

@@ -14,7 +14,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,6 +48,8 @@ type subject struct {
 	dial   func(t *testing.T, l net.Listener) *net.TCPConn
 
 	direct    bool // connections are *net.TCPConn, and take the short ways
+	endsCut   bool // what is cut off ends as what is whole: a reset can't be sent, or proxies don't pass it on
+	steps     bool // the system of a proxy acknowledges in steps of megabytes
 	halfClose bool // the end of the output can be told before the connection is closed
 }
 
@@ -146,6 +150,8 @@ func (s subject) test(t *testing.T) {
 	t.Run("peer half-closes", s.testPeerHalfCloses)
 	t.Run("CloseWrite", s.testCloseWrite)
 	t.Run("linger", s.testLinger)
+	t.Run("file", s.testFile)
+	t.Run("cut off", s.testCutOff)
 	t.Run("slow peer", s.testSlowPeer)
 	t.Run("stuck peer", s.testStuckPeer)
 	t.Run("Shutdown", s.testShutdown)
@@ -245,8 +251,64 @@ func (s subject) testLinger(t *testing.T) {
 	}
 }
 
+// A file arrives whole, where it goes out by sendfile and where it does not.
+func (s subject) testFile(t *testing.T) {
+	content := strings.Repeat("0123456789abcde\n", 200_000)
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sv := s.serve(t, framer.Session(func(c *framer.Conn) error {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		c.Push([]byte("head\n"))
+		return c.PushWithProducer(framer.NewReaderProducer(f))
+	}), framer.Config{})
+	peer := s.dial(t, sv.l)
+	got, err := io.ReadAll(peer)
+	if err != nil || string(got) != "head\n"+content {
+		t.Errorf("received %d of %d bytes, %v", len(got), 5+len(content), err)
+	}
+}
+
+// A reply that is cut off by an error is not taken for a whole one: the connection is reset,
+// where that gets through.
+func (s subject) testCutOff(t *testing.T) {
+	errCut := errors.New("no more")
+	sv := s.serve(t, framer.Session(func(c *framer.Conn) error {
+		if _, err := c.Next(framer.Delimiter("\n")); err != nil {
+			return err
+		}
+		first := true
+		c.PushWithProducer(framer.ProducerFunc(func() ([]byte, error) {
+			if first {
+				first = false
+				return []byte("half of it"), nil
+			}
+			return nil, errCut
+		}))
+		_, err := c.Next(framer.None()) // the error ends it
+		return err
+	}), framer.Config{})
+	peer := s.dial(t, sv.l)
+	write(t, peer, "half\n")
+	_, err := io.ReadAll(peer)
+	peer.Close()
+	if served := sv.wait(t); !errors.Is(served, errCut) {
+		t.Errorf("Serve: %v, want the error of the producer", served)
+	}
+	if reset := errors.Is(err, syscall.ECONNRESET); reset != !s.endsCut {
+		t.Errorf("the peer has read until %v", err)
+	}
+}
+
 // A peer that reads slowly is not dropped, for three times WriteTimeout.
 func (s subject) testSlowPeer(t *testing.T) {
+	if s.steps {
+		t.Skip("the proxy's system may acknowledge nothing for a WriteTimeout, see Config.WriteTimeout")
+	}
 	t.Parallel() // it does little but wait
 	const (
 		size    = 12 << 20 // more than the systems on the way take

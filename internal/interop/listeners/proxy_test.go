@@ -53,6 +53,8 @@ const haproxyConfig = `
 global
 	stats socket %s
 	no log
+	# What the server is to know of a slow client, HAProxy must not hold back.
+	tune.rcvbuf.server 65536
 defaults
 	mode tcp
 	timeout connect 10s
@@ -104,6 +106,7 @@ func TestHAProxy(t *testing.T) {
 				return dialAddress(t, proxyTo(t, l.Addr().String(), header))
 			},
 			halfClose: true,
+			endsCut:   true,
 		}.test)
 	}
 }
@@ -189,6 +192,8 @@ func TestNginx(t *testing.T) {
 				}
 			}
 		},
+		steps:     true, // nothing here bounds what its system takes
+		endsCut:   true,
 		halfClose: true,
 	}.test(t)
 }
@@ -203,7 +208,8 @@ func TestProxyprotoAsItIs(t *testing.T) {
 			}
 			return &proxyproto.Listener{Listener: listen(t), ConnPolicy: policy}
 		},
-		dial: func(t *testing.T, l net.Listener) *net.TCPConn { return dialWithHeader(t, l, trusted) },
+		dial:    func(t *testing.T, l net.Listener) *net.TCPConn { return dialWithHeader(t, l, trusted) },
+		endsCut: true,
 	}.test(t)
 }
 
