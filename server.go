@@ -112,7 +112,7 @@ type Server struct {
 	refusals   *semaphore.Weighted // for Refuse
 	listeners  map[*net.Listener]struct{}
 	stopped    chan struct{} // closed when Shutdown or Close has closed listeners
-	arriving   int             // accept loops, and connections that they have accepted and not yet in conns
+	arriving   int           // accept loops, and connections that they have accepted and not yet in conns
 	conns      map[*Conn]struct{}
 	onShutdown []func()
 	callbacks  int           // functions of onShutdown that run

@@ -90,6 +90,11 @@ func (s *server) run(address string) error {
 				}
 			} else if s.grace > 0 {
 				l.stopAfter(s.grace)
+				select {
+				case <-l.stopped:
+				case err := <-served:
+					return err
+				}
 			}
 			return s.end(served)
 		}
@@ -115,14 +120,11 @@ type listener struct {
 	stopped chan struct{} // closed when it has
 }
 
-// stopAfter returns when connections were accepted for another d.
+// stopAfter has connections accepted for another d.
 //
 // Who sends them, such as a load balancer or DNS, learns only after a while that it should
 // not, and what is in the queue of a socket that is closed is lost.
-func (l *listener) stopAfter(d time.Duration) {
-	l.SetDeadline(time.Now().Add(d))
-	<-l.stopped
-}
+func (l *listener) stopAfter(d time.Duration) { l.SetDeadline(time.Now().Add(d)) }
 
 func (l *listener) Accept() (net.Conn, error) {
 	nc, err := l.TCPListener.Accept()
