@@ -68,7 +68,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuseHTTP(w, r, http.StatusInternalServerError, "the connection can't be upgraded: "+err.Error())
 		return
 	}
-	c, err := s.enrol(nc, s.NewHandler)
+	c, err := s.enrol(nc, s.NewHandler, given)
 	if err != nil {
 		s.release()
 		s.refuseUpgraded(nc, err)
@@ -190,7 +190,7 @@ func (s *Server) TLSNextProto(hs *http.Server, c *tls.Conn, h http.Handler) {
 	}
 	if s.tryAcquire() {
 		defer s.release()
-		s.serve(ctx, c, s.NewHandler)
+		s.serve(ctx, c, s.NewHandler, given)
 		return
 	}
 	if s.Refuse != nil && s.refusals.TryAcquire(1) {

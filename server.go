@@ -105,17 +105,19 @@ type Server struct {
 
 	mu         sync.Mutex
 	closed     bool            // Shutdown or Close was called
+	cut        bool            // Close was called, or Shutdown is out of time
 	life       context.Context // ends with closed
 	cancel     context.CancelFunc
 	slots      *semaphore.Weighted // for MaxConns
 	refusals   *semaphore.Weighted // for Refuse
 	listeners  map[*net.Listener]struct{}
 	stopped    chan struct{} // closed when Shutdown or Close has closed listeners
+	arriving   int           // accept loops, and connections that they have accepted and not yet in conns
 	conns      map[*Conn]struct{}
 	onShutdown []func()
 	refusing   int           // connections that VerifyConn has refused, and are not closed yet
 	callbacks  int           // functions of onShutdown that run
-	idle       chan struct{} // for Shutdown: closed without conns, refusing and callbacks
+	idle       chan struct{} // for Shutdown: closed without conns, arriving and refused ones, and callbacks
 	stats      ServerStats   // of connections that have ended
 }
 
@@ -303,14 +305,17 @@ func (s *Server) admit(ctx context.Context, nc net.Conn, conns *errgroup.Group) 
 		})
 		return nil
 	}
-	if s.Refuse == nil {
+	if s.Refuse == nil && s.slots != nil && !s.slots.TryAcquire(1) { // also while shutting down
 		if err := s.acquire(s.life); err != nil {
 			return err
 		}
 	}
+	s.mu.Lock()
+	s.arriving++
+	s.mu.Unlock()
 	conns.Go(func() error {
 		defer s.release()
-		s.serve(ctx, nc, s.NewHandler)
+		s.serve(ctx, nc, s.NewHandler, arrived)
 		return nil
 	})
 	return nil
@@ -441,12 +446,20 @@ func (s *Server) ServeHandler(ctx context.Context, nc net.Conn, newHandler func(
 		return s.acceptError(err)
 	}
 	defer s.release()
-	return s.serve(ctx, nc, newHandler)
+	return s.serve(ctx, nc, newHandler, given)
 }
 
+// An arrival says how a connection has come to the server.
+type arrival bool
+
+const (
+	given   arrival = false
+	arrived arrival = true // it was accepted, and counts in Server.arriving
+)
+
 // serve serves one connection.
-func (s *Server) serve(ctx context.Context, nc net.Conn, newHandler func(*Conn) Handler) error {
-	c, err := s.enrol(nc, newHandler)
+func (s *Server) serve(ctx context.Context, nc net.Conn, newHandler func(*Conn) Handler, how arrival) error {
+	c, err := s.enrol(nc, newHandler, how)
 	if err != nil {
 		s.turnAway(c)
 		return err
@@ -455,11 +468,17 @@ func (s *Server) serve(ctx context.Context, nc net.Conn, newHandler func(*Conn) 
 }
 
 // enrol makes nc one of the connections of s. After an error it must be turned away.
-func (s *Server) enrol(nc net.Conn, newHandler func(*Conn) Handler) (*Conn, error) {
+//
+// It is not for the goroutine that accepts: to ask nc for its address may mean to read a
+// header from it, such as that of the PROXY protocol.
+func (s *Server) enrol(nc net.Conn, newHandler func(*Conn) Handler, how arrival) (*Conn, error) {
 	c := newConn(nc, newHandler, &s.Config, s.memory)
 	c.claim() // others find it from track on, and may close it
-	if !s.track(c) {
+	if !s.track(c, how) {
 		return c, ErrServerClosed
+	}
+	if s.isClosed() {
+		c.shutdown() // Shutdown may have passed over it
 	}
 	return c, s.verify(c)
 }
@@ -522,6 +541,7 @@ func (s *Server) trackListener(l *net.Listener) bool {
 		return false
 	}
 	s.listeners[l] = struct{}{}
+	s.arriving++
 	return true
 }
 
@@ -531,6 +551,8 @@ func (s *Server) closeListener(l *net.Listener) {
 	s.mu.Lock()
 	closed := s.closed
 	delete(s.listeners, l)
+	s.arriving--
+	s.checkIdle()
 	s.mu.Unlock()
 	if closed {
 		<-s.stopped
@@ -539,13 +561,18 @@ func (s *Server) closeListener(l *net.Listener) {
 	(*l).Close()
 }
 
-// track takes c to the connections that Shutdown waits for. It reports whether the
-// server is still open.
-func (s *Server) track(c *Conn) bool {
+// track takes c to the connections that Shutdown waits for. It reports whether it has:
+// the server may be closed. One that was accepted before it saw that is served all the
+// same, as in net/http: its peer may have sent a request.
+func (s *Server) track(c *Conn, how arrival) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.init()
-	if s.closed {
+	if how == arrived {
+		s.arriving--
+	}
+	if s.cut || s.closed && how != arrived {
+		s.checkIdle()
 		return false
 	}
 	s.conns[c] = struct{}{}
@@ -570,7 +597,7 @@ func (s *Server) forget(c *Conn) {
 
 // checkIdle wakes Shutdown when nothing is left. s.mu must be held.
 func (s *Server) checkIdle() {
-	if s.idle != nil && len(s.conns) == 0 && s.refusing == 0 && s.callbacks == 0 {
+	if s.idle != nil && len(s.conns) == 0 && s.arriving == 0 && s.refusing == 0 && s.callbacks == 0 {
 		close(s.idle)
 		s.idle = nil
 	}
@@ -584,6 +611,9 @@ func (s *Server) checkIdle() {
 //
 // A message that has begun comes to its end before, and is answered. So are others that
 // have come, but not without limit: of a peer that never pauses, about 64 KiB are read.
+// Connections that a listener has accepted by then are served so, too; those that wait
+// in the system to be accepted are lost with the listener, unless another process has
+// it as well.
 //
 // A connection whose peer does not end its side is waited for as long as LingerTimeout
 // says, 5 seconds by default.
@@ -684,6 +714,9 @@ func (s *Server) stop() error {
 }
 
 func (s *Server) closeConns() {
+	s.mu.Lock()
+	s.cut = true
+	s.mu.Unlock()
 	for c := range s.Conns() {
 		c.abort(ErrServerClosed, inOrder)
 	}

@@ -688,6 +688,93 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
+// A lateListener gives its connection when it is being closed, as a system does for which
+// that was too late.
+type lateListener struct {
+	net.Listener
+	nc      net.Conn
+	given   bool
+	closed  chan struct{}
+	proceed chan struct{} // for LocalAddr of the connection
+}
+
+func (l *lateListener) Accept() (net.Conn, error) {
+	<-l.closed
+	if l.given {
+		return nil, net.ErrClosed
+	}
+	l.given = true
+	return slowAddr{l.nc, l.proceed}, nil
+}
+
+func (l *lateListener) Close() error {
+	close(l.closed)
+	return l.Listener.Close()
+}
+
+// A slowAddr reads its address from its peer, as with the PROXY protocol.
+type slowAddr struct {
+	net.Conn
+	known chan struct{}
+}
+
+func (c slowAddr) LocalAddr() net.Addr {
+	<-c.known
+	return c.Conn.LocalAddr()
+}
+
+// What was accepted before the listener was closed is served: the peer may have sent a
+// request. Shutdown waits for it, and Close closes it.
+func TestShutdownOfNewcomer(t *testing.T) {
+	tests := []struct {
+		name string
+		end  func(*framer.Server) error
+		want string
+	}{
+		{"Shutdown", func(s *framer.Server) error { return s.Shutdown(context.Background()) }, "hello\ngoodbye\n"},
+		{"Close", (*framer.Server).Close, ""},
+		{"Shutdown out of time", func(s *framer.Server) error {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			if err := s.Shutdown(ctx); err != context.Canceled {
+				return fmt.Errorf("Shutdown: %w, want a context's error", err)
+			}
+			return nil
+		}, ""},
+	}
+	for _, test := range tests {
+		for _, maxConns := range []int{0, 1} {
+			t.Run(fmt.Sprintf("%s/MaxConns=%d", test.name, maxConns), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					nc, peer := framertest.Pipe()
+					l := &lateListener{framertest.Listen(), nc, false, make(chan struct{}), make(chan struct{})}
+					s := goodbye(t, nil)
+					s.MaxConns = maxConns
+					served := call(func() error { return s.Serve(l) })
+					writeString(t, peer, "hello\n")
+					synctest.Wait()
+					ended := call(func() error { return test.end(s) })
+					synctest.Wait()
+					if test.want != "" {
+						waits(t, test.name, ended)
+					}
+					close(l.proceed)
+					if got, err := io.ReadAll(peer); string(got) != test.want || (err == nil) != (test.want != "") {
+						t.Errorf("the peer got %q (%v), want %q, or a reset", got, err, test.want)
+					}
+					peer.Close()
+					if err := <-ended; err != nil {
+						t.Error(err)
+					}
+					if err := <-served; err != framer.ErrServerClosed {
+						t.Errorf("Serve: %v, want ErrServerClosed", err)
+					}
+				})
+			})
+		}
+	}
+}
+
 // halves are ways to end a message "half", which comes in two parts.
 var halves = map[string]struct {
 	term        framer.Terminator

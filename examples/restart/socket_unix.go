@@ -1,0 +1,179 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// The names are those of sd_listen_fds(3) and sd_notify(3).
+const (
+	listenPID    = "LISTEN_PID"
+	listenFDs    = "LISTEN_FDS"
+	notifySocket = "NOTIFY_SOCKET"
+	firstFD      = 3
+)
+
+// listen returns the socket that the process was given, or a new one.
+func listen(address string) (*net.TCPListener, error) {
+	defer os.Unsetenv(listenPID) // children must not take it for theirs
+	defer os.Unsetenv(listenFDs)
+	if os.Getenv(listenPID) != strconv.Itoa(os.Getpid()) {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return nil, err
+		}
+		return l.(*net.TCPListener), nil
+	}
+	if n := os.Getenv(listenFDs); n != "1" {
+		return nil, fmt.Errorf("%s sockets were given, want 1", n)
+	}
+	f := os.NewFile(firstFD, "socket")
+	defer f.Close() // FileListener has its own descriptor
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, err
+	}
+	tcp, ok := l.(*net.TCPListener)
+	if !ok {
+		return nil, fmt.Errorf("a socket of %s was given, want TCP", l.Addr().Network())
+	}
+	return tcp, nil
+}
+
+// notifyReady tells who has started the process, if it wants to know, that it is ready.
+func notifyReady() error {
+	name := os.Getenv(notifySocket)
+	os.Unsetenv(notifySocket)
+	if name == "" {
+		return nil
+	}
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = c.Write([]byte("READY=1"))
+	return err
+}
+
+// command returns a command that is given the socket. Only the process itself knows its
+// LISTEN_PID, so that a shell begins it.
+func command(socket *os.File, args ...string) *exec.Cmd {
+	cmd := exec.Command("/bin/sh", append([]string{"-c", "LISTEN_PID=$$ exec \"$0\" \"$@\""}, args...)...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.ExtraFiles = []*os.File{socket} // descriptor 3
+	cmd.Env = append(os.Environ(), listenFDs+"=1")
+	return cmd
+}
+
+// share returns a descriptor of the socket for another process.
+//
+// TCPListener.File has one, too, but to pass that on makes the socket wait in accept(2),
+// in all processes that share it: a Close would wait there for the next client.
+func share(l *net.TCPListener) (*os.File, error) {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var fd int
+	var failed error
+	err = raw.Control(func(own uintptr) {
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+		if fd, failed = syscall.Dup(int(own)); failed == nil {
+			syscall.CloseOnExec(fd)
+		}
+	})
+	if err := errors.Join(err, failed); err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), "socket"), nil
+}
+
+// maxStart is how long a successor may take to be ready.
+const maxStart = 10 * time.Second
+
+// startSuccessor starts the program anew, as it is on the disk now, on the same socket, and
+// returns when that is ready. What is in the queue of the socket is accepted by either.
+func startSuccessor(l *net.TCPListener) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "restart")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	name := filepath.Join(dir, "notify")
+	ready, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	defer ready.Close()
+	socket, err := share(l)
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+
+	cmd := command(socket, append([]string{program}, os.Args[1:]...)...)
+	cmd.Env = append(cmd.Env, notifySocket+"="+name)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ready.SetReadDeadline(time.Now().Add(maxStart))
+	if _, err := ready.Read(make([]byte, 64)); err != nil {
+		cmd.Process.Kill()
+		return fmt.Errorf("the successor is not ready: %w, %w", err, cmd.Wait())
+	}
+	return cmd.Process.Release()
+}
+
+// hold holds a socket and runs a command with it, until SIGTERM.
+func hold(address string, args []string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	socket, err := share(l.(*net.TCPListener))
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	fmt.Printf("hold: holds %s, process %d\n", l.Addr(), os.Getpid())
+	for {
+		cmd := command(socket, args...)
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		exited := make(chan error, 1)
+		go func() { exited <- cmd.Wait() }()
+		select {
+		case err := <-exited:
+			return fmt.Errorf("%v has ended: %w", args, err)
+		case sig := <-signals:
+			cmd.Process.Signal(syscall.SIGTERM)
+			if err := <-exited; err != nil || sig != syscall.SIGHUP {
+				return err
+			}
+		}
+	}
+}
