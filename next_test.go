@@ -241,6 +241,9 @@ func TestRunAfterNext(t *testing.T) {
 		if msg, err := f.Next(line); string(msg) != "next" || err != nil {
 			t.Errorf("buffer of %d: %q, %v", size, msg, err)
 		}
+		if err := f.Run(h); h.String() != "abcdef|" || err != nil {
+			t.Errorf("buffer of %d: Run after all that gave %q, %v", size, h, err)
+		}
 	}
 }
 

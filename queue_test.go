@@ -790,25 +790,50 @@ func TestDiscardInput(t *testing.T) {
 	})
 }
 
-// In a handler, DiscardBuffers drops the messages that wait in the buffer.
+// In a handler, DiscardBuffers drops the messages that wait in the buffer, in every style.
 func TestDiscardInputInHandler(t *testing.T) {
-	nc, peer := net.Pipe()
-	var s script
+	lines := framer.Delimiter("\n")
 	var messages []string
-	s.onFound = func() error {
-		messages = append(messages, string(s.Take()))
-		s.DiscardBuffers()
-		return s.Push([]byte("done\n"))
+	note := func(c *framer.Conn, msg []byte) error {
+		messages = append(messages, string(msg))
+		c.DiscardBuffers()
+		return c.Push([]byte("done\n"))
 	}
-	c := s.serve(t, nc, framer.Config{})
-	writeString(t, peer, "1\n2\n3\n")
-	readString(t, peer, "done\n")
-	writeString(t, peer, "4\n5\n6\n")
-	readString(t, peer, "done\n")
-	peer.Close()
-	c.Wait()
-	if diff := cmp.Diff([]string{"1", "4"}, messages); diff != "" {
-		t.Errorf("messages (-want +got):\n%s", diff)
+	for style, newHandler := range map[string]func(*framer.Conn) framer.Handler{
+		"Handler": func(c *framer.Conn) framer.Handler {
+			c.SetTerminator(lines)
+			s := &script{Conn: c, t: t}
+			s.onFound = func() error { return note(c, s.Take()) }
+			return s
+		},
+		"Messages": framer.Messages(lines, note),
+		"Replies": framer.Replies(lines, func(c *framer.Conn, msg, _ []byte) ([]byte, error) {
+			return nil, note(c, msg)
+		}),
+		"Session": framer.Session(func(c *framer.Conn) error {
+			for {
+				msg, err := c.Next(lines)
+				if err != nil {
+					return err
+				}
+				note(c, msg)
+			}
+		}),
+	} {
+		t.Run(style, func(t *testing.T) {
+			messages = nil
+			nc, peer := net.Pipe()
+			c := serve(t, nc, newHandler, framer.Config{})
+			writeString(t, peer, "1\n2\n3\n")
+			readString(t, peer, "done\n")
+			writeString(t, peer, "4\n5\n6\n")
+			readString(t, peer, "done\n")
+			peer.Close()
+			c.Wait()
+			if diff := cmp.Diff([]string{"1", "4"}, messages); diff != "" {
+				t.Errorf("messages (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -124,6 +124,34 @@ func onStartTLS(t *testing.T, start func(c *framer.Conn) error, test func(t *tes
 	}
 }
 
+// A large reply, which is mostly written from where it lies, leaves in clear as a small one.
+func TestStartTLSBehindLargeReply(t *testing.T) {
+	server, client := tlsConfigs(t)
+	large := bytes.Repeat([]byte("x"), 1<<20)
+	for _, tr := range plainTransports() {
+		t.Run(tr.name, func(t *testing.T) {
+			nc, peer := tr.pair(t)
+			t.Cleanup(func() { peer.Close() })
+			peer.SetDeadline(time.Now().Add(watchdog))
+			c := serve(t, nc, framer.Replies(lines, func(c *framer.Conn, line, _ []byte) ([]byte, error) {
+				if string(line) == "STARTTLS" {
+					return large, c.StartTLS(tls.Server, server)
+				}
+				return []byte("done\n"), nil
+			}), framer.Config{})
+			writeString(t, peer, "STARTTLS\n")
+			readString(t, peer, string(large))
+			secure := tls.Client(peer, client)
+			writeString(t, secure, "work\n")
+			readString(t, secure, "done\n")
+			secure.Close()
+			if err := c.Wait(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestStartTLS(t *testing.T) {
 	server, client := tlsConfigs(t)
 	server.NextProtos, client.NextProtos = []string{"lines"}, []string{"lines"}
