@@ -28,7 +28,7 @@ func programs() []string {
 
 // build builds the programs into a directory.
 func build(ctx context.Context, dir string) error {
-	args := []string{"build", "-o", dir + string(filepath.Separator)}
+	args := []string{"build", "-buildvcs=auto", "-o", dir + string(filepath.Separator)}
 	for _, p := range programs() {
 		args = append(args, "github.com/goframer/framer/bench/"+p)
 	}
