@@ -334,8 +334,7 @@ func TestConnLayout(t *testing.T) {
 	if end := unsafe.Offsetof(c.out) + unsafe.Offsetof(c.out.untold) + 1; end > 64 {
 		t.Errorf("the first cache line ends within the output, which needs %d bytes", end)
 	}
-	q := &c.queue
-	if at, end := unsafe.Offsetof(c.queue), unsafe.Offsetof(q.line)+unsafe.Offsetof(q.line.left)+8; at%64 != 0 || end > 128 {
+	if at, end := unsafe.Offsetof(c.queue), unsafe.Offsetof(c.queue.line)+unsafe.Offsetof(c.queue.line.left)+8; at%64 != 0 || end > 128 {
 		t.Errorf("the queue is at %d, and a push needs %d bytes of it", at, end)
 	}
 }
