@@ -367,10 +367,13 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// stallsSoFar returns how many writes have stalled.
+// stallsSoFar returns how many writes have stalled, with the one that does now.
 func (p *progress) stallsSoFar() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.waiting && time.Since(p.since) >= stallTime {
+		return p.stalls + 1
+	}
 	return p.stalls
 }
 

@@ -140,8 +140,8 @@ func TestConnStatsTimes(t *testing.T) {
 		c.Push([]byte("more"))
 		time.Sleep(10 * time.Second)
 		wantTimes("a write waits", 2*time.Second, 3*time.Second)
-		if got := c.Stats(); got.WriteStalls != 0 || got.QueuedBytes != 4 {
-			t.Errorf("%d stalls and %d bytes wait; want 0 and 4", got.WriteStalls, got.QueuedBytes)
+		if got := c.Stats(); got.WriteStalls != 1 || got.QueuedBytes != 4 {
+			t.Errorf("%d stalls and %d bytes wait; want 1 and 4", got.WriteStalls, got.QueuedBytes)
 		}
 		nc.HoldWrites(false)
 		wantTimes("it has got on", 13*time.Second, -1)

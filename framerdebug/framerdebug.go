@@ -19,6 +19,10 @@
 //
 //	go http.ListenAndServe("localhost:6060", nil)
 //
+// On a loopback address a request must name the host as localhost or by an IP address, or
+// as one of the Hosts of [Options]; otherwise it is refused: a site in a browser on the same
+// machine can have its own name mean that address (DNS rebinding).
+//
 // # JSON
 //
 // A GET with the parameter format=json is answered with a [Report]. These parameters are
@@ -41,8 +45,10 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,6 +64,11 @@ type Options struct {
 	// from the page itself; see [http.CrossOriginProtection]. The connection ends
 	// with [ErrClosed].
 	AllowClose bool
+
+	// Hosts are names, without a port, by which the page is reached besides, where it
+	// is served on a loopback address, because a proxy there hands on the name
+	// that it was given.
+	Hosts []string
 
 	// Describe optionally returns a text about a connection, for the column info:
 	// who is logged in, or what state the protocol is in. It is called for every
@@ -112,6 +123,10 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "no-store")
 	header.Set("Content-Security-Policy", policy)
+	if !p.knowsHost(r) {
+		http.Error(w, fmt.Sprintf("refused: the host %q is not localhost, nor an IP address, nor one of framerdebug.Options.Hosts", r.Host), http.StatusForbidden)
+		return
+	}
 	switch {
 	case r.Method == http.MethodGet, r.Method == http.MethodHead:
 		p.get(w, r)
@@ -125,6 +140,20 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		header.Set("Allow", allow)
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 	}
+}
+
+// knowsHost reports whether r may name the host as it does.
+func (p *page) knowsHost(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if !ok || !local.IP.IsLoopback() {
+		return true
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	return host == "localhost" || net.ParseIP(host) != nil || slices.Contains(p.opts.Hosts, host)
 }
 
 // policy lets the page use what it comes with, and nothing else. (Script and style are

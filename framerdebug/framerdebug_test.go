@@ -482,3 +482,41 @@ func Example() {
 	fmt.Printf("%s: %d connections\n", report.Servers[0].Name, report.Open)
 	// Output: server 1 lines/1: 0 connections
 }
+
+// On a loopback address, a site that has its own name mean that address gets nothing.
+func TestHosts(t *testing.T) {
+	server := httptest.NewServer(framerdebug.New(framerdebug.Options{AllowClose: true, Hosts: []string{"debug.example"}}))
+	defer server.Close()
+	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
+	for host, want := range map[string]int{
+		"localhost:" + port:      http.StatusOK,
+		"LOCALHOST":              http.StatusOK,
+		"127.0.0.1:" + port:      http.StatusOK,
+		"[::1]:" + port:          http.StatusOK,
+		"[::1]":                  http.StatusOK,
+		"debug.example":          http.StatusOK,
+		"evil.example:" + port:   http.StatusForbidden,
+		"localhost.evil.example": http.StatusForbidden,
+		"127.0.0.1.evil.example": http.StatusForbidden,
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			r, err := http.NewRequest(method, server.URL+"?format=json", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Host = host
+			r.Header.Set("Origin", "http://"+host)
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if method == http.MethodPost && want == http.StatusOK {
+				want = http.StatusBadRequest // no connection is named
+			}
+			if resp.StatusCode != want {
+				t.Errorf("%s with the host %q: %s, want %d", method, host, resp.Status, want)
+			}
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -29,7 +30,8 @@ type engine struct {
 	nc     *nats.Conn
 	closed chan struct{} // when the callbacks have returned
 	server *server.Server
-	temp   string // a directory to remove
+	temp   string   // a directory to remove
+	lock   *os.File // keeps other processes from the directory
 }
 
 // connect returns when the connection stands. After an error there is nothing to close.
@@ -74,7 +76,7 @@ func (e *engine) start(data string, log *slog.Logger) error {
 			return err
 		}
 		e.temp = data
-	} else if err := prepare(data); err != nil {
+	} else if e.lock, err = prepare(data); err != nil {
 		return fmt.Errorf("-data: %w", err)
 	}
 	e.server, err = server.NewServer(&server.Options{
@@ -100,16 +102,21 @@ func (e *engine) start(data string, log *slog.Logger) error {
 	return nil
 }
 
-// prepare makes the directory, and tries whether a file can be written there.
-func prepare(dir string) error {
+// prepare makes the directory, and locks it against another process: both would write the
+// same files. It returns the file that holds the lock.
+func prepare(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+		return nil, err
 	}
-	f, err := os.CreateTemp(dir, ".chat-")
+	f, err := os.OpenFile(filepath.Join(dir, "chat.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	if err := lock(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s is in use by another process: %w", dir, err)
+	}
+	return f, nil
 }
 
 // close sends what is on its way first.
@@ -128,6 +135,9 @@ func (e *engine) stop() {
 	}
 	if e.temp != "" {
 		os.RemoveAll(e.temp)
+	}
+	if e.lock != nil {
+		e.lock.Close()
 	}
 }
 

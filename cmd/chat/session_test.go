@@ -107,6 +107,10 @@ func TestLimiter(t *testing.T) {
 func TestHistory(t *testing.T) {
 	dir := t.TempDir()
 	s := startServer(t, "-rate", "0", "-data", dir)
+	code, log := command(t, "-addr", "127.0.0.1:0", "-data", dir)
+	if code != 1 || !strings.Contains(log, dir+" is in use by another process") {
+		t.Errorf("another process with the same directory: exit status %d, log %q", code, log)
+	}
 	alice := s.join("alice", "lobby")
 	bob := s.join("bob", "lobby")
 	for range streamRoom {

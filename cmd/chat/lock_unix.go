@@ -1,0 +1,15 @@
+// Copyright 2026 The framer authors. All rights reserved.
+// Use of this source code is governed by a BSD-style
+// license that can be found in the LICENSE file.
+
+//go:build linux || darwin || freebsd
+
+package main
+
+import (
+	"os"
+	"syscall"
+)
+
+// lock locks f until it is closed, or fails if another process has.
+func lock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
