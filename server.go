@@ -329,7 +329,10 @@ const (
 // refuse lets Refuse say no to nc, and sees to it that the peer hears it.
 func (s *Server) refuse(nc net.Conn) {
 	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(refuseTimeout)) // to ask for the address may mean to read a header
+	stop := context.AfterFunc(s.life, func() { nc.SetDeadline(longAgo) })
 	s.noteFull(nc.RemoteAddr())
+	stop()
 	err := s.say(nc, s.Refuse)
 	if p, ok := err.(*PanicError); ok {
 		s.Config.logger().Error("framer: panic in Refuse", "remote", nc.RemoteAddr(), "error", err, "stack", string(p.Stack))

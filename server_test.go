@@ -953,3 +953,60 @@ func TestConnState(t *testing.T) {
 		})
 	}
 }
+
+// A lateAddress is a connection whose peer says first where it comes from, as by the PROXY
+// protocol: to ask for its address reads.
+type lateAddress struct {
+	net.Conn
+	once sync.Once
+}
+
+func (c *lateAddress) RemoteAddr() net.Addr {
+	c.once.Do(func() { c.Conn.Read(make([]byte, 1)) })
+	return c.Conn.RemoteAddr()
+}
+
+// A connection that is refused does not keep its place by being silent when it is asked
+// for its address.
+func TestRefusedWithoutAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := framertest.Listen()
+		s := &framer.Server{
+			NewHandler: framer.Messages(framer.None(), func(*framer.Conn, []byte) error { return nil }),
+			MaxConns:   1,
+			Refuse:     func(nc net.Conn) { io.WriteString(nc, "full") },
+			Config:     framer.Config{Logger: slog.New(slog.DiscardHandler)},
+		}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(lateAddressListener{l}) }()
+		dial := func() net.Conn {
+			nc, err := l.Dial()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return nc
+		}
+		first := dial()
+		io.WriteString(first, "x")
+		synctest.Wait()
+		silent := dial()
+		time.Sleep(time.Minute)
+		if n := s.Stats().Refused; n != 1 {
+			t.Errorf("%d connections refused after a minute, want 1", n)
+		}
+		silent.Close()
+		first.Close()
+		s.Close()
+		<-served
+	})
+}
+
+type lateAddressListener struct{ net.Listener }
+
+func (l lateAddressListener) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &lateAddress{Conn: nc}, nil
+}

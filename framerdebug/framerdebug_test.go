@@ -520,3 +520,18 @@ func TestHosts(t *testing.T) {
 		}
 	}
 }
+
+// A panic in Describe is the text of its connection, and leaves the others as they are.
+func TestDescribePanics(t *testing.T) {
+	f := newFleet(t, "alice", "bob")
+	h := framerdebug.New(framerdebug.Options{Describe: func(c *framer.Conn) string {
+		if c.RemoteAddr().String() == "bob" {
+			panic("who is bob")
+		}
+		return "fine"
+	}}, f.Server)
+	got := report(t, h, "sort=peer&order=asc")
+	if len(got.Conns) != 2 || got.Conns[0].Info != "fine" || got.Conns[1].Info != "panic in Describe: who is bob" {
+		t.Errorf("the connections are %+v", got.Conns)
+	}
+}

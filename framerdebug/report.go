@@ -170,7 +170,7 @@ func (p *page) describe(e *entry) {
 	}
 	e.conn.Peer, e.conn.Local = text(e.c.RemoteAddr()), text(e.c.LocalAddr())
 	if p.opts.Describe != nil {
-		e.conn.Info = p.opts.Describe(e.c)
+		e.conn.Info = p.textOf(e.c)
 	}
 	e.c = nil
 }
@@ -194,4 +194,15 @@ func (q *query) matches(c *Conn, server string) bool {
 		}
 	}
 	return true
+}
+
+// textOf calls Describe. A panic in it is the text: one connection must not take the
+// others from the page.
+func (p *page) textOf(c *framer.Conn) (text string) {
+	defer func() {
+		if v := recover(); v != nil {
+			text = fmt.Sprintf("panic in Describe: %v", v)
+		}
+	}()
+	return p.opts.Describe(c)
 }
