@@ -29,7 +29,8 @@ const poolCount = 9
 type buffers struct {
 	pools [poolCount]sync.Pool // of *byte, the first of smallBuffer<<i bytes
 
-	// Of a Server. A connection that has buffers of its own may be one of many.
+	// shared says that these are the buffers of a Server. Where a connection has its
+	// own, nothing is known of other connections of the program.
 	shared bool
 
 	// The address of the last connection that had input, as a number: it must not
