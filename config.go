@@ -10,12 +10,14 @@ import (
 	"time"
 )
 
-// A Config has the limits of a connection. The zero value is ready for
-// production; a nil *Config is the same. A negative value switches a limit off,
-// where the field does not say otherwise.
+// A Config holds the limits and timeouts of a connection. The zero value is ready for
+// production, and a nil *Config means the same. A negative value switches a limit off,
+// unless the field says otherwise.
 //
-// The functions that take a Config copy it, so that it may be changed afterwards;
-// that of a [Server] must not be, as its other fields.
+// Functions that take a Config copy it, so it may be changed afterwards. The Config of a
+// [Server] must not be changed once the server serves, like its other fields.
+//
+// See ExampleConfig_timeout in example_test.go.
 type Config struct {
 	// ReadBufferSize is the size of the read buffer, and the greatest size of the
 	// pieces that CollectIncomingData is given, in bytes, at most 16 MiB. If zero or
@@ -29,8 +31,8 @@ type Config struct {
 	WriteBufferSize int
 
 	// MaxMessageSize is the greatest size of a message in bytes, without its
-	// terminator; see [MessageTooLongError]. It does not apply under [None], but an
-	// embedded [Collector] has no more than that even there.
+	// terminator; see MessageTooLongError. It does not apply under None, but an
+	// embedded Collector has no more than that even there.
 	// If zero, it is 1 MiB. If negative, there is no limit.
 	MaxMessageSize int64
 
@@ -58,7 +60,7 @@ type Config struct {
 
 	// ReadIdleTimeout is how long the connection may wait for input without a byte of
 	// it, whatever goes out: broadcasts to a peer that is gone keep no connection
-	// alive. With a [TimeoutHandler] that sends a ping, as many protocols want, a
+	// alive. With a TimeoutHandler that sends a ping, as many protocols want, a
 	// peer has as long again to answer. The time that the handler takes does not
 	// count. It is no limit for the reply to a request: what is pushed does not begin
 	// the wait anew. If zero or negative, there is no limit.
@@ -84,7 +86,7 @@ type Config struct {
 	// the time that it was waited for, and after five seconds of grace: a peer that is
 	// slow on purpose, and sends or takes a byte now and then, passes every timeout.
 	// For TCP on Linux what counts is what its system has acknowledged. A connection
-	// that falls short ends with an error that is [os.ErrDeadlineExceeded]. If zero or
+	// that falls short ends with an error that is os.ErrDeadlineExceeded. If zero or
 	// negative, there is no limit. (Kestrel, the server of ASP.NET, has 240 for both.)
 	MinReadRate, MinWriteRate int
 

@@ -15,44 +15,54 @@ import (
 	"time"
 )
 
-// A ConnectHandler is a [Handler] that wants to begin the conversation.
+// A ConnectHandler is a [Handler] that sends first, such as a server that greets its
+// clients.
+//
+// See ExampleConnectHandler in example_test.go.
 type ConnectHandler interface {
-	// HandleConnect is called when the connection stands, after a TLS handshake,
-	// before the first read.
+	// HandleConnect is called once, before the first read, and after the TLS handshake if
+	// there is one. An error ends the connection.
 	HandleConnect() error
 }
 
-// A CloseHandler is a [Handler] that wants to know of the end.
+// A CloseHandler is a [Handler] that is told when the connection has ended.
+//
+// See ExampleCloseHandler in example_test.go.
 type CloseHandler interface {
-	// HandleClose is called once, after every other method, when the connection has
-	// been closed; not if it was closed before newHandler could be called. err is the
-	// reason, as Serve returns it: nil after an orderly end, io.ErrUnexpectedEOF if the
+	// HandleClose is called once, as the last method, when the connection has been closed. It
+	// is not called if the connection was closed before newHandler could be called. err is
+	// the reason, as Serve returns it: nil after an orderly end, io.ErrUnexpectedEOF if the
 	// peer ended its side in the middle of a message.
 	HandleClose(err error)
 }
 
-// A ShutdownHandler is a [Handler] that wants to say goodbye.
+// A ShutdownHandler is a [Handler] that is told of a shutdown, so that it can say goodbye
+// to its peer.
+//
+// See ExampleShutdownHandler and ExampleShutdownHandler_stayOpen in example_test.go.
 type ShutdownHandler interface {
-	// HandleShutdown is called once after [Server.Shutdown] was called, when what had
+	// HandleShutdown is called once after Server.Shutdown was called, when what had
 	// come was handled, and a message that had begun has come to its
 	// end. Then the connection closes as by CloseWhenDone.
 	//
-	// If it returns [ErrStayOpen], the connection goes on as before, for a
+	// If it returns ErrStayOpen, the connection goes on as before, for a
 	// transaction to come to its end, until the handler calls CloseWhenDone, or the
 	// context of Shutdown ends.
 	HandleShutdown() error
 }
 
-// ErrStayOpen is returned by HandleShutdown of a [ShutdownHandler] that will call
-// CloseWhenDone itself.
+// ErrStayOpen is returned by the HandleShutdown method of a [ShutdownHandler] to keep the
+// connection open. The handler must then call [Conn.CloseWhenDone] itself.
 var ErrStayOpen = errors.New("framer: the connection stays open")
 
-// A TimeoutHandler is a [Handler] that has a say in timeouts: it can send a ping, or say
-// why the connection ends.
+// A TimeoutHandler is a [Handler] that is called when a wait for input takes too long. It
+// can send a ping and go on, or say why it ends the connection.
+//
+// See ExampleTimeoutHandler in example_test.go.
 type TimeoutHandler interface {
 	// HandleTimeout is called when MessageTimeout, IdleTimeout or ReadIdleTimeout
 	// has run out in a wait for input; err says which, and is
-	// [os.ErrDeadlineExceeded]. If it returns nil, the connection goes on, and the
+	// os.ErrDeadlineExceeded. If it returns nil, the connection goes on, and the
 	// wait has the whole time again, under each of the limits: for how long, is up to
 	// the Handler. Otherwise the connection ends with the error, which may be err,
 	// when what was pushed has been sent.
@@ -60,11 +70,13 @@ type TimeoutHandler interface {
 	// A ping is best sent by TryPush: to a peer that is gone, Push may have to wait.
 	// HandleTimeout is not called when IdleTimeout runs out while a write is stuck: nothing
 	// that it could push would be sent. A connection with output for a peer that is
-	// gone ends after WriteTimeout, unless HandleTimeout calls [Conn.CloseWithError].
+	// gone ends after WriteTimeout, unless HandleTimeout calls Conn.CloseWithError.
 	HandleTimeout(err error) error
 }
 
-// An EndHandler is a [Handler] that wants to know that the peer has ended its side.
+// An EndHandler is a [Handler] that is told when the peer has ended its side.
+//
+// See ExampleEndHandler in example_test.go.
 type EndHandler interface {
 	// HandleEnd is called once, after all that the peer has sent was given to the
 	// other methods. err is nil, or io.ErrUnexpectedEOF if that ends in the middle of
@@ -73,13 +85,16 @@ type EndHandler interface {
 	HandleEnd(err error) error
 }
 
-// A PanicError is the reason why a connection ended in which a Handler or a
-// Producer has panicked.
+// A PanicError is the reason for which a connection ended when its [Handler] or one of
+// its producers has panicked. Find it with [errors.As] in what Serve returns.
+//
+// See ExamplePanicError in example_test.go.
 type PanicError struct {
 	Value any    // what panic was called with
 	Stack []byte // as debug.Stack returns it
 }
 
+// Error returns a text with the value of the panic, without the stack.
 func (e *PanicError) Error() string { return fmt.Sprintf("framer: panic: %v", e.Value) }
 
 // Unwrap returns the value of the panic if it is an error.
@@ -98,7 +113,10 @@ func protect(f func() error) (err error) {
 	return f()
 }
 
-// A ConnState is the state of a [Conn]. It only goes up.
+// A ConnState is the state of a [Conn]. States follow one another in the order of the
+// constants, and some may be left out.
+//
+// See ExampleServer_Stats in example_test.go.
 type ConnState int
 
 const (
@@ -150,6 +168,9 @@ func (s ConnState) String() string {
 // Close, an error of the network, the end of Serve's context, and an error of a
 // Producer close it at once. If that cuts off a push or a producer, a TCP
 // connection is reset, so that the peer does not take what it got for the whole.
+//
+// See ExampleNewConn, ExampleConn_SetTerminator, ExampleConn_TryPush and
+// ExampleConn_StartTLS in example_test.go.
 type Conn struct {
 	// What a push needs that is written at once is in a cache line here, and in two of the
 	// queue.
@@ -367,18 +388,20 @@ func (c *Conn) Serve(ctx context.Context) error {
 // take its replies can't send requests.
 func (c *Conn) Push(data []byte) error { return c.queue.push(data) }
 
-// TryPush is Push, but returns [ErrQueueFull] where Push would wait. It is for those who
-// send one message to many connections: what can be written at once to a connection that
-// was quiet is written by TryPush itself, without a copy.
+// TryPush is [Conn.Push], but returns [ErrQueueFull] where Push would wait. It is for
+// sending one message to many connections. If nothing is queued and the connection can
+// take data at once, TryPush writes it itself, without a copy.
 func (c *Conn) TryPush(data []byte) error { return c.noteRefused(c.queue.tryPush(data)) }
 
-// PushContext is Push, but gives up with the cause of ctx when that ends. After an
-// error of Push, PushContext or TryPush nothing of data has been sent, or will be.
+// PushContext is [Conn.Push], but returns the cause of ctx if ctx ends while it waits. If
+// Push, PushContext or TryPush returns an error, no part of data has been or will be
+// sent.
 func (c *Conn) PushContext(ctx context.Context, data []byte) error {
 	return c.queue.pushContext(ctx, data)
 }
 
-// Write is Push as an [io.Writer], for package fmt and others.
+// Write is [Conn.Push] as an [io.Writer], for functions such as [fmt.Fprintf]. It copies
+// p. It returns len(p) and nil, or 0 and the error of Push.
 func (c *Conn) Write(p []byte) (int, error) {
 	if err := c.Push(p); err != nil {
 		return 0, err
@@ -397,10 +420,12 @@ func (c *Conn) PushWithProducer(p Producer) error {
 	return c.pushProducer(p, func(p Producer) error { return c.queue.pushProducer(context.Background(), p) })
 }
 
-// TryPushWithProducer is PushWithProducer, but returns [ErrQueueFull] where that would
-// wait, also because others wait for room already; p has been closed then. With a
-// [NewBytesProducer] for each, one payload can be sent to many connections without a copy,
-// also for those that can't take it at once, and none of them holds up the others.
+// TryPushWithProducer is [Conn.PushWithProducer], but returns [ErrQueueFull] where that
+// would wait, also because other pushes already wait for room. p is closed in that case,
+// too.
+//
+// With a [NewBytesProducer] for each connection, one payload can be sent to many
+// connections without a copy, and a slow one does not delay the others.
 func (c *Conn) TryPushWithProducer(p Producer) error {
 	return c.noteRefused(c.pushProducer(p, c.queue.tryPushProducer))
 }
@@ -446,9 +471,9 @@ func (c *Conn) Flush(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// CloseWhenDone closes the connection when all that was pushed before has been
-// sent; see Closing above. Nothing can be pushed any more. It does not wait, is
-// harmless twice, and always returns nil.
+// CloseWhenDone closes the connection when all that was pushed before has been sent; see
+// Closing, above. Nothing can be pushed after it. CloseWhenDone does not wait. It may be
+// called more than once, and always returns nil.
 func (c *Conn) CloseWhenDone() error {
 	c.asked.close.Store(true)
 	c.framer.stop.Store(true)
@@ -457,18 +482,20 @@ func (c *Conn) CloseWhenDone() error {
 	return nil
 }
 
-// Close closes the connection at once. What is queued is dropped. Serve and Wait
-// return an error that is [net.ErrClosed], unless there was a reason before. Close
-// is harmless twice, and always returns nil. The file descriptor may be kept until
-// the method of the Handler that runs has returned.
+// Close closes the connection at once. Output that is queued is dropped. [Conn.Serve] and
+// [Conn.Wait] return an error for which errors.Is(err, net.ErrClosed) holds, unless the
+// connection already had a reason to end. Close may be called more than once, and always
+// returns nil. The file descriptor may stay open until the current method of the Handler
+// has returned.
 func (c *Conn) Close() error {
 	c.abort(errClosed, inOrder)
 	return nil
 }
 
-// CloseWithError is Close with err as the reason, which Serve, Wait and HandleClose are
-// told and the log at level Info, so that it is known why: because the peer was too slow
-// for a broadcast, for instance. A nil err is that of Close.
+// CloseWithError is [Conn.Close] with err as the reason: Serve, Wait and HandleClose
+// report err, and it is logged at level Info. It is for a program that ends a connection
+// for a reason of its own, such as a peer that is too slow for a broadcast. If err is
+// nil, CloseWithError is Close.
 func (c *Conn) CloseWithError(err error) error {
 	if err == nil {
 		return c.Close()
@@ -477,11 +504,11 @@ func (c *Conn) CloseWithError(err error) error {
 	return nil
 }
 
-// CloseWrite ends our side of the connection when all that was pushed before has been
-// sent. Nothing can be pushed any more, but input goes on, until the peer ends its side,
-// too: then the connection closes. It does not wait, and is harmless twice. If the
-// connection can't do that, as that of net.Pipe, nothing happens and the error is
-// [errors.ErrUnsupported].
+// CloseWrite ends the output of the connection when all that was pushed before has been
+// sent. Nothing can be pushed after it. Input goes on until the peer ends its side, too;
+// then the connection closes. CloseWrite does not wait, and may be called more than once.
+// If the connection has no way to end only its output, as that of [net.Pipe], CloseWrite
+// does nothing and returns [errors.ErrUnsupported].
 func (c *Conn) CloseWrite() error {
 	if !canCloseWrite(c.NetConn()) {
 		return errNoCloseWrite
@@ -492,9 +519,9 @@ func (c *Conn) CloseWrite() error {
 	return nil
 }
 
-// DiscardBuffers drops the output that is queued, ending its producers, and the
-// input that has been read and not yet given to the handler. What stays are the
-// terminator, and a close that waits. A write that goes on is not torn, but a
+// DiscardBuffers drops the output that is queued, and the input that was read and not yet
+// given to the Handler. Queued producers are closed. The terminator stays, and so does a
+// CloseWhenDone that was called before. A write that has begun is completed, but a
 // producer that has begun is cut off.
 func (c *Conn) DiscardBuffers() {
 	c.framer.discard.Store(true)
@@ -512,10 +539,13 @@ func (c *Conn) discardOutput(cause error) {
 	interruptProducer(asked)
 }
 
-// SetTerminator is [Framer.SetTerminator] for the input of c.
+// SetTerminator makes t the terminator of the input from the next byte on. Its rules and
+// its errors are those of [Framer.SetTerminator]. It must be called on the goroutine of
+// the Handler, or before Serve.
 func (c *Conn) SetTerminator(t Terminator) error { return c.framer.SetTerminator(t) }
 
-// Terminator is [Framer.Terminator] for the input of c.
+// Terminator returns the terminator in force, as [Framer.Terminator] does. It must be
+// called where SetTerminator may be called.
 func (c *Conn) Terminator() Terminator { return c.framer.Terminator() }
 
 // Context returns a context that ends when the connection is closed, with the reason
@@ -538,22 +568,22 @@ func (c *Conn) Context() context.Context {
 	return connContext{c.life.ctx, c.life.values}
 }
 
-// Wait waits until the connection has ended and HandleClose has returned. It
-// returns what Serve returns.
+// Wait blocks until the connection has ended and HandleClose has returned. It returns
+// what Serve returns.
 func (c *Conn) Wait() error {
 	c.ends.served.Wait()
 	return c.err()
 }
 
-// LocalAddr returns the address of this side.
+// LocalAddr returns the local address of the connection.
 func (c *Conn) LocalAddr() net.Addr { return c.NetConn().LocalAddr() }
 
 // RemoteAddr returns the address of the peer.
 func (c *Conn) RemoteAddr() net.Addr { return c.NetConn().RemoteAddr() }
 
-// Handler returns the handler of c, for those who find c in [Server.Conns] and know its
-// type; nil while newHandler has not returned. Its methods are called by the goroutine
-// of Serve.
+// Handler returns the handler of c, or nil while newHandler has not returned. It is for
+// code that finds c in [Server.Conns] and knows the type of its handler. The methods of
+// the Handler interfaces are called only by the goroutine of Serve.
 func (c *Conn) Handler() Handler {
 	c.mu.Lock()
 	defer c.mu.Unlock()

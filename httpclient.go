@@ -67,7 +67,10 @@ func UpgradeHTTP(nc net.Conn, r *http.Request, protocol string, newHandler func(
 	return start(r.Context(), Unread(nc, unread), newHandler, cfg)
 }
 
-// An UpgradeError is the answer of an HTTP server that did not upgrade the connection.
+// An UpgradeError is the answer of an HTTP server that did not upgrade the connection;
+// see [DialHTTP].
+//
+// See ExampleDialHTTP in example_test.go.
 type UpgradeError struct {
 	StatusCode int // as those of http.Response
 	Header     http.Header
@@ -77,6 +80,7 @@ type UpgradeError struct {
 // maxErrorBody is how much of a body an UpgradeError has, in bytes.
 const maxErrorBody = 1 << 10
 
+// Error returns a text with the status and the beginning of the body.
 func (e *UpgradeError) Error() string {
 	s := fmt.Sprintf("framer: the connection was not upgraded: the server says %d %s", e.StatusCode, http.StatusText(e.StatusCode))
 	if text := bytes.TrimSpace(e.Body); len(text) > 0 {

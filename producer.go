@@ -24,6 +24,8 @@ import (
 // A Producer that is also an [io.Closer] is closed exactly once: when it is
 // exhausted, when it or its connection has failed, or when it is discarded, even
 // if More was never called.
+//
+// See ExampleProducer in example_test.go.
 type Producer interface {
 	// More returns the next piece, of any size. It is lent: the connection reads
 	// it until it calls More again. No piece, or io.EOF with or without one, means
@@ -35,9 +37,9 @@ type Producer interface {
 	// full; TryPush is safe.
 	//
 	// The connection can't end before More has returned. What it can interrupt, when
-	// it ends or its output is discarded, is a producer of [NewReaderProducer] or
-	// [NewDotProducer], alone or within [Concat] and [OnDone]. Any other that may
-	// block for long should heed [Conn.Context].
+	// it ends or its output is discarded, is a producer of NewReaderProducer or
+	// NewDotProducer, alone or within Concat and OnDone. Any other that may
+	// block for long should heed Conn.Context.
 	More() ([]byte, error)
 }
 
@@ -78,21 +80,26 @@ func isReady(p Producer) bool {
 	return false
 }
 
-// A ProducerFunc is a function that is a [Producer].
+// A ProducerFunc is a function that implements [Producer]: More calls it.
+//
+// See ExampleProducerFunc in example_test.go.
 type ProducerFunc func() ([]byte, error)
 
 // More calls f.
 func (f ProducerFunc) More() ([]byte, error) { return f() }
 
-// A SimpleProducer gives out a slice in pieces, as asynchat's simple_producer
-// does.
+// A SimpleProducer is a [Producer] of a slice, in pieces, as asynchat's simple_producer
+// is.
+//
+// See ExampleNewSimpleProducer in example_test.go.
 type SimpleProducer struct {
 	data []byte
 	size int
 }
 
-// NewSimpleProducer returns a producer of data in pieces of at most bufferSize
-// bytes; 0, or less, means 512. It keeps data, which must not be changed any more.
+// NewSimpleProducer returns a producer of data in pieces of at most bufferSize bytes. If
+// bufferSize is zero or negative, it is 512. data is kept, and must not be changed any
+// more.
 func NewSimpleProducer(data []byte, bufferSize int) *SimpleProducer {
 	if bufferSize <= 0 {
 		bufferSize = 512

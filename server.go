@@ -23,9 +23,10 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// ErrServerClosed is returned by the Serve methods of a [Server] after a call of
-// Shutdown or Close, and by Next in a [Session] when the server shuts down. It is
-// the reason of the connections that Close, or a Shutdown out of time, cut off.
+// ErrServerClosed is returned by the Serve methods of a [Server] after Shutdown or Close
+// was called. In a [Session], [Conn.Next] returns it when the server shuts down. It is
+// also the reason of a connection that was cut off by [Server.Close], or by a
+// [Server.Shutdown] whose context had ended.
 var ErrServerClosed = errors.New("framer: Server closed")
 
 // Mistakes of the program.
@@ -46,6 +47,9 @@ var (
 //
 // A zero Server with a NewHandler is ready. All methods may be called from any
 // goroutine.
+//
+// See ExampleServer_Shutdown, ExampleServer_ServeConn, ExampleServer_Conns and
+// ExampleServer_ServeHTTP in example_test.go.
 type Server struct {
 	// Addr is the TCP address to listen on, as "host:port". If it is empty, or the
 	// port is 0, ListenAndServe uses a free port; to know which, listen and call
@@ -83,7 +87,7 @@ type Server struct {
 	// VerifyConn optionally decides whether to serve a new connection, like
 	// verify_request of Python's servers. It is called on the goroutine of the
 	// connection, before a TLS handshake, and should not read. In ServeHTTP and
-	// TLSNextProto it is called after the handshake, with the [*tls.Conn]. After an
+	// TLSNextProto it is called after the handshake, with the *tls.Conn. After an
 	// error, which is logged, the connection is closed.
 	VerifyConn func(net.Conn) error
 
@@ -137,7 +141,8 @@ func (s *Server) init() {
 	}
 }
 
-// ListenAndServe listens on the TCP address Addr and calls [Server.Serve].
+// ListenAndServe listens on the TCP address Addr and calls [Server.Serve]. It always
+// returns an error that is not nil.
 func (s *Server) ListenAndServe() error {
 	l, err := s.listen()
 	if err != nil {
@@ -676,8 +681,8 @@ func (s *Server) callback(f func()) {
 	f()
 }
 
-// RegisterOnShutdown registers a function for Shutdown to call, on a goroutine of
-// its own, for what the server does not know of.
+// RegisterOnShutdown registers a function that Shutdown calls on a goroutine of its own.
+// It is for ending what the server does not know of.
 func (s *Server) RegisterOnShutdown(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -725,8 +730,7 @@ func (s *Server) closeConns() {
 	}
 }
 
-// Conns returns an iterator over the connections that are open when the iteration
-// begins.
+// Conns returns an iterator over the connections that are open when the iteration begins.
 func (s *Server) Conns() iter.Seq[*Conn] {
 	return func(yield func(*Conn) bool) {
 		s.mu.Lock()

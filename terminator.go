@@ -14,12 +14,15 @@ import (
 	"strings"
 )
 
-// A Terminator says how a message ends. It is a small value that can be
-// compared with ==, copied and kept; one Terminator may serve any number of
-// connections. The zero value is [None].
+// A Terminator says how a message ends. It is a small value that can be copied, kept, and
+// compared with ==. One Terminator may be used by any number of connections. The zero
+// value is [None].
 //
-// Setting a Terminator allocates nothing. Making one does not either, except
-// for [AnyDelimiter] and [Split], which are best made once and kept.
+// Setting a Terminator does not allocate. Making one does not either, except for
+// [AnyDelimiter] and [Split], which should be called once and the result kept.
+//
+// See ExampleAnyDelimiter, ExampleDotBlock, ExampleLengthPrefix and
+// ExampleTerminator_Limit in example_test.go.
 type Terminator struct {
 	kind  terminatorKind
 	n     int64            // Length, FixedLength: bytes; LengthPrefix: the adjustment
@@ -91,27 +94,30 @@ func AnyDelimiter(delims ...string) Terminator {
 // data before it, and without waiting for input.
 func Length(n int64) Terminator { return Terminator{kind: kindLength, n: n} }
 
-// FixedLength ends a message after every n bytes, again and again.
+// FixedLength ends a message after every n bytes, again and again. n must be greater than
+// zero.
 func FixedLength(n int64) Terminator { return Terminator{kind: kindFixedLength, n: n} }
 
-// Uvarint is the [Prefix] size of a length in the variable-length encoding of
-// [encoding/binary] and Protocol Buffers: 7 bits a byte, least significant
-// first, at most 10 bytes. Encodings longer than necessary are accepted.
+// Uvarint is the Size of a [Prefix] whose length field is a variable-length integer, as
+// in [encoding/binary] and Protocol Buffers: 7 bits in each byte, the least significant
+// first, at most 10 bytes. Encodings that are longer than necessary are accepted.
 const Uvarint = -1
 
-// A Prefix describes a header that carries the length of the message behind it:
-// Offset bytes of anything, then the length field. See [LengthPrefix] for receiving, and
+// A Prefix describes a header that carries the length of the message after it: Offset
+// bytes of anything, then the length field. See [LengthPrefix] for receiving, and
 // [Prefix.AppendLength] for sending.
+//
+// See ExamplePrefix and ExamplePrefix_AppendLength in example_test.go.
 type Prefix struct {
 	// Size is the size of the length field in bytes: 1, 2, 3, 4 or 8 for an
 	// unsigned integer, or Uvarint.
 	Size int
 
-	// LittleEndian says that the least significant byte of the field comes first.
-	// The default is network byte order. A Uvarint has an order of its own.
+	// LittleEndian says that the least significant byte of the field comes first. By default
+	// the most significant byte does (network byte order). It has no effect on a Uvarint.
 	LittleEndian bool
 
-	// Offset is the number of bytes in front of the length field, at most 65,535.
+	// Offset is the number of bytes before the length field, at most 65,535.
 	Offset int
 
 	// Adjustment is added to the value of the field to give the number of bytes
@@ -119,20 +125,18 @@ type Prefix struct {
 	// example, has Adjustment -4.
 	Adjustment int64
 
-	// Keep gives the header to the handler, as the beginning of the message; the
-	// limit on its size then counts it. By default it is stripped, with the Offset
-	// bytes in it.
+	// Keep makes the header the beginning of the message; the limit of the size then counts
+	// it, too. By default the header, with its Offset bytes, is removed.
 	Keep bool
 }
 
-// AppendLength is for sending: it appends to dst the length field that announces n bytes
-// behind it, and returns the extended buffer, as the Append functions of
-// [encoding/binary] do. Adjustment is undone, so that [LengthPrefix] of the same Prefix
-// reads n bytes. The Offset bytes in front of the field are not appended: they belong
-// into dst before.
+// AppendLength appends to dst the length field that announces n bytes after it, and
+// returns the extended slice. It is for sending. It subtracts Adjustment, so that
+// [LengthPrefix] of the same Prefix reads n bytes. It does not append the Offset bytes:
+// append them to dst before.
 //
-// If n is negative, or does not fit the field, or if p makes no sense, AppendLength
-// returns dst as it was, and an error.
+// AppendLength returns dst as it was, and an error, if n is negative, if n does not fit
+// the field, or if p makes no sense.
 func (p Prefix) AppendLength(dst []byte, n int64) ([]byte, error) {
 	if prefixFormat(LengthPrefix(p).kind).size() == 0 {
 		return dst, errSenselessPrefix
@@ -331,8 +335,8 @@ func (t Terminator) validate(maxSize int64) error {
 	return nil
 }
 
-// ErrBadPrefix reports a length prefix that can't be one: a Uvarint of more than
-// 64 bits, or a length that Prefix.Adjustment makes negative.
+// ErrBadPrefix reports a length prefix that makes no sense: a [Uvarint] of more than 64
+// bits, or a length that becomes negative when the Adjustment of the [Prefix] is added.
 var ErrBadPrefix = errors.New("framer: bad length prefix")
 
 var errSenselessPrefix = errors.New("framer: LengthPrefix: Size must be 1, 2, 3, 4, 8 or Uvarint, and Offset from 0 to 65535")

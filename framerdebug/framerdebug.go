@@ -56,39 +56,42 @@ import (
 	"github.com/goframer/framer"
 )
 
-// Options are what a page can do besides.
+// Options are the options of [New]. The zero value is what [Handler] uses.
+//
+// See Example in framerdebug_test.go.
 type Options struct {
 	// AllowClose lets the page close connections. It does so by a POST with the
 	// parameters server, the index of the server, and id, the ID of the connection:
 	// a number that no other one gets. A browser is heeded only if the request comes
-	// from the page itself; see [http.CrossOriginProtection]. The connection ends
-	// with [ErrClosed].
+	// from the page itself; see http.CrossOriginProtection. The connection ends
+	// with ErrClosed.
 	AllowClose bool
 
-	// Hosts are names, without a port, by which the page is reached besides, where it
-	// is served on a loopback address, because a proxy there hands on the name
-	// that it was given.
+	// Hosts are further host names, without a port, under which the page may be requested on
+	// a loopback address. They are for a proxy on the same machine that passes on the name it
+	// was asked for.
 	Hosts []string
 
-	// Describe optionally returns a text about a connection, for the column info:
-	// who is logged in, or what state the protocol is in. It is called for every
-	// connection whenever the page is refreshed, by any goroutine, so that it must
-	// be quick, and what it reads of the Handler must be guarded.
+	// Describe optionally returns a text about a connection, for the column info: who is
+	// logged in, or what state the protocol is in. It is called for every connection whenever
+	// the page is refreshed, from any goroutine. It must be quick, and must lock what it
+	// reads of the Handler.
 	//
-	// The columns that can be sorted are server, id, peer, local, state, info, age,
-	// idle, waiting, queued, messages, pushes, read, written, stalls, waits, refused.
+	// The columns that can be sorted are server, id, peer, local, state, info, age, idle,
+	// waiting, queued, messages, pushes, read, written, stalls, waits, refused.
 	Describe func(c *framer.Conn) string
 }
 
-// ErrClosed is the reason of the connections that somebody has closed on the page.
+// ErrClosed is the reason of a connection that somebody has closed on the page; see
+// Options.AllowClose.
 var ErrClosed = errors.New("framerdebug: closed by hand")
 
-// Handler returns a handler that shows the connections of the servers, and cannot close
-// them. It answers for every path it is given, and may be mounted anywhere.
+// Handler returns a handler that shows the connections of the servers. It can't close
+// them. It answers on every path, so it may be mounted anywhere.
 func Handler(servers ...*framer.Server) http.Handler { return New(Options{}, servers...) }
 
-// New is Handler with options. If connections can be closed, the pattern that it is
-// mounted under must not be for GET alone.
+// New is [Handler] with options. If opts.AllowClose is set, the handler must be mounted
+// under a pattern that also matches POST, not under one for GET only.
 func New(opts Options, servers ...*framer.Server) http.Handler {
 	p := &page{
 		opts:    opts,
