@@ -130,12 +130,11 @@ type ReadCompleteHandler interface {
 //
 // See ExampleOversizeHandler in example_test.go.
 type OversizeHandler interface {
-	// HandleOversize is called once for a message that is too long, after
-	// CollectIncomingData has seen as many bytes of it as the limit allows. If it
-	// returns nil, the message is thrown away, without a call of FoundTerminator:
-	// what an embedded Collector has of it, and the rest when it comes. Then the
-	// next message begins. If HandleOversize sets a terminator, that rules from the
-	// next byte instead, and the message goes on.
+	// HandleOversize is called once for a message that is too long, after CollectIncomingData
+	// was given as many bytes of it as the limit allows. If it returns nil, the message is
+	// thrown away without a call of FoundTerminator: what an embedded Collector holds of it,
+	// and the rest when it comes. Then the next message begins. If HandleOversize sets a
+	// terminator, that takes effect from the next byte instead, and the message continues.
 	//
 	// Without an OversizeHandler, e ends the connection.
 	HandleOversize(e *MessageTooLongError) error
@@ -310,15 +309,15 @@ func (f *Framer) resume() {
 // received returns how many bytes of the current message have come, about.
 func (f *Framer) received() int64 { return f.size + int64(f.end-f.start) }
 
-// SetTerminator makes t the terminator from the next byte on, also for bytes that
-// are buffered already: within CollectIncomingData, from the byte after the
-// piece. The message that is being collected goes on under t, with its size
-// counted anew. The bytes of a token of [Split] that was too long are gone.
+// SetTerminator makes t the terminator from the next byte on, also for bytes that are
+// already in the buffer. Within CollectIncomingData, that is the byte after the piece. A
+// message that is being collected continues under t, and its size is counted anew. The
+// bytes of a token of [Split] that was too long are lost.
 //
-// A terminator that makes no sense is refused with an error, and the one in force
-// stays: an empty delimiter, a negative count, a [Length] above MaxMessageSize, or its
-// own Limit, which is a [*MessageTooLongError]. If the method of the Handler then
-// returns, and no other terminator was set, Run ends with that error: otherwise it
+// SetTerminator returns an error, and the terminator in force stays, if t makes no sense:
+// an empty delimiter, a negative count, or a [Length] above MaxMessageSize or its own
+// Limit, which is a [*MessageTooLongError]. If the method of the Handler then returns
+// without setting another terminator, Run ends with that error, because otherwise it
 // could collect for ever.
 func (f *Framer) SetTerminator(t Terminator) error {
 	if !isPlain(t.kind, t.delim, t.n, t.limit, f.maxSize) {
@@ -440,15 +439,18 @@ func (f *Framer) unfinished() error {
 	return io.EOF
 }
 
-// Run reads until the end of the input and gives what it reads to h. It returns
-// nil if the input ended after a whole message, or under [None], and
-// [io.ErrUnexpectedEOF] if it ended in the middle of one; before that, h is
-// given all that has come. What NextReader has left unread is skipped first. Run
-// returns any other error of the reader or of h as
-// it is, a [*MessageTooLongError] for a message above MaxMessageSize or its own
-// Limit, an error
-// that is [ErrBadPrefix] for a senseless header, and that of SetTerminator for a
-// terminator that was refused and not replaced, also before Run.
+// Run reads until the end of the input and gives what it reads to h. It returns nil if
+// the input ended after a whole message, or under [None], and [io.ErrUnexpectedEOF] if it
+// ended in the middle of a message. Before that, h has been given all that has come. What
+// NextReader has left unread is skipped first.
+//
+// Otherwise Run returns
+//
+//   - an error of the reader or of h, as it is;
+//   - a [*MessageTooLongError] for a message above MaxMessageSize or its own Limit;
+//   - an error that is [ErrBadPrefix] for a header that makes no sense;
+//   - the error of SetTerminator for a terminator that was refused and not replaced, also
+//     before Run.
 func (f *Framer) Run(h Handler) error {
 	f.closeReader()
 	if f.returned {

@@ -106,8 +106,8 @@ type session func(c *Conn) error
 func (session) CollectIncomingData([]byte) error { return nil }
 func (session) FoundTerminator() error           { return nil }
 
-// Session makes handlers of straight-line code, which calls [Conn.Next] for the
-// messages it wants:
+// Session returns a function, for Server.NewHandler or [NewConn], that makes handlers of
+// straight-line code. f calls [Conn.Next] for the messages it wants:
 //
 //	framer.Session(func(c *framer.Conn) error {
 //		for {
@@ -119,10 +119,9 @@ func (session) FoundTerminator() error           { return nil }
 //		}
 //	})
 //
-// f runs on the goroutine of Serve. When it returns, what it has pushed is sent
-// and the connection closed. Its error is the reason why the connection ended. An
-// [io.EOF] that Next has returned, as it is, and [ErrServerClosed] count as an orderly
-// end.
+// f runs on the goroutine of Serve. When it returns, what it has pushed is sent and the
+// connection is closed. The error that it returns is the reason of the end. The end is
+// orderly if f returns nil, the [io.EOF] of Next as it is, or [ErrServerClosed].
 func Session(f func(c *Conn) error) func(*Conn) Handler {
 	return func(*Conn) Handler { return session(f) }
 }
@@ -360,22 +359,21 @@ func (c *Conn) endOfSession(err error) ending {
 	return ending{err: err, by: c.endOfInput(c.session.err).by}
 }
 
-// Next returns the next message, which ends as t says. It is [Framer.Next] for
-// the function of a [Session], which alone may call it. The message is lent: valid until
-// the next call of Next or NextReader, or until the function returns. Tests find out who
-// keeps it by Poison of package framertest.
+// Next returns the next message, which ends as t says. It is [Framer.Next] for the
+// function of a [Session]; nothing else may call it. The message is lent: it is valid
+// until the next call of Next or NextReader, or until the function returns.
 //
-// An [io.EOF] says that the input ended after a whole message, which is the end of a
-// Session in order. If that is in the middle of a request that has several messages, such
-// as a line and the bytes that it has announced, the function must return another error,
-// as [io.ErrUnexpectedEOF].
+// Next returns [io.EOF] if the input ended after a whole message. A Session that returns
+// it ends in order. If several messages make one request, such as a line and the bytes
+// that it announces, and io.EOF comes between them, the function must return another
+// error, such as [io.ErrUnexpectedEOF].
 //
-// When the server shuts down, Next returns [ErrServerClosed] once, where it would have
-// to wait between two messages, so that the function can say goodbye, or go on to
-// finish what it has begun. After Close and CloseWhenDone it returns an error that is
+// When the server shuts down, Next returns [ErrServerClosed] once, where it would have to
+// wait between two messages. The function can then say goodbye, or call Next again to
+// finish what it has begun. After Close and CloseWhenDone, Next returns an error that is
 // [net.ErrClosed].
 //
-// After a timeout, Next can go on: it has the whole time again.
+// After a timeout, Next may be called again, and has the whole time again.
 func (c *Conn) Next(t Terminator) ([]byte, error) {
 	if c.session == nil {
 		return nil, errOutsideOfSession

@@ -12,21 +12,20 @@ import (
 	"slices"
 )
 
-// Next returns the next message, which ends as t says. It is lent: valid until
-// the next call of Next, NextReader or Run, or the next iteration of All; tests find
-// out who keeps it by Recut of package framertest. There is no copy if it lies whole
-// in the buffer. Under [None], Next returns what comes next, however little.
+// Next returns the next message, which ends as t says. The message is lent: it is valid
+// until the next call of Next, NextReader or Run, or the next iteration of All. It is not
+// copied if the whole message is in the buffer. Under [None], Next returns the bytes that
+// come next, however few.
 //
-// At the end of the input Next returns [io.EOF], or, with what there is of an
-// unfinished message, [io.ErrUnexpectedEOF]. After any other error of the reader,
-// such as an expired deadline, the next call, with the same t, goes on where this
-// one was.
+// At the end of the input Next returns [io.EOF]. If a message is unfinished there, Next
+// returns what has come of it, and [io.ErrUnexpectedEOF]. After any other error of the
+// reader, such as an expired deadline, the next call with the same t continues where this
+// one stopped.
 //
-// A message above MaxMessageSize, or the Limit of t if it has one, is a
-// [*MessageTooLongError]. The next call, whatever terminator it is given, goes on
-// after that message: what is left of it is thrown away first, up to its end under
-// its own terminator. That includes a [Length] above the limit, of which nothing was
-// read.
+// If the message is longer than Config.MaxMessageSize, or than the Limit of t if that has
+// one, Next returns a [*MessageTooLongError]. The next call, whatever its terminator,
+// first throws the rest of that message away, up to its end under its own terminator. So
+// it does with a [Length] above the limit, of which nothing was read.
 func (f *Framer) Next(t Terminator) ([]byte, error) {
 	if f.refused != nil {
 		f.refused = nil // t counts
@@ -428,10 +427,10 @@ func (f *Framer) readStraight(p []byte) (int, error) {
 	return n, err
 }
 
-// All returns an iterator over the messages, which end as t says, up to the end
-// of the input. Each is lent: valid until the next iteration. An error other than
-// [io.EOF] is yielded once, with what there is of an unfinished message; it ends
-// the iteration, unless it is a [*MessageTooLongError].
+// All returns an iterator over the messages, up to the end of the input. A message ends
+// as t says. Each message is lent: it is valid until the next iteration. An error other
+// than [io.EOF] is yielded once, with what has come of an unfinished message. It ends the
+// iteration, unless it is a [*MessageTooLongError].
 func (f *Framer) All(t Terminator) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for {

@@ -115,11 +115,11 @@ func (p *SimpleProducer) More() ([]byte, error) {
 	return piece, nil
 }
 
-// NewBytesProducer returns a producer of data in one piece. It keeps data, which
-// must not be changed any more, and does not copy it: one payload can be pushed
-// to any number of connections, through a producer for each.
+// NewBytesProducer returns a producer of data in one piece. data is kept and not copied,
+// and must not be changed any more. One payload can be pushed to any number of
+// connections, with a producer for each.
 //
-// It counts in bytes for MaxQueuedBytes, as a push does, and not as a producer.
+// It counts in bytes for Config.MaxQueuedBytes, as a push does, and not as a producer.
 func NewBytesProducer(data []byte) Producer { return &bytesProducer{data} }
 
 type bytesProducer struct{ data []byte }
@@ -418,9 +418,9 @@ func (p *dotProducer) end() {
 func (p *dotProducer) interrupt()   { p.src.interrupt() }
 func (p *dotProducer) Close() error { return p.src.Close() }
 
-// NewSeqProducer returns a producer of the values of seq, which are lent to it
-// until the next one is asked for. Empty ones are passed over. When the producer
-// is closed before the end, seq is stopped as by a break.
+// NewSeqProducer returns a producer of the values of seq. Each value is lent to the
+// connection until it asks for the next one. Empty values are skipped. If the producer is
+// closed before the end, seq is stopped, as by a break.
 func NewSeqProducer(seq iter.Seq[[]byte]) Producer { return &seqProducer{seq: seq} }
 
 type seqProducer struct {
@@ -448,9 +448,8 @@ func (p *seqProducer) Close() error {
 	return nil
 }
 
-// Concat returns a producer of what ps produce, one after the other. A producer
-// is closed when the next one begins; those that were not reached are closed with
-// the whole.
+// Concat returns a producer of what ps produce, one after the other. Each is closed when
+// the next one begins. Those that were not reached are closed when the whole is.
 func Concat(ps ...Producer) Producer {
 	return &concatProducer{rest: append([]Producer(nil), ps...)}
 }
@@ -546,14 +545,14 @@ func (lastPiece) More() ([]byte, error)   { return nil, nil }
 func (l lastPiece) interrupt()            { interruptProducer(l.p) }
 func (l lastPiece) end(cause error) error { return endProducer(l.p, cause) }
 
-// OnDone returns p with a function that is called once when p has come to its
-// end, after it was closed. n is the number of its bytes that were handed to the
-// system, or to TLS, less a piece that was written only in part. err is nil if p
-// was exhausted and all of it was; otherwise it is the error of p, or what ended
-// the connection, or one that is [net.ErrClosed] if p was discarded.
+// OnDone returns p with f added. f is called once, when p has come to its end and was
+// closed. n is the number of its bytes that were handed to the system, or to TLS; a piece
+// that was written only in part does not count. err is nil if p was exhausted and all its
+// bytes were handed on. Otherwise err is the error of p, or what ended the connection, or
+// an error that is [net.ErrClosed] if p was discarded.
 //
-// f runs on the writer goroutine, or on that of the call that discarded p. It
-// must not wait for the connection.
+// f runs on the writer goroutine, or on the goroutine that discarded p. It must not wait
+// for the connection.
 func OnDone(p Producer, f func(n int64, err error)) Producer {
 	return &doneProducer{p: p, f: f}
 }

@@ -332,9 +332,9 @@ func (c *Conn) noteRefused(err error) error {
 // notesMoves reports whether progress must keep when a byte last moved.
 func (c *Conn) notesMoves() bool { return c.out.untold || c.config().IdleTimeout > 0 }
 
-// Stats returns the figures of c so far. It may be called at any time, from any
-// goroutine, also after the end. The state that input is in, such as the terminator, is
-// not among them: it is the Handler's alone.
+// Stats returns the figures of c so far. It may be called from any goroutine, also after
+// the end. The state of the input, such as the terminator, is not included: it belongs to
+// the Handler.
 func (c *Conn) Stats() ConnStats {
 	stats := c.counts()
 	stats.ID = c.id
@@ -414,8 +414,8 @@ func (s *ServerStats) add(c ConnStats) {
 	s.WriteStalls += c.WriteStalls
 }
 
-// Stats returns the figures of all connections so far. It takes some 100 nanoseconds for
-// each that is open, during which none can come or go.
+// Stats returns the figures of all connections so far. It takes about 100 nanoseconds for
+// each that is open. Meanwhile no connection can be added or removed.
 func (s *Server) Stats() ServerStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -53,8 +53,8 @@ const kindShift = 28
 // base returns k without a prefixFormat.
 func (k terminatorKind) base() terminatorKind { return k >> kindShift << kindShift }
 
-// None collects for ever: every byte is given to the handler as it comes and no
-// message ends. MaxMessageSize does not apply, save to an embedded [Collector].
+// None never ends a message: every byte is given to the handler as it comes.
+// Config.MaxMessageSize does not apply, except to an embedded [Collector].
 func None() Terminator { return Terminator{} }
 
 // Delimiter ends a message at the first occurrence of delim, which may be any
@@ -71,27 +71,26 @@ func Delimiter(delim string) Terminator {
 	return Terminator{kind: kindDelimiter, delim: delim}
 }
 
-// AnyDelimiter ends a message at the first occurrence of any of delims: the
-// earliest match counts, and of those that begin at the same byte the longest.
-// [Framer.Matched] tells which one it was.
+// AnyDelimiter ends a message at the first occurrence of any of delims. Of several that
+// begin at the same byte, the longest is taken. The delimiter is not part of the message;
+// [Framer.Matched] returns it.
 //
-// Where one delimiter begins with another, as "\r\n" does with "\r", the shorter
-// one is found only when the byte after it, or the end of the input, has
-// excluded the longer one.
+// If one delimiter begins with another, as "\r\n" begins with "\r", the shorter one is
+// found only when the next byte, or the end of the input, has excluded the longer one.
 //
-// The work is linear in the input, and does not depend on the size of the set. It is
-// least, as that of a Delimiter, for at most three delimiters that end in the same byte
-// and have it nowhere else, as "\r\n" and "\n" do, and for delimiters that begin with
-// at most three different bytes. All delimiters together may have at most 1 MiB, for
-// which AnyDelimiter takes 29 MiB.
+// The work is linear in the input, and does not depend on the number of delimiters. It is
+// least, as little as for a [Delimiter], in two cases: at most three delimiters that end
+// in the same byte and have it nowhere else, as "\r\n" and "\n" do; and delimiters that
+// begin with at most three different bytes. All delimiters together may have at most 1
+// MiB, for which AnyDelimiter allocates 29 MiB.
 func AnyDelimiter(delims ...string) Terminator {
 	return Terminator{kind: kindAnyDelimiter, delim: string(newDelimiterSet(delims))}
 }
 
-// Length ends the message after the next n bytes, once: when they have come,
-// [None] is in force until another terminator is set, as in asynchat. Unlike
-// there, Length(0) ends the message at once: FoundTerminator is called without
-// data before it, and without waiting for input.
+// Length ends the message after the next n bytes, once. Then [None] is in force until
+// another terminator is set, as in asynchat. Unlike in asynchat, Length(0) ends the
+// message at once: FoundTerminator is called without data before it, and without waiting
+// for input.
 func Length(n int64) Terminator { return Terminator{kind: kindLength, n: n} }
 
 // FixedLength ends a message after every n bytes, again and again. n must be greater than
@@ -161,11 +160,11 @@ func (p Prefix) AppendLength(dst []byte, n int64) ([]byte, error) {
 	return dst, nil
 }
 
-// LengthPrefix ends a message when the bytes announced in its header have come;
-// then the next header is expected. Memory is used only for what has really
-// arrived, whatever the header claims, and a claim above MaxMessageSize, or the
-// Limit of the Terminator, is refused when the header is complete, before a byte of
-// the message is read.
+// LengthPrefix ends a message when the bytes that its header announces have come. Then
+// the next header begins. Memory is used only for bytes that have arrived, whatever the
+// header says. A length above Config.MaxMessageSize, or above the Limit of the
+// Terminator, is refused when the header is complete, before a byte of the message is
+// read.
 func LengthPrefix(p Prefix) Terminator {
 	var f prefixFormat
 	switch p.Size {
@@ -198,21 +197,19 @@ func LengthPrefix(p Prefix) Terminator {
 // message. [Framer.Matched] is ".\r\n".
 func DotBlock() Terminator { return Terminator{kind: kindDotBlock} }
 
-// Split ends messages where f, a split function as used by [bufio.Scanner],
-// finds its tokens. A token is given to the handler in one piece, whatever its
-// size; empty tokens, if not nil, are empty messages; bytes that f advances over
-// without a token are nobody's. [bufio.ErrFinalToken] ends the input. As there, f
-// may return tokens without advancing; more than 100 in a row at the end of the
-// input are an error.
+// Split ends messages where f finds its tokens. f is a split function, as for
+// [bufio.Scanner]. A token is given to the handler in one piece, whatever its size. An
+// empty token that is not nil is an empty message. Bytes that f advances over without a
+// token are dropped. [bufio.ErrFinalToken] ends the input. As in a Scanner, f may return
+// tokens without advancing; more than 100 in a row at the end of the input are an error.
 //
-// Unlike the other terminators, a split function needs the whole message in the
-// buffer and is asked anew with all of it after every read. An unfinished
-// message may fill MaxMessageSize, or its Limit, plus ReadBufferSize bytes before it
-// is refused. If it is skipped, that means: up to and with the next token that f
-// finds.
+// A split function needs the whole message in the buffer, and is called with all of it
+// again after every read. An unfinished message may have MaxMessageSize bytes, or its
+// Limit, plus ReadBufferSize, before it is refused. If it is skipped, that goes up to the
+// end of the next token that f finds.
 //
-// Two Terminators made by the same call of Split are equal; others are not. It is
-// best called once, before a loop.
+// Two Terminators made by the same call of Split are equal; others are not. Call Split
+// once, before a loop.
 func Split(f bufio.SplitFunc) Terminator {
 	return Terminator{kind: kindSplit, split: &f}
 }
