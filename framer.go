@@ -402,14 +402,14 @@ func (f *Framer) Terminator() Terminator {
 }
 
 // Matched returns the delimiter that ended the last message, as it was given to
-// [Delimiter] or [AnyDelimiter]; of the latter it says which one it was. It is the
-// empty string if no delimiter did: the message was counted, or found by [Split], or
-// cut off by the end of the input, or there was none yet.
+// [Delimiter] or [AnyDelimiter]. It returns the empty string if no delimiter did: the
+// message was counted, or found by [Split], or cut off by the end of the input, or there
+// was no message yet. Matched does not allocate.
 //
-// During Run it is valid from FoundTerminator until the next message begins, whatever
-// terminator was set meanwhile; otherwise until the next call of Next or NextReader, or
-// the next iteration of All. Of a message that NextReader has begun it is known when its
-// reader has returned [io.EOF]. Matched allocates nothing.
+// During Run, Matched is valid from FoundTerminator until the next message begins,
+// whatever terminator was set meanwhile. Otherwise it is valid until the next call of
+// Next or NextReader, or the next iteration of All. For a message of NextReader, it is
+// known when the reader has returned [io.EOF].
 func (f *Framer) Matched() string {
 	if f.last.number == f.ends {
 		return f.last.String()

@@ -398,10 +398,11 @@ func (c *Conn) Next(t Terminator) ([]byte, error) {
 
 var errOutsideOfSession = errors.New("framer: Next and NextReader are for the function of a Session")
 
-// NextReader returns a reader of the next message, which ends as t says, for messages
-// that memory need not hold. It is [Framer.NextReader] for the function of a [Session],
-// which alone may call it. For shutdowns and timeouts it is as [Conn.Next]. The reads
-// have the same timeouts; [ErrServerClosed] comes only between messages.
+// NextReader returns a reader of the next message, which ends as t says. It is for
+// messages that need not be held in memory. It is [Framer.NextReader] for the function of
+// a [Session]; nothing else may call it. A shutdown and a timeout have the same effect as
+// on [Conn.Next]. The reads have the same timeouts, but [ErrServerClosed] is returned
+// only between messages.
 func (c *Conn) NextReader(t Terminator) (io.Reader, error) {
 	if c.session == nil {
 		return nil, errOutsideOfSession

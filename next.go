@@ -213,30 +213,32 @@ func (f *Framer) forgetMessage() {
 	}
 }
 
-// NextReader returns a reader of the next message, which ends as t says, for messages
-// that memory need not hold: the reader gives what comes, as it comes. Only a
-// [Terminator.Limit] of t counts, not MaxMessageSize. (A token of [Split] lies whole in
-// the buffer anyway, and is bounded as in Next.) NextReader waits for the first byte of
-// the message, or for its end, and returns [io.EOF] if the input ends before, or an
-// error as Next does.
+// NextReader returns a reader of the next message, which ends as t says. It is for
+// messages that need not be held in memory: the reader returns the bytes as they come.
+// Only the [Terminator.Limit] of t applies, not Config.MaxMessageSize. (A token of
+// [Split] is held in the buffer as a whole, and is limited as in Next.) NextReader waits
+// for the first byte of the message, or for its end. It returns [io.EOF] if the input
+// ends before that, and other errors as Next does.
 //
-// Read returns io.EOF at the end of the message, [io.ErrUnexpectedEOF] if the input
-// ends in the middle of it, and a [*MessageTooLongError] if it is longer than the Limit
-// of t: what the limit allows was given before. After any other error, such as an expired
-// deadline, the next Read goes on. Under [None], the message ends with the input.
+// Read returns io.EOF at the end of the message, and [io.ErrUnexpectedEOF] if the input
+// ends in the middle of it. If the message is longer than the Limit of t, Read returns
+// the bytes that the limit allows, and then a [*MessageTooLongError]. After any other
+// error, such as an expired deadline, the next Read continues. Under [None], the message
+// ends with the input.
 //
 // The reader is valid until the next call of NextReader, Next or Run, or the next
-// iteration of All; then Read returns an error. What is left unread of the message is
-// skipped by that call, but under None, where the message has no end: there the call
-// goes on behind what was read. To skip it at once, before "552 too much mail data" is
-// answered, say, call Next(Length(0)): it returns an empty message that lies behind.
-// After SetTerminator, the reader reads on, under the new terminator. After a Next that
-// has failed in the middle of a message, NextReader with the same t reads the rest of
-// it.
+// iteration of All. After that, Read returns an error. That call skips the rest of the
+// message. (Under None, where the message has no end, it continues after the last byte
+// that was read.) To skip the rest at once, for example before answering "552 too much
+// mail data", call Next(Length(0)), which returns an empty message after it.
 //
-// The reader has a method WriteTo, so that [io.Copy] needs no memory of its own. A
-// Length, FixedLength or LengthPrefix is read into the memory that is passed to Read
-// without a further copy, if that is large.
+// After SetTerminator, the reader continues under the new terminator. After a Next that
+// has failed in the middle of a message, NextReader with the same t reads the rest of
+// that message.
+//
+// The reader has a method WriteTo, so [io.Copy] needs no buffer of its own. A [Length],
+// [FixedLength] or [LengthPrefix] message is read directly into the slice that is passed
+// to Read, without a further copy, if that slice is large.
 func (f *Framer) NextReader(t Terminator) (io.Reader, error) {
 	if err := f.beginMessage(t); err != nil {
 		return nil, err

@@ -130,19 +130,19 @@ func (p *bytesProducer) More() ([]byte, error) {
 	return data, nil
 }
 
-// NewReaderProducer returns a producer of all that r has. r is closed with the
-// producer if it is an [io.Closer].
+// NewReaderProducer returns a producer of all that r has. If r is an [io.Closer], it is
+// closed with the producer.
 //
-// When the connection ends, or its output is discarded, a Read that waits is
-// interrupted: by SetReadDeadline if r has that method and it returns nil, as that
-// of a [net.Conn] and of a pipe does; otherwise by Close, which must allow Read to
-// be called concurrently and should unblock it, as that of [io.PipeReader] does. If
-// r has neither method, or is a file that knows no deadlines, as [os.Stdin] may be,
-// the connection, and Serve, must wait for Read.
+// When the connection ends, or its output is discarded, a Read that is blocked is
+// interrupted. If r has a method SetReadDeadline and that returns nil, as for a
+// [net.Conn] or a pipe, it is used. Otherwise Close is called, which must be safe to call
+// during Read and should unblock it, as [io.PipeReader.Close] does. If r has neither
+// method, or is a file without deadlines, as [os.Stdin] may be, the connection and Serve
+// must wait for Read.
 //
-// An [*io.LimitedReader] is closed and interrupted as what it reads from. On a TCP
-// connection an [*os.File], or an [*io.LimitedReader] of one, goes out by
-// sendfile(2) or its like, where the system has it.
+// An [*io.LimitedReader] is closed and interrupted as the reader in it. On a TCP
+// connection an [*os.File], or an *io.LimitedReader of one, is sent by sendfile(2) or its
+// like, where the system has it.
 func NewReaderProducer(r io.Reader) Producer { return &readerProducer{r: r, hasAll: hasAll(r)} }
 
 // readerBufferSize is what a readerProducer reads at once, in bytes.
@@ -321,20 +321,19 @@ func (p *readerProducer) transfer(w io.ReaderFrom) (int64, error) {
 	return n, err
 }
 
-// NewDotProducer returns a producer of all that r has as a block of lines that ends
-// in a lone dot: the way mail goes out by SMTP (RFC 5321 section 4.5.2), and
-// articles by NNTP and POP3 (RFC 3977 section 3.1.1). Every line is sent with a CRLF
-// behind it, also the last one if r has no line end there. A dot that begins a line
-// is doubled. If r is empty, only the lone dot is sent.
+// NewDotProducer returns a producer of all that r has, as lines that end in a lone dot.
+// Mail is sent so by SMTP (RFC 5321 section 4.5.2), and articles by NNTP and POP3 (RFC
+// 3977 section 3.1.1). Every line is sent with CRLF, also a last one without a line end
+// in r. A dot at the beginning of a line is doubled. If r is empty, only the lone dot is
+// sent.
 //
-// CRLF, LF and CR each end a line in r. The peer gets CRLF for all of them, and
-// never a CR or an LF alone: one that takes these for line ends, too, would
-// otherwise find a lone dot in what was only text, and commands behind it.
+// CRLF, LF and CR each end a line in r. The peer gets CRLF for all of them, and never a
+// CR or an LF alone. A peer that takes these for line ends could otherwise find a lone
+// dot in the text, and commands after it.
 //
-// r is closed and interrupted as that of [NewReaderProducer]. After an error of r
-// there is no lone dot: the connection ends, and the peer must not take what it
-// got for the whole. [Conn.DiscardBuffers] may leave the peer in the middle of the
-// block.
+// r is closed and interrupted as by [NewReaderProducer]. After an error of r the lone dot
+// is not sent: the connection ends, so that the peer does not take what it got for the
+// whole. [Conn.DiscardBuffers] may leave the peer in the middle of the lines.
 func NewDotProducer(r io.Reader) Producer {
 	return &dotProducer{src: readerProducer{r: r, hasAll: hasAll(r)}, lineStart: true}
 }

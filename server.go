@@ -171,9 +171,9 @@ func (s *Server) isClosed() bool {
 	return s.closed
 }
 
-// ServeTLS is [Server.Serve] with TLS. The files, which hold a certificate chain
-// and its key in PEM, may both be "" if TLSConfig has Certificates, GetCertificate
-// or GetConfigForClient.
+// ServeTLS is [Server.Serve] with TLS. certFile and keyFile are files in PEM with a
+// certificate chain and its key. Both may be "" if TLSConfig has Certificates,
+// GetCertificate or GetConfigForClient.
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	if l == nil {
 		return errNoListener

@@ -183,18 +183,18 @@ func LengthPrefix(p Prefix) Terminator {
 }
 
 // DotBlock ends a message at a line that has nothing but a dot, as the texts of SMTP,
-// NNTP and POP3 end (RFC 5321, section 4.5.2; RFC 3977, section 3.1.1). The message is
-// the lines before it, each with its CRLF. The first dot of a line that begins with one
-// is taken away. If the first line is the lone dot, the message is empty. The first byte
-// under a DotBlock begins a line.
+// NNTP and POP3 end (RFC 5321 section 4.5.2, RFC 3977 section 3.1.1). The message is the
+// lines before it, each with its CRLF. If a line begins with a dot, that dot is removed.
+// If the first line is the lone dot, the message is empty. The first byte under a
+// DotBlock begins a line.
 //
-// A line ends in CRLF and in nothing else: a bare LF or CR is a byte of the line, and is
-// given as it is. Neither "\n.\n" nor "\n.\r\n" nor "\r\n.\n" ends the message: whoever
-// takes one for an end lets a mail smuggle another one in (CVE-2023-51764). A protocol
-// that must refuse such lines finds them in the message.
+// Only CRLF ends a line. A bare LF or CR is a byte of the line, and is given as it is.
+// "\n.\n", "\n.\r\n" and "\r\n.\n" do not end the message: if they did, one mail could
+// smuggle in another (CVE-2023-51764). A protocol that must refuse such lines finds them
+// in the message.
 //
-// The dots that are taken away, and the last line, do not count for the limit of the
-// message. [Framer.Matched] is ".\r\n".
+// The dots that are removed, and the last line, do not count for the limit of the
+// message. [Framer.Matched] returns ".\r\n".
 func DotBlock() Terminator { return Terminator{kind: kindDotBlock} }
 
 // Split ends messages where f finds its tokens. f is a split function, as for

@@ -25,12 +25,10 @@ type Step struct {
 	Do   func(nc net.Conn) error
 }
 
-// Play is a peer that does one step after the other on nc, and reports whether
-// all went well. If one did not, t fails with its number and what was seen, and
-// the rest is left. Play does not close nc, unless a step does, and sets no
-// deadline but that of [Within].
-//
-// It may be called from any goroutine.
+// Play is a peer that does one step after the other on nc, and reports whether all
+// succeeded. If one does not, t fails with the number of the step and what was seen, and
+// the other steps are not done. Play does not close nc, unless a step does, and sets no
+// deadline but that of [Within]. It may be called from any goroutine.
 func Play(t testing.TB, nc net.Conn, steps ...Step) bool {
 	t.Helper()
 	for i, step := range steps {
