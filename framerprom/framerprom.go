@@ -2,7 +2,7 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Package framerprom has the figures of a [framer.Server] as metrics of Prometheus.
+// Package framerprom exports the figures of a [framer.Server] as Prometheus metrics.
 //
 //	prometheus.MustRegister(framerprom.NewCollector("smtp", server))
 //

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/doc"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -113,7 +114,10 @@ func (s source) undocumented(typ *doc.Type) (names []string) {
 // TestExamples finds examples that the documentation would show without a button to run
 // them: pkgsite has one for those that are whole programs, with output that is checked.
 func TestExamples(t *testing.T) {
-	for name, dir := range packages {
+	all := maps.Clone(packages)
+	all["asynchat"] = "../../examples/asynchat"
+	all["protocols"] = "../../examples/protocols"
+	for name, dir := range all {
 		examples := load(t, name, dir).examples()
 		if len(examples) == 0 {
 			t.Errorf("%s: no examples", name)
