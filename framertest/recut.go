@@ -239,7 +239,7 @@ func (r *cutReader) Read(p []byte) (int, error) {
 //
 //	rest "..."      the unfinished message at the end of the input, or ""
 //	sent "..."      all that was sent
-//	end ...         the error of Serve, or <nil>; for a [framer.MessageTooLongError],
+//	end ...         the error of Serve, or <nil>; for a framer.MessageTooLongError,
 //	                "message too long, limit" and the limit
 //
 // A handler may refuse its input: return an error, panic, or call CloseWhenDone or
