@@ -10,35 +10,35 @@ import (
 	"time"
 )
 
-// A Config has the limits of a connection. The zero value is ready for
-// production; a nil *Config is the same. A negative value switches a limit off,
-// where the field does not say otherwise.
+// A Config holds the limits and timeouts of a connection. The zero value is ready for
+// production, and a nil *Config means the same. A negative value switches a limit off,
+// unless the field says otherwise.
 //
-// The functions that take a Config copy it, so that it may be changed afterwards;
-// that of a [Server] must not be, as its other fields.
+// Functions that take a Config copy it, so it may be changed afterwards. The Config of a
+// [Server] must not be changed once the server serves, like its other fields.
+//
+// See ExampleConfig_timeout in example_test.go.
 type Config struct {
-	// ReadBufferSize is the size of the read buffer, and the greatest size of the
-	// pieces that CollectIncomingData is given, in bytes, at most 16 MiB. If zero or
-	// negative, it is 4096 at first, and 65,536 while reads fill the buffer.
+	// ReadBufferSize is the size of the read buffer, and the greatest size of the pieces that
+	// CollectIncomingData is given, in bytes, at most 16 MiB. If zero or negative, it is 4096
+	// at first, and 65,536 while reads fill the buffer.
 	ReadBufferSize int
 
-	// WriteBufferSize is the greatest number of bytes in one write to the
-	// connection; longer pieces are cut. If zero, it is 256 KiB, or 64 KiB for a
-	// write that has to wait. If negative, there is no limit. Over TLS it is 16
-	// KiB, a record, at most. Files that go out by sendfile are not affected.
+	// WriteBufferSize is the greatest number of bytes in one write to the connection; longer
+	// pieces are cut. If zero, it is 256 KiB, or 64 KiB for a write that has to wait. If
+	// negative, there is no limit. Over TLS it is at most 16 KiB, one record. It does not
+	// apply to files that are sent by sendfile.
 	WriteBufferSize int
 
-	// MaxMessageSize is the greatest size of a message in bytes, without its
-	// terminator; see [MessageTooLongError]. It does not apply under [None], but an
-	// embedded [Collector] has no more than that even there.
-	// If zero, it is 1 MiB. If negative, there is no limit.
+	// MaxMessageSize is the greatest size of a message in bytes, without its terminator; see
+	// MessageTooLongError. It does not apply under None, but it limits an embedded Collector
+	// even there. If zero, it is 1 MiB. If negative, there is no limit.
 	MaxMessageSize int64
 
-	// MaxQueuedBytes is how many bytes may be pushed and not yet written. Push
-	// waits while there would be more; a single push above the limit waits for
-	// the queue to be empty. If zero, it is 1 MiB. If negative, there is no limit, and
-	// Push never waits.
-	// Producers don't count in bytes: 16 may wait, a further one waits for room.
+	// MaxQueuedBytes is how many bytes may be pushed and not yet written. Push blocks while
+	// there would be more. A single push above the limit waits until the queue is empty. If
+	// zero, it is 1 MiB. If negative, there is no limit, and Push never blocks. Producers are
+	// not counted in bytes: 16 may be queued, and a further one waits for room.
 	MaxQueuedBytes int
 
 	// HandshakeTimeout is how long a TLS handshake may take. If zero, it is 10
@@ -50,69 +50,71 @@ type Config struct {
 	// or negative, there is no limit.
 	MessageTimeout time.Duration
 
-	// IdleTimeout is how long the connection may wait for input while no byte is
-	// moved either way, also while a write is stuck. While the connection is closing
-	// WriteTimeout applies in its place, or IdleTimeout if there is none. If zero or
-	// negative, there is no limit.
+	// IdleTimeout is how long the connection may wait for input while no byte is moved in
+	// either direction, also while a write is blocked. If zero or negative, there is no
+	// limit. While the connection is closing, WriteTimeout applies instead, or IdleTimeout if
+	// WriteTimeout is off.
 	IdleTimeout time.Duration
 
-	// ReadIdleTimeout is how long the connection may wait for input without a byte of
-	// it, whatever goes out: broadcasts to a peer that is gone keep no connection
-	// alive. With a [TimeoutHandler] that sends a ping, as many protocols want, a
-	// peer has as long again to answer. The time that the handler takes does not
-	// count. It is no limit for the reply to a request: what is pushed does not begin
-	// the wait anew. If zero or negative, there is no limit.
+	// ReadIdleTimeout is how long the connection may wait for input without receiving a byte,
+	// whatever is sent: broadcasts to a peer that is gone do not keep the connection open.
+	// The time that the handler takes does not count. If zero or negative, there is no limit.
+	//
+	// With a TimeoutHandler that sends a ping, the peer has the same time again to answer.
+	// ReadIdleTimeout does not limit the time for the reply to a request: a push does not
+	// start the wait again.
 	ReadIdleTimeout time.Duration
 
-	// WriteTimeout is how long the peer may accept no byte while output waits for
-	// it; then the connection ends at once. What counts is what the peer's system
-	// has acknowledged, where that can be known: on Linux, for TCP and Unix
-	// sockets, also below TLS. It is looked at four times in a WriteTimeout, so that
-	// a connection may last up to a quarter longer. A system whose receive buffer is
-	// full acknowledges in steps, which on Linux may be as large as most of that
-	// buffer, and of a segment of 64 KiB on a local network: one that reads more
-	// slowly than a step in a WriteTimeout seems to take nothing. Elsewhere it is a
-	// whole record over TLS, and a byte otherwise, that must be accepted.
-	//
-	// While the connection is closing, WriteTimeout is also how long a producer may
-	// have nothing to say. If zero, it is one minute. If negative, there is no limit
+	// WriteTimeout is how long the peer may accept no byte while output waits for it. Then
+	// the connection ends at once. If zero, it is one minute. If negative, there is no limit
 	// but IdleTimeout.
+	//
+	// A byte is accepted when the peer's system has acknowledged it, where that is known: on
+	// Linux, for TCP and Unix sockets, also below TLS. Elsewhere it is accepted when the
+	// local system has taken it; over TLS that is a whole record. The state is looked at four
+	// times in a WriteTimeout, so a connection may last up to a quarter longer.
+	//
+	// On Linux, a system whose receive buffer is full acknowledges in steps, which may be as
+	// large as most of that buffer, and as a segment of 64 KiB on a local network. A peer
+	// that reads less than a step in a WriteTimeout seems to accept nothing.
+	//
+	// While the connection is closing, WriteTimeout is also how long a producer may have
+	// nothing to send.
 	WriteTimeout time.Duration
 
-	// MinReadRate is how many bytes a second a peer must send within a message, and
-	// MinWriteRate how many it must take while output waits for it, on average over
-	// the time that it was waited for, and after five seconds of grace: a peer that is
-	// slow on purpose, and sends or takes a byte now and then, passes every timeout.
-	// For TCP on Linux what counts is what its system has acknowledged. A connection
-	// that falls short ends with an error that is [os.ErrDeadlineExceeded]. If zero or
-	// negative, there is no limit. (Kestrel, the server of ASP.NET, has 240 for both.)
+	// MinReadRate is how many bytes a second a peer must send within a message. MinWriteRate
+	// is how many it must accept while output waits for it. Both are averages over the time
+	// that was spent waiting, after five seconds of grace. If zero or negative, there is no
+	// limit.
+	//
+	// They are for peers that are slow on purpose: one that sends or accepts a byte now and
+	// then passes every timeout. For TCP on Linux, a byte is accepted when the peer's system
+	// has acknowledged it. A connection that is too slow ends with an error that is
+	// os.ErrDeadlineExceeded. (Kestrel, the server of ASP.NET, uses 240 for both.)
 	MinReadRate, MinWriteRate int
 
-	// LingerTimeout is how long a connection that has sent all its output, and the
-	// end of it, waits for the peer's end. Until then input is read and thrown
-	// away: to close a TCP connection with unread input would destroy output that
-	// the peer has not received yet.
+	// LingerTimeout is how long a connection that has sent all its output, and the end of it,
+	// waits for the peer's end. Until then input is read and thrown away, because closing a
+	// TCP connection with unread input would destroy output that the peer has not received
+	// yet. If zero, it is 5 seconds. If negative, there is no wait.
 	//
-	// On Linux the wait goes on while the peer's system has not acknowledged all of
-	// the output, under two limits: it must acknowledge something in every
-	// WriteTimeout, and all of it at 512 bytes a second on average; otherwise the
-	// connection ends with an error. (At most 96 KiB are left, and what the network
-	// has under way.)
+	// On Linux the wait continues while the peer's system has not acknowledged all output,
+	// under two limits: it must acknowledge something in every WriteTimeout, and all of it at
+	// 512 bytes a second on average. Otherwise the connection ends with an error. (At most 96
+	// KiB are left, and what is on its way in the network.)
 	//
-	// If zero, LingerTimeout is 5 seconds. If negative, there is no wait. A
-	// connection without CloseWrite can't tell the peer of the end before it is
-	// closed: of it, only what has come is read.
+	// A connection without CloseWrite can't tell the peer of the end before it is closed.
+	// Then only the input that has already come is read.
 	LingerTimeout time.Duration
 
-	// Logger is told, besides what Serve returns:
-	//   - of panics, with their stack, at level Error;
-	//   - of ends for an error that a handler has returned, or a producer, and of
-	//     failures to accept, at level Warn;
-	//   - of ends that a peer can bring about at will, by its framing, by being slow
-	//     or in a handshake, and of refused connections, at level Info;
-	//   - of errors of the network, and of ends that somebody has asked for, such as
-	//     CloseWhenDone, Close, a Shutdown, a context or the peer's end, at level
-	//     Debug.
+	// Logger receives, besides what Serve returns:
+	//   - panics, with their stack, at level Error;
+	//   - ends because of an error of a handler or a producer, and failures to accept, at
+	//     level Warn;
+	//   - ends that a peer can cause at will, by its framing, by being slow or in a
+	//     handshake, and refused connections, at level Info;
+	//   - errors of the network, and ends that somebody asked for, by CloseWhenDone, Close, a
+	//     Shutdown, a context or the peer's end, at level Debug.
 	//
 	// If nil, it is slog.Default().
 	Logger *slog.Logger

@@ -15,71 +15,85 @@ import (
 	"time"
 )
 
-// A ConnectHandler is a [Handler] that wants to begin the conversation.
+// A ConnectHandler is a [Handler] that sends first, such as a server that greets its
+// clients.
+//
+// See ExampleConnectHandler in example_test.go.
 type ConnectHandler interface {
-	// HandleConnect is called when the connection stands, after a TLS handshake,
-	// before the first read.
+	// HandleConnect is called once, before the first read, and after the TLS handshake if
+	// there is one. An error ends the connection.
 	HandleConnect() error
 }
 
-// A CloseHandler is a [Handler] that wants to know of the end.
+// A CloseHandler is a [Handler] that is told when the connection has ended.
+//
+// See ExampleCloseHandler in example_test.go.
 type CloseHandler interface {
-	// HandleClose is called once, after every other method, when the connection has
-	// been closed; not if it was closed before newHandler could be called. err is the
-	// reason, as Serve returns it: nil after an orderly end, io.ErrUnexpectedEOF if the
+	// HandleClose is called once, as the last method, when the connection has been closed. It
+	// is not called if the connection was closed before newHandler could be called. err is
+	// the reason, as Serve returns it: nil after an orderly end, io.ErrUnexpectedEOF if the
 	// peer ended its side in the middle of a message.
 	HandleClose(err error)
 }
 
-// A ShutdownHandler is a [Handler] that wants to say goodbye.
+// A ShutdownHandler is a [Handler] that is told of a shutdown, so that it can say goodbye
+// to its peer.
+//
+// See ExampleShutdownHandler and ExampleShutdownHandler_stayOpen in example_test.go.
 type ShutdownHandler interface {
-	// HandleShutdown is called once after [Server.Shutdown] was called, when what had
-	// come was handled, and a message that had begun has come to its
-	// end. Then the connection closes as by CloseWhenDone.
+	// HandleShutdown is called once after Server.Shutdown was called, when the input that had
+	// come was handled and a message that had begun was completed. Then the connection closes
+	// as by CloseWhenDone.
 	//
-	// If it returns [ErrStayOpen], the connection goes on as before, for a
-	// transaction to come to its end, until the handler calls CloseWhenDone, or the
-	// context of Shutdown ends.
+	// If HandleShutdown returns ErrStayOpen, the connection goes on as before, so that a
+	// transaction can be completed, until the handler calls CloseWhenDone or the context of
+	// Shutdown ends.
 	HandleShutdown() error
 }
 
-// ErrStayOpen is returned by HandleShutdown of a [ShutdownHandler] that will call
-// CloseWhenDone itself.
+// ErrStayOpen is returned by the HandleShutdown method of a [ShutdownHandler] to keep the
+// connection open. The handler must then call [Conn.CloseWhenDone] itself.
 var ErrStayOpen = errors.New("framer: the connection stays open")
 
-// A TimeoutHandler is a [Handler] that has a say in timeouts: it can send a ping, or say
-// why the connection ends.
+// A TimeoutHandler is a [Handler] that is called when a wait for input takes too long. It
+// can send a ping and go on, or say why it ends the connection.
+//
+// See ExampleTimeoutHandler in example_test.go.
 type TimeoutHandler interface {
-	// HandleTimeout is called when MessageTimeout, IdleTimeout or ReadIdleTimeout
-	// has run out in a wait for input; err says which, and is
-	// [os.ErrDeadlineExceeded]. If it returns nil, the connection goes on, and the
-	// wait has the whole time again, under each of the limits: for how long, is up to
-	// the Handler. Otherwise the connection ends with the error, which may be err,
-	// when what was pushed has been sent.
+	// HandleTimeout is called when MessageTimeout, IdleTimeout or ReadIdleTimeout has passed
+	// in a wait for input. err says which, and is os.ErrDeadlineExceeded. If HandleTimeout
+	// returns nil, the connection goes on, and the wait has the whole time again, under each
+	// of the limits. There is no limit to how often. Otherwise the connection ends with the
+	// error, which may be err, when what was pushed has been sent.
 	//
-	// A ping is best sent by TryPush: to a peer that is gone, Push may have to wait.
-	// HandleTimeout is not called when IdleTimeout runs out while a write is stuck: nothing
-	// that it could push would be sent. A connection with output for a peer that is
-	// gone ends after WriteTimeout, unless HandleTimeout calls [Conn.CloseWithError].
+	// Send a ping by TryPush: to a peer that is gone, Push may block. HandleTimeout is not
+	// called when IdleTimeout passes while a write is blocked, because nothing that it could
+	// push would be sent. A connection with output for a peer that is gone ends after
+	// WriteTimeout, unless HandleTimeout calls Conn.CloseWithError.
 	HandleTimeout(err error) error
 }
 
-// An EndHandler is a [Handler] that wants to know that the peer has ended its side.
+// An EndHandler is a [Handler] that is told when the peer has ended its side.
+//
+// See ExampleEndHandler in example_test.go.
 type EndHandler interface {
-	// HandleEnd is called once, after all that the peer has sent was given to the
-	// other methods. err is nil, or io.ErrUnexpectedEOF if that ends in the middle of
-	// a message. It is the last chance to push: then the connection closes as by
+	// HandleEnd is called once, when all that the peer has sent was given to the other
+	// methods. err is nil, or io.ErrUnexpectedEOF if the input ends in the middle of a
+	// message. HandleEnd may still push. When it returns, the connection closes as by
 	// CloseWhenDone. The reason is err, or another error that HandleEnd returns.
 	HandleEnd(err error) error
 }
 
-// A PanicError is the reason why a connection ended in which a Handler or a
-// Producer has panicked.
+// A PanicError is the reason for which a connection ended when its [Handler] or one of
+// its producers has panicked. Find it with [errors.As] in what Serve returns.
+//
+// See ExamplePanicError in example_test.go.
 type PanicError struct {
 	Value any    // what panic was called with
 	Stack []byte // as debug.Stack returns it
 }
 
+// Error returns a text with the value of the panic, without the stack.
 func (e *PanicError) Error() string { return fmt.Sprintf("framer: panic: %v", e.Value) }
 
 // Unwrap returns the value of the panic if it is an error.
@@ -98,7 +112,10 @@ func protect(f func() error) (err error) {
 	return f()
 }
 
-// A ConnState is the state of a [Conn]. It only goes up.
+// A ConnState is the state of a [Conn]. States follow one another in the order of the
+// constants, and some may be left out.
+//
+// See ExampleServer_Stats in example_test.go.
 type ConnState int
 
 const (
@@ -126,30 +143,34 @@ func (s ConnState) String() string {
 	return fmt.Sprintf("ConnState(%d)", int(s))
 }
 
-// A Conn is a [net.Conn] with a [Handler] for its input and a queue of producers
-// for its output.
+// A Conn is a [net.Conn] with a [Handler] for its input and a queue of producers for its
+// output.
 //
-// Input is read by the goroutine that calls Serve, which calls all methods of the
-// Handler. SetTerminator, Terminator, Matched, Next, NextReader, SetConfig, StartTLS
-// and Hijack must be called from there, or before Serve. All other methods may be
-// called from any goroutine, also from the Handler.
+// The goroutine that calls Serve reads the input, and calls all methods of the Handler.
+// SetTerminator, Terminator, Matched, Next, NextReader, SetConfig, StartTLS and Hijack
+// must be called on that goroutine, or before Serve. All other methods may be called from
+// any goroutine, also from the Handler.
 //
-// Output is written by a goroutine that exists while there is some, or by a Push
-// itself if that need not wait. It is sent in the order of the pushes; no push is
-// torn by another. What is pushed while the Handler works through one buffer of
-// input mostly leaves in one write, but is on its way at once if that takes long.
+// Output is written by a goroutine that exists while there is output, or by Push itself
+// if that need not wait. It is sent in the order of the pushes, and the bytes of one push
+// stay together. What is pushed while the Handler works through one buffer of input is
+// usually sent in one write. If the Handler takes long, it is sent at once.
 //
 // # Closing
 //
-// After CloseWhenDone, and likewise when the peer has ended its side or has taken
-// too long to send, when the Handler has returned an error or has panicked, no
-// method of the Handler is called any more but HandleClose. What is queued is
-// sent, then the end of output (CloseWrite). Input is read and thrown away until
-// the peer ends its side too, or for LingerTimeout; then the connection is closed.
+// A connection closes in order after CloseWhenDone, when the peer has ended its side or
+// has taken too long to send, and when the Handler has returned an error or has panicked.
+// Then no method of the Handler is called but HandleClose. What is queued is sent, then
+// the end of the output (CloseWrite). Input is read and thrown away until the peer ends
+// its side, too, or for LingerTimeout. Then the connection is closed.
 //
-// Close, an error of the network, the end of Serve's context, and an error of a
-// Producer close it at once. If that cuts off a push or a producer, a TCP
-// connection is reset, so that the peer does not take what it got for the whole.
+// A connection is closed at once by Close, by an error of the network, by the end of
+// Serve's context, and by an error of a [Producer]. If that cuts off a push or a
+// producer, a TCP connection is reset, so that the peer does not take what it got for the
+// whole.
+//
+// See ExampleNewConn, ExampleConn_SetTerminator, ExampleConn_TryPush and
+// ExampleConn_StartTLS in example_test.go.
 type Conn struct {
 	// What a push needs that is written at once is in a cache line here, and in two of the
 	// queue.
@@ -230,27 +251,30 @@ type outputEnd struct {
 	drained chan struct{} // closed by the writer after the last byte; made by awaitWriter
 }
 
-// NewConn returns a Conn on nc, which belongs to it from now on. Nothing happens
-// until Serve is called. newHandler is called once, by Serve, before anything is
-// read. What is pushed before is sent then. cfg may be nil. nc must support
-// deadlines: the timeouts, and some ways to close, depend on them.
+// NewConn returns a [Conn] on nc, which belongs to it from now on. Nothing is read or
+// written until Serve is called. Serve calls newHandler once, before the first read. What
+// was pushed before Serve is sent then. cfg may be nil. nc must support deadlines: the
+// timeouts, and some ways to close, depend on them.
 //
-// If nc wraps another connection it should have a method CloseWrite, or a method
-// NetConn that returns the other one, as [tls.Conn.NetConn] does. Otherwise the end of
-// the output can't be told to the peer before the connection is closed: what has come
-// is read before, but what the peer sends later may destroy output that it has not
-// received. The connection can't be reset then to tell the peer that output was cut
-// off, nor is it known what a slow peer takes: over TLS it is taken to accept nothing
-// if it does not accept a record of 16 KiB within WriteTimeout. Datagrams are refused
-// by Serve; packets of a unixpacket connection count as bytes and may have at most
-// 65,535 of them.
+// If nc wraps another connection, it should have a method CloseWrite, or a method NetConn
+// that returns the other one, as [tls.Conn.NetConn] does. Without them
 //
-// The connections of a [Server] share the memory of their buffers. For many
-// connections, [Server.ServeConn] is better than NewConn.
+//   - the peer can't be told of the end of the output before the connection is closed:
+//     input that has come is read before that, but what the peer sends later may destroy
+//     output that it has not received;
+//   - the connection can't be reset to tell the peer that output was cut off;
+//   - it is not known what a slow peer takes: over TLS, a peer must accept a record of 16
+//     KiB within WriteTimeout.
 //
-// If nc is a [*tls.Conn], or wraps one, Serve performs the handshake, after newHandler:
-// what that pushes must fit in the queue, or it waits until HandshakeTimeout has passed
-// and the connection ends.
+// Serve refuses datagrams. The packets of a unixpacket connection count as bytes, and may
+// have at most 65,535 of them.
+//
+// If nc is a [*tls.Conn], or wraps one, Serve performs the handshake after it has called
+// newHandler. What newHandler pushes must fit in the queue; otherwise Push waits until
+// HandshakeTimeout has passed, and the connection ends.
+//
+// The connections of a [Server] share the memory of their buffers. For many connections,
+// [Server.ServeConn] is better than NewConn.
 func NewConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config) *Conn {
 	own := new(Config)
 	if cfg != nil {
@@ -294,12 +318,13 @@ func (c *Conn) config() *Config { return c.cfg.Load() }
 // Config returns the limits of c as they are now.
 func (c *Conn) Config() Config { return *c.config() }
 
-// SetConfig gives c other limits, for the state that its protocol is in, or for a peer
-// that has proved who it is: a command line may take minutes, and the mail after it
-// hours. It may be called before Serve, by a method of the Handler and by the function
-// of a ready-made one. ReadBufferSize and WriteBufferSize stay as they are. The others
-// rule from the next message, wait and write on; but for a Terminator with a
-// [Terminator.Limit], that is the limit, whatever MaxMessageSize is.
+// SetConfig replaces the limits of c: for the state that the protocol is in, or for a
+// peer that has proved who it is. It must be called before Serve, by a method of the
+// Handler, or by the function of a ready-made one. cfg is copied.
+//
+// ReadBufferSize and WriteBufferSize do not change. The other fields apply from the next
+// message, wait and write on. A terminator with a [Terminator.Limit] keeps that limit,
+// whatever MaxMessageSize is.
 func (c *Conn) SetConfig(cfg Config) {
 	old := c.config()
 	cfg.ReadBufferSize, cfg.WriteBufferSize = old.ReadBufferSize, old.WriteBufferSize
@@ -308,13 +333,13 @@ func (c *Conn) SetConfig(cfg Config) {
 	c.queue.setMaxBytes(cfg.maxQueuedBytes())
 }
 
-// Dial connects to the address and starts a Conn, which serves on a goroutine of
-// its own; Close ends it, and Wait waits for its end. newHandler has been called
-// when Dial returns. ctx is for the connecting only; the connection's context has
-// its values.
+// Dial connects to the address and starts a [Conn], which serves on a goroutine of its
+// own. Close ends it, and Wait waits for its end. newHandler has been called when Dial
+// returns. cfg may be nil. ctx only limits the time for connecting; the context of the
+// connection has its values.
 //
-// For TLS, and where the context is to end the connection, dial by other means, such as
-// [tls.Dialer], and use NewConn and Serve on a goroutine.
+// For TLS, or to end the connection with a context, connect by other means, such as a
+// [tls.Dialer], and call [NewConn], and Serve on a goroutine.
 func Dial(ctx context.Context, network, address string, newHandler func(*Conn) Handler, cfg *Config) (*Conn, error) {
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, network, address)
@@ -339,12 +364,12 @@ func start(ctx context.Context, nc net.Conn, newHandler func(*Conn) Handler, cfg
 	return c, nil
 }
 
-// Serve runs the connection and returns when it has ended: nil after an orderly
-// end, otherwise the reason. An end is orderly after CloseWhenDone, after a
-// Shutdown, or if the peer ended its side after a whole message. A further call
-// of Serve returns an error.
+// Serve runs the connection and blocks until it has ended. It returns nil after an
+// orderly end, otherwise the reason. An end is orderly after CloseWhenDone, after a
+// Shutdown, and if the peer ended its side after a whole message. Serve can be called
+// once; a further call returns an error.
 //
-// When ctx ends, the connection is closed at once, with the cause as the reason.
+// When ctx ends, the connection is closed at once, and the reason is the cause of ctx.
 func (c *Conn) Serve(ctx context.Context) error {
 	if err := c.claim(); err != nil {
 		return err
@@ -355,30 +380,32 @@ func (c *Conn) Serve(ctx context.Context) error {
 	return c.serve(ctx)
 }
 
-// Push queues a copy of data for sending, or writes it at once: data may be used
-// again when Push returns. While the queue is full it waits: until there is room, or
-// the connection has ended. Nothing is sent for empty data.
+// Push queues a copy of data for sending, or writes it at once. data may be used again
+// when Push returns. If data is empty, nothing is sent.
 //
-// What goes wrong in sending is not an error of Push: it ends the connection and is
-// its reason. After that, and after CloseWhenDone, Push returns an error that is
+// While the queue is full, Push blocks until there is room or the connection has ended.
+// While a Handler is blocked in Push, nothing is read, so a peer that does not take its
+// replies can't send more requests.
+//
+// Push does not return errors of sending: they end the connection, and are its reason.
+// After the end, and after CloseWhenDone or CloseWrite, Push returns an error that is
 // [net.ErrClosed].
-//
-// While a handler waits in Push nothing is read, so that a peer that does not
-// take its replies can't send requests.
 func (c *Conn) Push(data []byte) error { return c.queue.push(data) }
 
-// TryPush is Push, but returns [ErrQueueFull] where Push would wait. It is for those who
-// send one message to many connections: what can be written at once to a connection that
-// was quiet is written by TryPush itself, without a copy.
+// TryPush is [Conn.Push], but returns [ErrQueueFull] where Push would wait. It is for
+// sending one message to many connections. If nothing is queued and the connection can
+// take data at once, TryPush writes it itself, without a copy.
 func (c *Conn) TryPush(data []byte) error { return c.noteRefused(c.queue.tryPush(data)) }
 
-// PushContext is Push, but gives up with the cause of ctx when that ends. After an
-// error of Push, PushContext or TryPush nothing of data has been sent, or will be.
+// PushContext is [Conn.Push], but returns the cause of ctx if ctx ends while it waits. If
+// Push, PushContext or TryPush returns an error, no part of data has been or will be
+// sent.
 func (c *Conn) PushContext(ctx context.Context, data []byte) error {
 	return c.queue.pushContext(ctx, data)
 }
 
-// Write is Push as an [io.Writer], for package fmt and others.
+// Write is [Conn.Push] as an [io.Writer], for functions such as [fmt.Fprintf]. It copies
+// p. It returns len(p) and nil, or 0 and the error of Push.
 func (c *Conn) Write(p []byte) (int, error) {
 	if err := c.Push(p); err != nil {
 		return 0, err
@@ -386,21 +413,24 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// PushWithProducer queues p, whose bytes are sent after all that was pushed
-// before. p belongs to the connection from now on, also if there is an error; see
-// [Producer] for when it is closed. PushWithProducer waits and fails as Push does.
+// PushWithProducer queues p, whose bytes are sent after all that was pushed before. p
+// belongs to the connection from now on, also if PushWithProducer returns an error; see
+// [Producer] for when it is closed. PushWithProducer blocks and fails as Push does.
 //
-// A small push before a producer of memory or a file, such as the header of a file,
-// leaves together with its beginning: on Linux, on a TCP connection, if it is still in
-// the queue, or if that was so in the answers before. Within [Concat] it always does.
+// A small push before a producer of memory or of a file, such as the header of a file, is
+// sent together with the beginning of the producer: always within [Concat], otherwise on
+// Linux, on a TCP connection, if the push is still in the queue, or if that was so in the
+// answers before.
 func (c *Conn) PushWithProducer(p Producer) error {
 	return c.pushProducer(p, func(p Producer) error { return c.queue.pushProducer(context.Background(), p) })
 }
 
-// TryPushWithProducer is PushWithProducer, but returns [ErrQueueFull] where that would
-// wait, also because others wait for room already; p has been closed then. With a
-// [NewBytesProducer] for each, one payload can be sent to many connections without a copy,
-// also for those that can't take it at once, and none of them holds up the others.
+// TryPushWithProducer is [Conn.PushWithProducer], but returns [ErrQueueFull] where that
+// would wait, also because other pushes already wait for room. p is closed in that case,
+// too.
+//
+// With a [NewBytesProducer] for each connection, one payload can be sent to many
+// connections without a copy, and a slow one does not delay the others.
 func (c *Conn) TryPushWithProducer(p Producer) error {
 	return c.noteRefused(c.pushProducer(p, c.queue.tryPushProducer))
 }
@@ -416,10 +446,10 @@ func (c *Conn) pushProducer(p Producer, push func(Producer) error) error {
 	return err
 }
 
-// Flush waits until all that was pushed before has been handed to the system, also
-// after CloseWhenDone, or until ctx has ended. If the connection ended before that,
-// or the output was discarded, it returns the reason or an error that is
-// [net.ErrClosed]; otherwise the cause of ctx. It must not be called by a Producer.
+// Flush blocks until all that was pushed before has been handed to the system, or ctx has
+// ended. It may be called after CloseWhenDone. If ctx has ended, it returns the cause of
+// ctx. If the connection ended before, or the output was discarded, it returns the
+// reason, or an error that is [net.ErrClosed]. A [Producer] must not call Flush.
 func (c *Conn) Flush(ctx context.Context) error {
 	life := c.Context()
 	ctx, cancel := context.WithCancel(ctx)
@@ -446,9 +476,9 @@ func (c *Conn) Flush(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// CloseWhenDone closes the connection when all that was pushed before has been
-// sent; see Closing above. Nothing can be pushed any more. It does not wait, is
-// harmless twice, and always returns nil.
+// CloseWhenDone closes the connection when all that was pushed before has been sent; see
+// Closing, above. Nothing can be pushed after it. CloseWhenDone does not wait. It may be
+// called more than once, and always returns nil.
 func (c *Conn) CloseWhenDone() error {
 	c.asked.close.Store(true)
 	c.framer.stop.Store(true)
@@ -457,18 +487,20 @@ func (c *Conn) CloseWhenDone() error {
 	return nil
 }
 
-// Close closes the connection at once. What is queued is dropped. Serve and Wait
-// return an error that is [net.ErrClosed], unless there was a reason before. Close
-// is harmless twice, and always returns nil. The file descriptor may be kept until
-// the method of the Handler that runs has returned.
+// Close closes the connection at once. Output that is queued is dropped. [Conn.Serve] and
+// [Conn.Wait] return an error for which errors.Is(err, net.ErrClosed) holds, unless the
+// connection already had a reason to end. Close may be called more than once, and always
+// returns nil. The file descriptor may stay open until the current method of the Handler
+// has returned.
 func (c *Conn) Close() error {
 	c.abort(errClosed, inOrder)
 	return nil
 }
 
-// CloseWithError is Close with err as the reason, which Serve, Wait and HandleClose are
-// told and the log at level Info, so that it is known why: because the peer was too slow
-// for a broadcast, for instance. A nil err is that of Close.
+// CloseWithError is [Conn.Close] with err as the reason: Serve, Wait and HandleClose
+// report err, and it is logged at level Info. It is for a program that ends a connection
+// for a reason of its own, such as a peer that is too slow for a broadcast. If err is
+// nil, CloseWithError is Close.
 func (c *Conn) CloseWithError(err error) error {
 	if err == nil {
 		return c.Close()
@@ -477,11 +509,11 @@ func (c *Conn) CloseWithError(err error) error {
 	return nil
 }
 
-// CloseWrite ends our side of the connection when all that was pushed before has been
-// sent. Nothing can be pushed any more, but input goes on, until the peer ends its side,
-// too: then the connection closes. It does not wait, and is harmless twice. If the
-// connection can't do that, as that of net.Pipe, nothing happens and the error is
-// [errors.ErrUnsupported].
+// CloseWrite ends the output of the connection when all that was pushed before has been
+// sent. Nothing can be pushed after it. Input goes on until the peer ends its side, too;
+// then the connection closes. CloseWrite does not wait, and may be called more than once.
+// If the connection has no way to end only its output, as that of [net.Pipe], CloseWrite
+// does nothing and returns [errors.ErrUnsupported].
 func (c *Conn) CloseWrite() error {
 	if !canCloseWrite(c.NetConn()) {
 		return errNoCloseWrite
@@ -492,9 +524,9 @@ func (c *Conn) CloseWrite() error {
 	return nil
 }
 
-// DiscardBuffers drops the output that is queued, ending its producers, and the
-// input that has been read and not yet given to the handler. What stays are the
-// terminator, and a close that waits. A write that goes on is not torn, but a
+// DiscardBuffers drops the output that is queued, and the input that was read and not yet
+// given to the Handler. Queued producers are closed. The terminator stays, and so does a
+// CloseWhenDone that was called before. A write that has begun is completed, but a
 // producer that has begun is cut off.
 func (c *Conn) DiscardBuffers() {
 	c.framer.discard.Store(true)
@@ -512,17 +544,20 @@ func (c *Conn) discardOutput(cause error) {
 	interruptProducer(asked)
 }
 
-// SetTerminator is [Framer.SetTerminator] for the input of c.
+// SetTerminator makes t the terminator of the input from the next byte on. Its rules and
+// its errors are those of [Framer.SetTerminator]. It must be called on the goroutine of
+// the Handler, or before Serve.
 func (c *Conn) SetTerminator(t Terminator) error { return c.framer.SetTerminator(t) }
 
-// Terminator is [Framer.Terminator] for the input of c.
+// Terminator returns the terminator in force, as [Framer.Terminator] does. It must be
+// called where SetTerminator may be called.
 func (c *Conn) Terminator() Terminator { return c.framer.Terminator() }
 
-// Context returns a context that ends when the connection is closed, with the reason
-// as its cause, or an error that is [net.ErrClosed] after an orderly end. While it is
-// closing, the context is alive, although nothing can be pushed any more. A
-// producer that may block for long should heed it. It has the values of Serve's
-// context once Serve was called.
+// Context returns a context that ends when the connection is closed. Its cause is the
+// reason of the end, or an error that is [net.ErrClosed] after an orderly end. While the
+// connection is closing, the context has not ended, although nothing can be pushed any
+// more. A producer that may block for long should watch it. When Serve was called, it has
+// the values of Serve's context.
 func (c *Conn) Context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -538,33 +573,34 @@ func (c *Conn) Context() context.Context {
 	return connContext{c.life.ctx, c.life.values}
 }
 
-// Wait waits until the connection has ended and HandleClose has returned. It
-// returns what Serve returns.
+// Wait blocks until the connection has ended and HandleClose has returned. It returns
+// what Serve returns.
 func (c *Conn) Wait() error {
 	c.ends.served.Wait()
 	return c.err()
 }
 
-// LocalAddr returns the address of this side.
+// LocalAddr returns the local address of the connection.
 func (c *Conn) LocalAddr() net.Addr { return c.NetConn().LocalAddr() }
 
 // RemoteAddr returns the address of the peer.
 func (c *Conn) RemoteAddr() net.Addr { return c.NetConn().RemoteAddr() }
 
-// Handler returns the handler of c, for those who find c in [Server.Conns] and know its
-// type; nil while newHandler has not returned. Its methods are called by the goroutine
-// of Serve.
+// Handler returns the handler of c, or nil while newHandler has not returned. It is for
+// code that finds c in [Server.Conns] and knows the type of its handler. The methods of
+// the Handler interfaces are called only by the goroutine of Serve.
 func (c *Conn) Handler() Handler {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.handler
 }
 
-// NetConn returns the connection that c runs on, for its options and its state; after
-// StartTLS it is the [*tls.Conn].
-// To read, write or close it, or to set its deadlines, is the business of c. To
-// close it waits until the method of the Handler that runs has returned, and a
-// Handler that reads or closes it waits for itself; use [Conn.Close].
+// NetConn returns the connection that c runs on, for its options and its state. After
+// StartTLS that is the [*tls.Conn].
+//
+// Only c may read it, write to it, close it, and set its deadlines. A call of its Close
+// blocks until the current method of the Handler has returned, so a Handler that calls
+// it, or Read, blocks for ever. Use [Conn.Close].
 func (c *Conn) NetConn() net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1478,3 +1478,18 @@ func ExampleServer_Stats() {
 	// 1 accepted, 1 message, 1 ended by the peer
 	// write timeouts: 0
 }
+
+// A handler that panics ends its own connection, and no other.
+func ExamplePanicError() {
+	client, nc := net.Pipe()
+	client.Close()
+	conn := framer.NewConn(nc, framer.Session(func(*framer.Conn) error {
+		panic("a bug")
+	}), &framer.Config{Logger: slog.New(slog.DiscardHandler)})
+
+	err := conn.Serve(context.Background())
+	if p := (*framer.PanicError)(nil); errors.As(err, &p) {
+		fmt.Println("the handler has panicked:", p.Value)
+	}
+	// Output: the handler has panicked: a bug
+}

@@ -2,59 +2,70 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Package framer is for TCP protocols whose messages end in a delimiter or have
-// a length. It is the successor, in Go, of Python's asynchat.
+// Package framer is for TCP protocols whose messages end in a delimiter or have a length.
+// It is the successor, in Go, of Python's asynchat.
 //
-// A handler says how messages end, collects what comes in, and pushes what goes
-// out. A server that sends every line back is
+// A server that sends every line back:
 //
-//	type echo struct {
-//		*framer.Conn
-//		framer.Collector
-//	}
-//
-//	func (e *echo) FoundTerminator() error { return e.Push(append(e.Take(), "\r\n"...)) }
-//
-//	func main() {
-//		s := framer.Server{Addr: ":7007", NewHandler: func(c *framer.Conn) framer.Handler {
-//			c.SetTerminator(framer.Delimiter("\r\n"))
-//			return &echo{Conn: c}
-//		}}
-//		log.Fatal(s.ListenAndServe())
-//	}
+//	newHandler := framer.Messages(framer.Delimiter("\r\n"), func(c *framer.Conn, line []byte) error {
+//		_, err := fmt.Fprintf(c, "%s\r\n", line)
+//		return err
+//	})
+//	s := framer.Server{Addr: ":7007", NewHandler: newHandler}
+//	log.Fatal(s.ListenAndServe())
 //
 // The parts, each usable without those after it:
 //
 //   - a [Terminator] says how a message ends;
-//   - a [Framer] divides what an [io.Reader] gives into messages, for a
-//     [Handler], or one by one with Next, NextReader and All;
+//   - a [Framer] divides what an [io.Reader] gives into messages, for a [Handler], or one
+//     by one with [Framer.Next], [Framer.NextReader] and [Framer.All];
 //   - a [Producer] makes outgoing bytes when there is room for them;
 //   - a [Conn] runs a Handler on a [net.Conn] and queues what it pushes;
 //   - a [Server] accepts connections, knows them, and shuts them down.
 //
-// [Messages], [Replies] and [Session] make handlers of plain functions: for whole
-// messages, for messages that are answered, and for straight-line code.
+// A Handler is a type of the program, which may embed a *Conn and a [Collector], as a
+// subclass of asynchat's class would. Or it is made of a function: [Messages] calls it
+// for every message, [Replies] sends what it returns, and [Session] runs it once, as
+// straight-line code.
 //
 // # Concurrency
 //
-// All methods of a Handler run on one goroutine, the one that called
-// [Conn.Serve], never two at once, and none after HandleClose. Producers run on
-// the writer goroutine of their connection. Push and the other methods of Conn
-// that send or close may be called from any goroutine; SetTerminator, Terminator,
-// Matched, Next, NextReader, SetConfig, StartTLS and Hijack belong to the goroutine of
-// the Handler. A Framer belongs to one goroutine at a time.
+// All methods of a Handler run on one goroutine, the one that called [Conn.Serve]. They
+// never run two at once, and none runs after HandleClose. Producers run on the writer
+// goroutine of their connection.
+//
+// [Conn.Push] and the other methods of Conn that send or close may be called from any
+// goroutine. SetTerminator, Terminator, Matched, Next, NextReader, SetConfig, StartTLS
+// and Hijack must be called on the goroutine of the Handler. The methods of a Framer must
+// be called from one goroutine at a time.
 //
 // # Buffers
 //
-// Data given to a Handler, or returned by Next, All or More, is lent: it is valid
-// until the call returns, or until the next call; the memory is used again, also by
-// other connections. Data that is pushed is copied. Poison and Recut, in package
-// framertest, find those who keep what was lent, in every style.
+// Data that is given to a Handler is lent: it is valid until the method returns. Data
+// that Next, All or More returns is lent until the next call. After that the memory is
+// used again, also by other connections. Data that is pushed is copied.
+//
+// Tests find code that keeps what was lent with Poison and Recut of package
+// [github.com/goframer/framer/framertest].
 //
 // # Limits
 //
-// Nothing is unbounded: [Config] limits the size of a message, the output that
-// waits, and, where wanted, every kind of waiting.
+// [Config] limits the size of a message and the output that waits. It can limit every
+// kind of waiting. The zero Config is ready for production.
+//
+// # Errors
+//
+// Where the documentation says that an error is, say, [net.ErrClosed], then
+// errors.Is(err, net.ErrClosed) holds. Timeouts are [os.ErrDeadlineExceeded].
+//
+// # Examples
+//
+// The documentation of each type names examples of it. They are in the file
+// example_test.go, in the directory that this command prints:
+//
+//	go list -f '{{.Dir}}' github.com/goframer/framer
+//
+// Whole programs are in the directories cmd and examples.
 package framer
 
 import (
@@ -69,57 +80,61 @@ import (
 	"github.com/goframer/framer/internal/poison"
 )
 
-// A Handler receives the input of a connection, or of a [Framer], as asynchat's
-// channels do. An error that one of its methods returns ends the connection:
-// what was pushed before is still sent, and Serve returns the error.
+// A Handler receives the input of a [Conn] or a [Framer]. Its methods are those of
+// asynchat's channels. An error that one of them returns ends the connection: what was
+// pushed before is still sent, and Serve returns the error.
 //
-// A Handler may also be a [ReadCompleteHandler] or an [OversizeHandler], and that of
-// a [Conn] a [ConnectHandler], a [TimeoutHandler], an [EndHandler], a [ShutdownHandler]
-// or a [CloseHandler].
+// A Handler may also implement [ReadCompleteHandler] and [OversizeHandler]. The Handler
+// of a Conn may also implement [ConnectHandler], [TimeoutHandler], [EndHandler],
+// [ShutdownHandler] and [CloseHandler].
+//
+// See Example and ExampleConn_SetTerminator in example_test.go.
 type Handler interface {
 	// CollectIncomingData is given the next piece of the current message, as
 	// soon as it has come. data is never empty and never longer than
-	// ReadBufferSize, or 65,536 bytes if that is not set (a token of [Split]
+	// ReadBufferSize, or 65,536 bytes if that is not set (a token of Split
 	// excepted). It is lent: it may be changed and appended to, and is valid until
 	// CollectIncomingData returns. The tests of a handler can find out whether it
 	// heeds that: see Poison in package framertest.
 	CollectIncomingData(data []byte) error
 
-	// FoundTerminator is called when the current message is complete. For an
-	// empty message, CollectIncomingData is not called before.
+	// FoundTerminator is called when the current message is complete. An empty message is a
+	// call of FoundTerminator without one of CollectIncomingData before it.
 	FoundTerminator() error
 }
 
-// A ReadCompleteHandler is a [Handler] that wants to know when it has been given all
-// that has come.
+// A ReadCompleteHandler is a [Handler] that is told when it has been given all input that
+// has come so far.
+//
+// See ExampleReadCompleteHandler in example_test.go.
 type ReadCompleteHandler interface {
-	// HandleReadComplete is called when the other methods have been called for all
-	// input that was read, as far as it can be given yet: before more is read, at
-	// the end of the input, and before an error in the framing ends it. It is
-	// called once for many of them, and not if none was called.
+	// HandleReadComplete is called when all input that was read has been given to the other
+	// methods, as far as it can be given yet: before more is read, at the end of the input,
+	// and before an error in the framing ends it. One call of it follows any number of
+	// theirs. It is not called if none of them was.
 	//
-	// A Handler that collects its answers until then needs one Push for all of
-	// them. That is the fastest way for small requests that come many at once; but
-	// the first answer has to wait for the last. Nothing limits what is collected
-	// so: large answers should be pushed before. And after CloseWhenDone or an
-	// error that a method of the Handler has returned, HandleReadComplete is not
-	// called: what was collected must be pushed before.
+	// A Handler that collects its answers until then needs one Push for all of them. That is
+	// the fastest way to answer many small requests, but the first answer waits for the last.
+	// The Handler must limit what it collects, and push large answers earlier.
+	// HandleReadComplete is not called after CloseWhenDone, nor after an error of the
+	// Handler: push what was collected before that.
 	//
-	// After an error in the framing, that is the reason for the end, also if
-	// HandleReadComplete returns another. It counts as such if HandleOversize
-	// returns what it was given.
+	// After an error in the framing, that error is the reason of the end, also if
+	// HandleReadComplete returns another. If HandleOversize returns the error it was given,
+	// that is an error in the framing.
 	HandleReadComplete() error
 }
 
-// An OversizeHandler is a [Handler] that wants to know of messages longer than
-// MaxMessageSize, or the Limit of their Terminator.
+// An OversizeHandler is a [Handler] that decides what to do with a message that is longer
+// than Config.MaxMessageSize, or than the [Terminator.Limit] of its terminator.
+//
+// See ExampleOversizeHandler in example_test.go.
 type OversizeHandler interface {
-	// HandleOversize is called once for a message that is too long, after
-	// CollectIncomingData has seen as many bytes of it as the limit allows. If it
-	// returns nil, the message is thrown away, without a call of FoundTerminator:
-	// what an embedded [Collector] has of it, and the rest when it comes. Then the
-	// next message begins. If HandleOversize sets a terminator, that rules from the
-	// next byte instead, and the message goes on.
+	// HandleOversize is called once for a message that is too long, after CollectIncomingData
+	// was given as many bytes of it as the limit allows. If it returns nil, the message is
+	// thrown away without a call of FoundTerminator: what an embedded Collector holds of it,
+	// and the rest when it comes. Then the next message begins. If HandleOversize sets a
+	// terminator, that takes effect from the next byte instead, and the message continues.
 	//
 	// Without an OversizeHandler, e ends the connection.
 	HandleOversize(e *MessageTooLongError) error
@@ -128,8 +143,10 @@ type OversizeHandler interface {
 // headSize is how much of a message an error quotes, in bytes.
 const headSize = 32
 
-// A MessageTooLongError reports a message longer than Config.MaxMessageSize, or, if
-// its Terminator has one, than the Limit of that.
+// A MessageTooLongError reports a message that is longer than Config.MaxMessageSize, or
+// than the [Terminator.Limit] of its terminator.
+//
+// See ExampleMessageTooLongError in example_test.go.
 type MessageTooLongError struct {
 	Limit int64  // the limit, in bytes
 	Seen  int64  // bytes of the message that had come, or that its header or a Length announced
@@ -138,6 +155,7 @@ type MessageTooLongError struct {
 	own bool // Limit is that of the Terminator
 }
 
+// Error returns a text with the limit, the size, and the first bytes of the message.
 func (e *MessageTooLongError) Error() string {
 	origin := "Config.MaxMessageSize"
 	if e.own {
@@ -164,15 +182,19 @@ func guessProtocol(head []byte) string {
 	return ""
 }
 
-// A Framer divides the bytes of an [io.Reader] into messages. The reader can be
-// anything: a connection, a file, a pipe, a serial line. Its methods must be
-// called from one goroutine at a time.
+// A Framer divides the bytes of an [io.Reader] into messages. The reader can be anything:
+// a connection, a file, a pipe, a serial line. The methods of a Framer must be called
+// from one goroutine at a time.
 //
-// There are several styles. Run feeds a [Handler]. Next returns the next message
-// under a terminator of its own, NextReader a reader of it. All ranges over the
-// messages. They may be mixed:
-// bytes that one call has buffered are there for the next. A panic of a Handler
-// passes through Run; in a [Conn] it becomes a [PanicError].
+// There are several styles. [Framer.Run] calls the methods of a [Handler]. [Framer.Next]
+// returns the next message. [Framer.NextReader] returns a reader of the next message.
+// [Framer.All] ranges over the messages. They may be mixed: bytes that one call has
+// buffered are there for the next.
+//
+// A panic of the Handler passes through Run. In a [Conn] it becomes a [PanicError].
+//
+// See ExampleFramer_Next, ExampleFramer_NextReader, ExampleFramer_All and
+// ExampleFramer_Run in example_test.go.
 type Framer struct {
 	r         io.Reader
 	memory    *buffers
@@ -229,8 +251,8 @@ type Framer struct {
 	last   lastDelimiter
 }
 
-// NewFramer returns a Framer that reads from r, with the ReadBufferSize and the
-// MaxMessageSize of cfg, which may be nil. The terminator is [None] at first.
+// NewFramer returns a [Framer] that reads from r. It uses ReadBufferSize and
+// MaxMessageSize of cfg, which may be nil. The terminator is [None] until another is set.
 func NewFramer(r io.Reader, cfg *Config) *Framer {
 	f := new(Framer)
 	f.init(r, cfg, new(buffers))
@@ -287,15 +309,15 @@ func (f *Framer) resume() {
 // received returns how many bytes of the current message have come, about.
 func (f *Framer) received() int64 { return f.size + int64(f.end-f.start) }
 
-// SetTerminator makes t the terminator from the next byte on, also for bytes that
-// are buffered already: within CollectIncomingData, from the byte after the
-// piece. The message that is being collected goes on under t, with its size
-// counted anew. The bytes of a token of [Split] that was too long are gone.
+// SetTerminator makes t the terminator from the next byte on, also for bytes that are
+// already in the buffer. Within CollectIncomingData, that is the byte after the piece. A
+// message that is being collected continues under t, and its size is counted anew. The
+// bytes of a token of [Split] that was too long are lost.
 //
-// A terminator that makes no sense is refused with an error, and the one in force
-// stays: an empty delimiter, a negative count, a [Length] above MaxMessageSize, or its
-// own Limit, which is a [*MessageTooLongError]. If the method of the Handler then
-// returns, and no other terminator was set, Run ends with that error: otherwise it
+// SetTerminator returns an error, and the terminator in force stays, if t makes no sense:
+// an empty delimiter, a negative count, or a [Length] above MaxMessageSize or its own
+// Limit, which is a [*MessageTooLongError]. If the method of the Handler then returns
+// without setting another terminator, Run ends with that error, because otherwise it
 // could collect for ever.
 func (f *Framer) SetTerminator(t Terminator) error {
 	if !isPlain(t.kind, t.delim, t.n, t.limit, f.maxSize) {
@@ -366,8 +388,8 @@ func (f *Framer) set(t Terminator) {
 	f.search.restart(t.kind, t.n)
 }
 
-// Terminator returns the terminator in force. During a [Length] it is the Length
-// of what remains.
+// Terminator returns the terminator in force. Under a [Length], it is the Length of what
+// remains.
 func (f *Framer) Terminator() Terminator {
 	t := f.term
 	if t.limit == lifted {
@@ -380,14 +402,14 @@ func (f *Framer) Terminator() Terminator {
 }
 
 // Matched returns the delimiter that ended the last message, as it was given to
-// [Delimiter] or [AnyDelimiter]; of the latter it says which one it was. It is the
-// empty string if no delimiter did: the message was counted, or found by [Split], or
-// cut off by the end of the input, or there was none yet.
+// [Delimiter] or [AnyDelimiter]. It returns the empty string if no delimiter did: the
+// message was counted, or found by [Split], or cut off by the end of the input, or there
+// was no message yet. Matched does not allocate.
 //
-// During Run it is valid from FoundTerminator until the next message begins, whatever
-// terminator was set meanwhile; otherwise until the next call of Next or NextReader, or
-// the next iteration of All. Of a message that NextReader has begun it is known when its
-// reader has returned [io.EOF]. Matched allocates nothing.
+// During Run, Matched is valid from FoundTerminator until the next message begins,
+// whatever terminator was set meanwhile. Otherwise it is valid until the next call of
+// Next or NextReader, or the next iteration of All. For a message of NextReader, it is
+// known when the reader has returned [io.EOF].
 func (f *Framer) Matched() string {
 	if f.last.number == f.ends {
 		return f.last.String()
@@ -417,15 +439,18 @@ func (f *Framer) unfinished() error {
 	return io.EOF
 }
 
-// Run reads until the end of the input and gives what it reads to h. It returns
-// nil if the input ended after a whole message, or under [None], and
-// [io.ErrUnexpectedEOF] if it ended in the middle of one; before that, h is
-// given all that has come. What NextReader has left unread is skipped first. Run
-// returns any other error of the reader or of h as
-// it is, a [*MessageTooLongError] for a message above MaxMessageSize or its own
-// Limit, an error
-// that is [ErrBadPrefix] for a senseless header, and that of SetTerminator for a
-// terminator that was refused and not replaced, also before Run.
+// Run reads until the end of the input and gives what it reads to h. It returns nil if
+// the input ended after a whole message, or under [None], and [io.ErrUnexpectedEOF] if it
+// ended in the middle of a message. Before that, h has been given all that has come. What
+// NextReader has left unread is skipped first.
+//
+// Otherwise Run returns
+//
+//   - an error of the reader or of h, as it is;
+//   - a [*MessageTooLongError] for a message above MaxMessageSize or its own Limit;
+//   - an error that is [ErrBadPrefix] for a header that makes no sense;
+//   - the error of SetTerminator for a terminator that was refused and not replaced, also
+//     before Run.
 func (f *Framer) Run(h Handler) error {
 	f.closeReader()
 	if f.returned {

@@ -9,16 +9,20 @@ import (
 	"io"
 )
 
-// A Collector keeps the pieces of a message together. Embedded in a [Handler] it
-// provides CollectIncomingData. The zero value is empty and ready.
+// A Collector joins the pieces of a message. Embed it in a [Handler] to give that the
+// method CollectIncomingData. The zero value is empty and ready to use. Its methods must
+// be called from one goroutine at a time.
 //
-// When a message is thrown away, because it is too long and an [OversizeHandler]
-// wants to go on, an embedded Collector is emptied: nothing of it becomes part of
-// the next message.
+// If a message is too long and an [OversizeHandler] continues with the next one, an
+// embedded Collector is emptied, so that no part of the long message becomes part of the
+// next.
 //
-// Its size is bounded by MaxMessageSize, or the Limit of the Terminator. Under [None],
-// where that does not apply to the message, it applies to an embedded Collector: if it
-// has more, after a piece, the rest of the input is a message that is too long.
+// The size of a message is limited by Config.MaxMessageSize, or by [Terminator.Limit].
+// That does not apply to the input under [None], but it does apply to an embedded
+// Collector there: when it holds more after a piece, the input is treated as a message
+// that is too long.
+//
+// See ExampleCollector and ExampleCollector_Grow in example_test.go.
 type Collector struct {
 	message gathering
 }
@@ -37,14 +41,14 @@ func (c *Collector) CollectIncomingData(data []byte) error {
 	return nil
 }
 
-// Grow makes room for n more bytes, which are then collected without another
-// allocation or copy, as Grow of [bytes.Buffer]. It is for a message whose length is
-// known. Grow takes memory for what was collected and for n bytes, and no more; but a
-// fifth more if it has to move the same message again.
+// Grow makes room for n more bytes, which are then collected without another allocation
+// or copy, as [bytes.Buffer.Grow] does. It is for a message whose length is known. Grow
+// allocates what the collected bytes and n more need. If it has to move the same message
+// again, it allocates a fifth more.
 //
-// The memory is taken at once, whether the bytes come or not. A length that a peer has
-// announced should be within limits before it is passed to Grow, as one is that
-// SetTerminator has accepted in a [Length].
+// The memory is allocated at once, whether the bytes come or not. Check a length that a
+// peer has announced before you pass it to Grow. A Length that SetTerminator has accepted
+// is within the limits.
 //
 // If n is negative, Grow panics.
 func (c *Collector) Grow(n int) {
@@ -60,15 +64,15 @@ func (c *Collector) Grow(n int) {
 	}
 }
 
-// Bytes returns what was collected. It is lent: valid until the next call of a
-// method other than Bytes and Len.
+// Bytes returns what was collected. The slice is lent: it is valid until the next call of
+// a method other than Bytes and Len.
 func (c *Collector) Bytes() []byte { return c.message.join(nil, 0) }
 
 // Len returns the number of bytes collected.
 func (c *Collector) Len() int { return c.message.len() }
 
-// Take returns what was collected, which belongs to the caller, and leaves the
-// Collector empty.
+// Take returns what was collected and leaves the Collector empty. The slice belongs to
+// the caller.
 func (c *Collector) Take() []byte {
 	if len(c.message.full) > 0 {
 		c.message.join(nil, takeRoom)
@@ -93,7 +97,7 @@ func collectorOf(h Handler) *Collector {
 // appends a delimiter shall not copy all of it for that.
 const takeRoom = 64
 
-// Reset forgets what was collected. The memory is used again.
+// Reset empties the Collector and keeps its memory for the next message.
 func (c *Collector) Reset() { c.message.reset(nil) }
 
 // A session is a Handler that reads for itself. Its methods are never called.
@@ -102,8 +106,8 @@ type session func(c *Conn) error
 func (session) CollectIncomingData([]byte) error { return nil }
 func (session) FoundTerminator() error           { return nil }
 
-// Session makes handlers of straight-line code, which calls [Conn.Next] for the
-// messages it wants:
+// Session returns a function, for Server.NewHandler or [NewConn], that makes handlers of
+// straight-line code. f calls [Conn.Next] for the messages it wants:
 //
 //	framer.Session(func(c *framer.Conn) error {
 //		for {
@@ -115,22 +119,22 @@ func (session) FoundTerminator() error           { return nil }
 //		}
 //	})
 //
-// f runs on the goroutine of Serve. When it returns, what it has pushed is sent
-// and the connection closed. Its error is the reason why the connection ended. An
-// [io.EOF] that Next has returned, as it is, and [ErrServerClosed] count as an orderly
-// end.
+// f runs on the goroutine of Serve. When it returns, what it has pushed is sent and the
+// connection is closed. The error that it returns is the reason of the end. The end is
+// orderly if f returns nil, the [io.EOF] of Next as it is, or [ErrServerClosed].
 func Session(f func(c *Conn) error) func(*Conn) Handler {
 	return func(*Conn) Handler { return session(f) }
 }
 
-// Messages makes handlers that call f for every message, which ends as t says. msg
-// is lent: valid until f returns; it is not copied if it lies whole in the read
-// buffer. (Tests find out who keeps it, however it came, by Poison of package
-// framertest.) f may set another terminator, which rules from the next message on. An
-// error of f ends the connection, as that of a Handler does. What is to be done about
-// a message that is too long can be said with [OnTooLong].
+// Messages returns a function, for Server.NewHandler or [NewConn], that makes handlers
+// which call f for every message. A message ends as t says.
 //
-// What a connection has to remember is a variable of a function around it:
+// msg is lent: it is valid until f returns. It is not copied if the whole message is in
+// the read buffer. f may set another terminator, which takes effect with the next
+// message. An error of f ends the connection, as an error of a [Handler] does.
+// [OnTooLong] says what to do with a message that is too long.
+//
+// To keep state for each connection, declare it in a function that is called for each:
 //
 //	func newHandler(c *framer.Conn) framer.Handler {
 //		count := 0
@@ -144,34 +148,37 @@ func Messages(t Terminator, f func(c *Conn, msg []byte) error) func(*Conn) Handl
 	return func(*Conn) Handler { return h }
 }
 
-// Replies makes handlers that answer: they call f for every message, which ends as t
-// says, and send what it returns. f appends its answer to reply, as
-// [strconv.AppendInt] does, and returns the result; reply is empty, and nil may be
-// returned for no answer. msg and reply are lent: valid until f returns.
+// Replies returns a function, for Server.NewHandler or [NewConn], that makes handlers
+// which call f for every message and send what f returns. A message ends as t says.
 //
-// The answers to all that one read has given leave together, in one write, without a
-// lock or an allocation for each: no other style is as fast. They leave before more is
-// read, and early when they are 64 KiB. One of 64 KiB or more may also be returned as it
-// lies elsewhere, which spares a copy. What f pushes itself may leave before the answers
-// that were returned before.
+// f appends its answer to reply, as [strconv.AppendInt] does, and returns the result.
+// reply is empty at first. If f returns nil, nothing is sent. msg and reply are lent:
+// they are valid until f returns.
 //
-// An error of f ends the connection, as that of a Handler does; what it has returned
-// with the error is sent. After CloseWhenDone and CloseWrite, too, all answers are sent
-// that f has returned, the one of the call that closes included; one that f returns
-// after CloseWrite ends the connection, as what can't be sent. f may set another
-// terminator, which rules from the next message on. What is to be done about a message
-// that is too long can be said with [OnTooLong].
+// The answers to all messages of one read are sent in one write, without a lock or an
+// allocation for each, so Replies is the fastest style. They are sent before more is
+// read, or earlier if they reach 64 KiB. An answer of 64 KiB or more may be returned in
+// memory of its own, which saves a copy. What f pushes may be sent before the answers
+// that were returned earlier.
+//
+// An error of f ends the connection, as an error of a [Handler] does. An answer that f
+// returns with the error is sent. If f calls [Conn.CloseWhenDone] or [Conn.CloseWrite],
+// all answers up to and including that of this call are sent. An answer that f returns
+// after CloseWrite can't be sent, and ends the connection. f may set another terminator,
+// which takes effect with the next message. [OnTooLong] says what to do with a message
+// that is too long.
 func Replies(t Terminator, f func(c *Conn, msg, reply []byte) ([]byte, error)) func(*Conn) Handler {
 	h := &messages{t: t, reply: f}
 	return func(*Conn) Handler { return h }
 }
 
-// OnTooLong returns newHandler, which must have been made by [Messages] or [Replies],
-// with a function that is called once for every message above its limit. If f returns
-// nil, what is left of the message is skipped, and the next one follows, under the
-// terminator that f has set, if it has; otherwise its error ends the connection, as e
-// would without OnTooLong. f may push an answer, which comes behind those to earlier
-// messages.
+// OnTooLong returns newHandler with f added. newHandler must have been made by [Messages]
+// or [Replies]. f is called once for every message that is longer than its limit.
+//
+// If f returns nil, the rest of the message is skipped and the connection goes on with
+// the next message, under the terminator that f has set, if it has set one. If f returns
+// an error, that error ends the connection. Without OnTooLong, e ends it. What f pushes
+// is sent after the answers to earlier messages.
 func OnTooLong(newHandler func(*Conn) Handler, f func(c *Conn, e *MessageTooLongError) error) func(*Conn) Handler {
 	return func(c *Conn) Handler {
 		h, ok := newHandler(c).(*messages)
@@ -352,22 +359,21 @@ func (c *Conn) endOfSession(err error) ending {
 	return ending{err: err, by: c.endOfInput(c.session.err).by}
 }
 
-// Next returns the next message, which ends as t says. It is [Framer.Next] for
-// the function of a [Session], which alone may call it. The message is lent: valid until
-// the next call of Next or NextReader, or until the function returns. Tests find out who
-// keeps it by Poison of package framertest.
+// Next returns the next message, which ends as t says. It is [Framer.Next] for the
+// function of a [Session]; nothing else may call it. The message is lent: it is valid
+// until the next call of Next or NextReader, or until the function returns.
 //
-// An [io.EOF] says that the input ended after a whole message, which is the end of a
-// Session in order. If that is in the middle of a request that has several messages, such
-// as a line and the bytes that it has announced, the function must return another error,
-// as [io.ErrUnexpectedEOF].
+// Next returns [io.EOF] if the input ended after a whole message. A Session that returns
+// it ends in order. If several messages make one request, such as a line and the bytes
+// that it announces, and io.EOF comes between them, the function must return another
+// error, such as [io.ErrUnexpectedEOF].
 //
-// When the server shuts down, Next returns [ErrServerClosed] once, where it would have
-// to wait between two messages, so that the function can say goodbye, or go on to
-// finish what it has begun. After Close and CloseWhenDone it returns an error that is
+// When the server shuts down, Next returns [ErrServerClosed] once, where it would have to
+// wait between two messages. The function can then say goodbye, or call Next again to
+// finish what it has begun. After Close and CloseWhenDone, Next returns an error that is
 // [net.ErrClosed].
 //
-// After a timeout, Next can go on: it has the whole time again.
+// After a timeout, Next may be called again, and has the whole time again.
 func (c *Conn) Next(t Terminator) ([]byte, error) {
 	if c.session == nil {
 		return nil, errOutsideOfSession
@@ -392,10 +398,11 @@ func (c *Conn) Next(t Terminator) ([]byte, error) {
 
 var errOutsideOfSession = errors.New("framer: Next and NextReader are for the function of a Session")
 
-// NextReader returns a reader of the next message, which ends as t says, for messages
-// that memory need not hold. It is [Framer.NextReader] for the function of a [Session],
-// which alone may call it. For shutdowns and timeouts it is as [Conn.Next]. The reads
-// have the same timeouts; [ErrServerClosed] comes only between messages.
+// NextReader returns a reader of the next message, which ends as t says. It is for
+// messages that need not be held in memory. It is [Framer.NextReader] for the function of
+// a [Session]; nothing else may call it. A shutdown and a timeout have the same effect as
+// on [Conn.Next]. The reads have the same timeouts, but [ErrServerClosed] is returned
+// only between messages.
 func (c *Conn) NextReader(t Terminator) (io.Reader, error) {
 	if c.session == nil {
 		return nil, errOutsideOfSession
@@ -433,8 +440,8 @@ func (c *Conn) readMessage(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Matched is [Framer.Matched] for the input of c. It may be called where SetTerminator
-// may.
+// Matched returns the delimiter that ended the last message, as [Framer.Matched] does. It
+// must be called where SetTerminator may be called.
 func (c *Conn) Matched() string { return c.framer.Matched() }
 
 // awaitMessage goes on with a Next that needs more input.

@@ -18,19 +18,22 @@ type hijacking struct {
 }
 
 // Hijack takes the connection away from c, for a protocol that is not framed: CONNECT,
-// SOCKS, an upgrade. It must be called by a method of the Handler, or the function of a
-// ready-made one. No method of the Handler is called after that but HandleClose. When
-// the one that runs has returned without an error, and what was pushed has been sent,
-// Serve calls f and returns nil when f has. After a panic of f the connection is closed,
-// and Serve returns it as a [*PanicError].
+// SOCKS, an upgrade. It must be called by a method of the Handler, or by the function of
+// a ready-made one. After it, no method of the Handler is called but HandleClose. When
+// the current method has returned without an error, and what was pushed has been sent,
+// Serve calls f, and returns nil when f has returned. If f panics, the connection is
+// closed, and Serve returns a [*PanicError].
 //
-// nc gives the input first that was read already and not given to the handler; see
-// [Unread]. It has no deadlines, and belongs to f, which closes it, or hands it on. Until
-// f returns, the connection is open for the [Server]: Close, the end of Serve's context,
-// and that of Shutdown's close nc. It also has its place under MaxConns, so that f must
-// not wait for another one, as ServeConn with nc does. If the connection has ended before
-// f could be called, f is not called and Serve returns the reason. Nor is it after
-// CloseWhenDone, which closes the connection; after CloseWrite nc can only be read.
+// nc first reads the input that was not yet given to the Handler; see [Unread]. nc has no
+// deadlines. It belongs to f, which must close it or hand it on.
+//
+// Until f returns, the connection still counts as open. [Conn.Close], the end of Serve's
+// context, and the end of the context of [Server.Shutdown] close nc. It keeps its place
+// under MaxConns, so f must not wait for another place, as [Server.ServeConn] does.
+//
+// f is not called if the connection has ended before; then Serve returns the reason. Nor
+// is it called after CloseWhenDone, which closes the connection. After CloseWrite, nc can
+// only be read.
 func (c *Conn) Hijack(f func(nc net.Conn)) {
 	c.hijacked.f = f
 	c.framer.stop.Store(true)

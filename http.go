@@ -171,14 +171,15 @@ func (s *Server) switchingProtocols(header http.Header) []byte {
 // isOurs reports whether an element of Upgrade names the protocol of s.
 func (s *Server) isOurs(protocol string) bool { return sameProtocol(protocol, s.Protocol) }
 
-// TLSNextProto serves a connection that has agreed on Protocol by ALPN, for the field of
-// the same name of an [http.Server]; [Server.ConfigureHTTP] sets that. It returns when
-// the connection has ended, for net/http closes it then: also one that the function of
-// [Conn.Hijack] has handed on.
+// TLSNextProto serves a connection that has agreed on Protocol by ALPN. It is for the
+// TLSNextProto field of an [http.Server], which [Server.ConfigureHTTP] sets. It blocks
+// until the connection has ended, because net/http closes the connection when it returns:
+// also one that the function of [Conn.Hijack] has handed on.
 //
-// The context of the connection is that of hs.BaseContext and hs.ConnContext, which also
-// ends it; BaseContext of s is not called. At MaxConns there is no wait: Refuse is
-// called, if it is set and does not run 64 times already, and the connection closed.
+// The context of the connection comes from hs.BaseContext and hs.ConnContext; when it
+// ends, the connection does. BaseContext of s is not called. At MaxConns there is no
+// wait: Refuse is called, if it is set and does not already run 64 times, and the
+// connection is closed.
 func (s *Server) TLSNextProto(hs *http.Server, c *tls.Conn, h http.Handler) {
 	if s.NewHandler == nil {
 		s.Config.logger().Warn("framer: TLSNextProto failed", "remote", c.RemoteAddr(), "error", errNoHandler)

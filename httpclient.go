@@ -19,25 +19,25 @@ import (
 	"strings"
 )
 
-// DialHTTP connects to the server of an http or https URL, has it upgrade the connection
-// to the protocol (RFC 9110 section 7.8), as [Server.ServeHTTP] does, and starts a Conn,
-// which serves on a goroutine of its own; Close ends it, and Wait waits for its end.
-// newHandler is called when the server has agreed, and has been called when DialHTTP
-// returns. What the server has sent behind its answer is given to the Handler.
+// DialHTTP connects to the server of an http or https URL, asks it to upgrade the
+// connection to the protocol (RFC 9110 section 7.8), and starts a [Conn], which serves on
+// a goroutine of its own. It is the client's side of [Server.ServeHTTP]. Close ends the
+// connection, and Wait waits for its end. newHandler is called when the server has
+// agreed, and has been called when DialHTTP returns. What the server has sent after its
+// answer is input for the Handler.
 //
-// For a protocol by ALPN, dial with a [tls.Dialer] whose Config names it in NextProtos, and
-// use [NewConn].
-//
-// ctx is for the connecting and the upgrade only; the connection's context has its
-// values. The TLS handshake and the upgrade may each take HandshakeTimeout of cfg, which
-// may be nil; after that the error is [os.ErrDeadlineExceeded].
+// ctx only limits the time for connecting and for the upgrade; the context of the
+// connection has its values. cfg may be nil. The TLS handshake and the upgrade may each
+// take cfg.HandshakeTimeout; after that the error is [os.ErrDeadlineExceeded]. If the
+// server does not upgrade the connection, the error is an [*UpgradeError].
 //
 // A user and password in the URL are sent as Basic authentication (RFC 7617). Proxies are
-// not used, and redirections not followed. A server that does not upgrade the connection
-// is an [*UpgradeError].
+// not used, and redirections are not followed.
 //
-// For another [tls.Config], a Unix socket, a proxy, or fields of the request such as
-// Authorization, dial by other means and use [UpgradeHTTP].
+// For another [tls.Config], a Unix socket, a proxy, or header fields such as
+// Authorization, connect by other means and call [UpgradeHTTP]. For a protocol by ALPN,
+// connect with a [tls.Dialer] whose Config has the protocol in NextProtos, and call
+// [NewConn].
 func DialHTTP(ctx context.Context, url, protocol string, newHandler func(*Conn) Handler, cfg *Config) (*Conn, error) {
 	r, err := newUpgradeRequest(ctx, url)
 	if err != nil {
@@ -53,9 +53,10 @@ func DialHTTP(ctx context.Context, url, protocol string, newHandler func(*Conn) 
 	return UpgradeHTTP(nc, r, protocol, newHandler, cfg)
 }
 
-// UpgradeHTTP is DialHTTP with a connection that stands, which belongs to it from now on,
-// and a request of one's own. r must have no body; Upgrade and Connection are added to a
-// copy of it. Its context is that of DialHTTP.
+// UpgradeHTTP is [DialHTTP] on a connection that the caller has made, with a request that
+// the caller has made. nc belongs to the [Conn] from now on. r must have no body; Upgrade
+// and Connection are added to a copy of it. The context of r is used like that of
+// DialHTTP.
 //
 // If nc is a [*tls.Conn], its NextProtos should be "http/1.1" or none.
 func UpgradeHTTP(nc net.Conn, r *http.Request, protocol string, newHandler func(*Conn) Handler, cfg *Config) (*Conn, error) {
@@ -67,7 +68,10 @@ func UpgradeHTTP(nc net.Conn, r *http.Request, protocol string, newHandler func(
 	return start(r.Context(), Unread(nc, unread), newHandler, cfg)
 }
 
-// An UpgradeError is the answer of an HTTP server that did not upgrade the connection.
+// An UpgradeError is the answer of an HTTP server that did not upgrade the connection;
+// see [DialHTTP].
+//
+// See ExampleDialHTTP in example_test.go.
 type UpgradeError struct {
 	StatusCode int // as those of http.Response
 	Header     http.Header
@@ -77,6 +81,7 @@ type UpgradeError struct {
 // maxErrorBody is how much of a body an UpgradeError has, in bytes.
 const maxErrorBody = 1 << 10
 
+// Error returns a text with the status and the beginning of the body.
 func (e *UpgradeError) Error() string {
 	s := fmt.Sprintf("framer: the connection was not upgraded: the server says %d %s", e.StatusCode, http.StatusText(e.StatusCode))
 	if text := bytes.TrimSpace(e.Body); len(text) > 0 {

@@ -12,21 +12,20 @@ import (
 	"slices"
 )
 
-// Next returns the next message, which ends as t says. It is lent: valid until
-// the next call of Next, NextReader or Run, or the next iteration of All; tests find
-// out who keeps it by Recut of package framertest. There is no copy if it lies whole
-// in the buffer. Under [None], Next returns what comes next, however little.
+// Next returns the next message, which ends as t says. The message is lent: it is valid
+// until the next call of Next, NextReader or Run, or the next iteration of All. It is not
+// copied if the whole message is in the buffer. Under [None], Next returns the bytes that
+// come next, however few.
 //
-// At the end of the input Next returns [io.EOF], or, with what there is of an
-// unfinished message, [io.ErrUnexpectedEOF]. After any other error of the reader,
-// such as an expired deadline, the next call, with the same t, goes on where this
-// one was.
+// At the end of the input Next returns [io.EOF]. If a message is unfinished there, Next
+// returns what has come of it, and [io.ErrUnexpectedEOF]. After any other error of the
+// reader, such as an expired deadline, the next call with the same t continues where this
+// one stopped.
 //
-// A message above MaxMessageSize, or the Limit of t if it has one, is a
-// [*MessageTooLongError]. The next call, whatever terminator it is given, goes on
-// after that message: what is left of it is thrown away first, up to its end under
-// its own terminator. That includes a [Length] above the limit, of which nothing was
-// read.
+// If the message is longer than Config.MaxMessageSize, or than the Limit of t if that has
+// one, Next returns a [*MessageTooLongError]. The next call, whatever its terminator,
+// first throws the rest of that message away, up to its end under its own terminator. So
+// it does with a [Length] above the limit, of which nothing was read.
 func (f *Framer) Next(t Terminator) ([]byte, error) {
 	if f.refused != nil {
 		f.refused = nil // t counts
@@ -214,30 +213,32 @@ func (f *Framer) forgetMessage() {
 	}
 }
 
-// NextReader returns a reader of the next message, which ends as t says, for messages
-// that memory need not hold: the reader gives what comes, as it comes. Only a
-// [Terminator.Limit] of t counts, not MaxMessageSize. (A token of [Split] lies whole in
-// the buffer anyway, and is bounded as in Next.) NextReader waits for the first byte of
-// the message, or for its end, and returns [io.EOF] if the input ends before, or an
-// error as Next does.
+// NextReader returns a reader of the next message, which ends as t says. It is for
+// messages that need not be held in memory: the reader returns the bytes as they come.
+// Only the [Terminator.Limit] of t applies, not Config.MaxMessageSize. (A token of
+// [Split] is held in the buffer as a whole, and is limited as in Next.) NextReader waits
+// for the first byte of the message, or for its end. It returns [io.EOF] if the input
+// ends before that, and other errors as Next does.
 //
-// Read returns io.EOF at the end of the message, [io.ErrUnexpectedEOF] if the input
-// ends in the middle of it, and a [*MessageTooLongError] if it is longer than the Limit
-// of t: what the limit allows was given before. After any other error, such as an expired
-// deadline, the next Read goes on. Under [None], the message ends with the input.
+// Read returns io.EOF at the end of the message, and [io.ErrUnexpectedEOF] if the input
+// ends in the middle of it. If the message is longer than the Limit of t, Read returns
+// the bytes that the limit allows, and then a [*MessageTooLongError]. After any other
+// error, such as an expired deadline, the next Read continues. Under [None], the message
+// ends with the input.
 //
 // The reader is valid until the next call of NextReader, Next or Run, or the next
-// iteration of All; then Read returns an error. What is left unread of the message is
-// skipped by that call, but under None, where the message has no end: there the call
-// goes on behind what was read. To skip it at once, before "552 too much mail data" is
-// answered, say, call Next(Length(0)): it returns an empty message that lies behind.
-// After SetTerminator, the reader reads on, under the new terminator. After a Next that
-// has failed in the middle of a message, NextReader with the same t reads the rest of
-// it.
+// iteration of All. After that, Read returns an error. That call skips the rest of the
+// message. (Under None, where the message has no end, it continues after the last byte
+// that was read.) To skip the rest at once, for example before answering "552 too much
+// mail data", call Next(Length(0)), which returns an empty message after it.
 //
-// The reader has a method WriteTo, so that [io.Copy] needs no memory of its own. A
-// Length, FixedLength or LengthPrefix is read into the memory that is passed to Read
-// without a further copy, if that is large.
+// After SetTerminator, the reader continues under the new terminator. After a Next that
+// has failed in the middle of a message, NextReader with the same t reads the rest of
+// that message.
+//
+// The reader has a method WriteTo, so [io.Copy] needs no buffer of its own. A [Length],
+// [FixedLength] or [LengthPrefix] message is read directly into the slice that is passed
+// to Read, without a further copy, if that slice is large.
 func (f *Framer) NextReader(t Terminator) (io.Reader, error) {
 	if err := f.beginMessage(t); err != nil {
 		return nil, err
@@ -428,10 +429,10 @@ func (f *Framer) readStraight(p []byte) (int, error) {
 	return n, err
 }
 
-// All returns an iterator over the messages, which end as t says, up to the end
-// of the input. Each is lent: valid until the next iteration. An error other than
-// [io.EOF] is yielded once, with what there is of an unfinished message; it ends
-// the iteration, unless it is a [*MessageTooLongError].
+// All returns an iterator over the messages, up to the end of the input. A message ends
+// as t says. Each message is lent: it is valid until the next iteration. An error other
+// than [io.EOF] is yielded once, with what has come of an unfinished message. It ends the
+// iteration, unless it is a [*MessageTooLongError].
 func (f *Framer) All(t Terminator) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		for {

@@ -24,6 +24,8 @@ import (
 // A Producer that is also an [io.Closer] is closed exactly once: when it is
 // exhausted, when it or its connection has failed, or when it is discarded, even
 // if More was never called.
+//
+// See ExampleProducer in example_test.go.
 type Producer interface {
 	// More returns the next piece, of any size. It is lent: the connection reads
 	// it until it calls More again. No piece, or io.EOF with or without one, means
@@ -35,9 +37,9 @@ type Producer interface {
 	// full; TryPush is safe.
 	//
 	// The connection can't end before More has returned. What it can interrupt, when
-	// it ends or its output is discarded, is a producer of [NewReaderProducer] or
-	// [NewDotProducer], alone or within [Concat] and [OnDone]. Any other that may
-	// block for long should heed [Conn.Context].
+	// it ends or its output is discarded, is a producer of NewReaderProducer or
+	// NewDotProducer, alone or within Concat and OnDone. Any other that may
+	// block for long should heed Conn.Context.
 	More() ([]byte, error)
 }
 
@@ -78,21 +80,26 @@ func isReady(p Producer) bool {
 	return false
 }
 
-// A ProducerFunc is a function that is a [Producer].
+// A ProducerFunc is a function that implements [Producer]: More calls it.
+//
+// See ExampleProducerFunc in example_test.go.
 type ProducerFunc func() ([]byte, error)
 
 // More calls f.
 func (f ProducerFunc) More() ([]byte, error) { return f() }
 
-// A SimpleProducer gives out a slice in pieces, as asynchat's simple_producer
-// does.
+// A SimpleProducer is a [Producer] of a slice, in pieces, as asynchat's simple_producer
+// is.
+//
+// See ExampleNewSimpleProducer in example_test.go.
 type SimpleProducer struct {
 	data []byte
 	size int
 }
 
-// NewSimpleProducer returns a producer of data in pieces of at most bufferSize
-// bytes; 0, or less, means 512. It keeps data, which must not be changed any more.
+// NewSimpleProducer returns a producer of data in pieces of at most bufferSize bytes. If
+// bufferSize is zero or negative, it is 512. data is kept, and must not be changed any
+// more.
 func NewSimpleProducer(data []byte, bufferSize int) *SimpleProducer {
 	if bufferSize <= 0 {
 		bufferSize = 512
@@ -108,11 +115,11 @@ func (p *SimpleProducer) More() ([]byte, error) {
 	return piece, nil
 }
 
-// NewBytesProducer returns a producer of data in one piece. It keeps data, which
-// must not be changed any more, and does not copy it: one payload can be pushed
-// to any number of connections, through a producer for each.
+// NewBytesProducer returns a producer of data in one piece. data is kept and not copied,
+// and must not be changed any more. One payload can be pushed to any number of
+// connections, with a producer for each.
 //
-// It counts in bytes for MaxQueuedBytes, as a push does, and not as a producer.
+// It counts in bytes for Config.MaxQueuedBytes, as a push does, and not as a producer.
 func NewBytesProducer(data []byte) Producer { return &bytesProducer{data} }
 
 type bytesProducer struct{ data []byte }
@@ -123,19 +130,19 @@ func (p *bytesProducer) More() ([]byte, error) {
 	return data, nil
 }
 
-// NewReaderProducer returns a producer of all that r has. r is closed with the
-// producer if it is an [io.Closer].
+// NewReaderProducer returns a producer of all that r has. If r is an [io.Closer], it is
+// closed with the producer.
 //
-// When the connection ends, or its output is discarded, a Read that waits is
-// interrupted: by SetReadDeadline if r has that method and it returns nil, as that
-// of a [net.Conn] and of a pipe does; otherwise by Close, which must allow Read to
-// be called concurrently and should unblock it, as that of [io.PipeReader] does. If
-// r has neither method, or is a file that knows no deadlines, as [os.Stdin] may be,
-// the connection, and Serve, must wait for Read.
+// When the connection ends, or its output is discarded, a Read that is blocked is
+// interrupted. If r has a method SetReadDeadline and that returns nil, as for a
+// [net.Conn] or a pipe, it is used. Otherwise Close is called, which must be safe to call
+// during Read and should unblock it, as [io.PipeReader.Close] does. If r has neither
+// method, or is a file without deadlines, as [os.Stdin] may be, the connection and Serve
+// must wait for Read.
 //
-// An [*io.LimitedReader] is closed and interrupted as what it reads from. On a TCP
-// connection an [*os.File], or an [*io.LimitedReader] of one, goes out by
-// sendfile(2) or its like, where the system has it.
+// An [*io.LimitedReader] is closed and interrupted as the reader in it. On a TCP
+// connection an [*os.File], or an *io.LimitedReader of one, is sent by sendfile(2) or its
+// like, where the system has it.
 func NewReaderProducer(r io.Reader) Producer { return &readerProducer{r: r, hasAll: hasAll(r)} }
 
 // readerBufferSize is what a readerProducer reads at once, in bytes.
@@ -314,20 +321,19 @@ func (p *readerProducer) transfer(w io.ReaderFrom) (int64, error) {
 	return n, err
 }
 
-// NewDotProducer returns a producer of all that r has as a block of lines that ends
-// in a lone dot: the way mail goes out by SMTP (RFC 5321 section 4.5.2), and
-// articles by NNTP and POP3 (RFC 3977 section 3.1.1). Every line is sent with a CRLF
-// behind it, also the last one if r has no line end there. A dot that begins a line
-// is doubled. If r is empty, only the lone dot is sent.
+// NewDotProducer returns a producer of all that r has, as lines that end in a lone dot.
+// Mail is sent so by SMTP (RFC 5321 section 4.5.2), and articles by NNTP and POP3 (RFC
+// 3977 section 3.1.1). Every line is sent with CRLF, also a last one without a line end
+// in r. A dot at the beginning of a line is doubled. If r is empty, only the lone dot is
+// sent.
 //
-// CRLF, LF and CR each end a line in r. The peer gets CRLF for all of them, and
-// never a CR or an LF alone: one that takes these for line ends, too, would
-// otherwise find a lone dot in what was only text, and commands behind it.
+// CRLF, LF and CR each end a line in r. The peer gets CRLF for all of them, and never a
+// CR or an LF alone. A peer that takes these for line ends could otherwise find a lone
+// dot in the text, and commands after it.
 //
-// r is closed and interrupted as that of [NewReaderProducer]. After an error of r
-// there is no lone dot: the connection ends, and the peer must not take what it
-// got for the whole. [Conn.DiscardBuffers] may leave the peer in the middle of the
-// block.
+// r is closed and interrupted as by [NewReaderProducer]. After an error of r the lone dot
+// is not sent: the connection ends, so that the peer does not take what it got for the
+// whole. [Conn.DiscardBuffers] may leave the peer in the middle of the lines.
 func NewDotProducer(r io.Reader) Producer {
 	return &dotProducer{src: readerProducer{r: r, hasAll: hasAll(r)}, lineStart: true}
 }
@@ -411,9 +417,9 @@ func (p *dotProducer) end() {
 func (p *dotProducer) interrupt()   { p.src.interrupt() }
 func (p *dotProducer) Close() error { return p.src.Close() }
 
-// NewSeqProducer returns a producer of the values of seq, which are lent to it
-// until the next one is asked for. Empty ones are passed over. When the producer
-// is closed before the end, seq is stopped as by a break.
+// NewSeqProducer returns a producer of the values of seq. Each value is lent to the
+// connection until it asks for the next one. Empty values are skipped. If the producer is
+// closed before the end, seq is stopped, as by a break.
 func NewSeqProducer(seq iter.Seq[[]byte]) Producer { return &seqProducer{seq: seq} }
 
 type seqProducer struct {
@@ -441,9 +447,8 @@ func (p *seqProducer) Close() error {
 	return nil
 }
 
-// Concat returns a producer of what ps produce, one after the other. A producer
-// is closed when the next one begins; those that were not reached are closed with
-// the whole.
+// Concat returns a producer of what ps produce, one after the other. Each is closed when
+// the next one begins. Those that were not reached are closed when the whole is.
 func Concat(ps ...Producer) Producer {
 	return &concatProducer{rest: append([]Producer(nil), ps...)}
 }
@@ -539,14 +544,14 @@ func (lastPiece) More() ([]byte, error)   { return nil, nil }
 func (l lastPiece) interrupt()            { interruptProducer(l.p) }
 func (l lastPiece) end(cause error) error { return endProducer(l.p, cause) }
 
-// OnDone returns p with a function that is called once when p has come to its
-// end, after it was closed. n is the number of its bytes that were handed to the
-// system, or to TLS, less a piece that was written only in part. err is nil if p
-// was exhausted and all of it was; otherwise it is the error of p, or what ended
-// the connection, or one that is [net.ErrClosed] if p was discarded.
+// OnDone returns p with f added. f is called once, when p has come to its end and was
+// closed. n is the number of its bytes that were handed to the system, or to TLS; a piece
+// that was written only in part does not count. err is nil if p was exhausted and all its
+// bytes were handed on. Otherwise err is the error of p, or what ended the connection, or
+// an error that is [net.ErrClosed] if p was discarded.
 //
-// f runs on the writer goroutine, or on that of the call that discarded p. It
-// must not wait for the connection.
+// f runs on the writer goroutine, or on the goroutine that discarded p. It must not wait
+// for the connection.
 func OnDone(p Producer, f func(n int64, err error)) Producer {
 	return &doneProducer{p: p, f: f}
 }

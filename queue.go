@@ -15,10 +15,12 @@ import (
 	"time"
 )
 
-// ErrQueueFull is returned by [Conn.TryPush] where [Conn.Push] would wait. It does not
-// say that the peer is slow: what is pushed in a burst waits in the queue until the
-// writer's goroutine has run, so that MaxQueuedBytes must have room for the largest one.
-// A queue that stays full is that of a slow peer.
+// ErrQueueFull is returned by [Conn.TryPush] and [Conn.TryPushWithProducer] where
+// [Conn.Push] would wait.
+//
+// It does not always mean that the peer is slow. A burst of pushes waits in the queue
+// until the writer goroutine runs, so Config.MaxQueuedBytes must have room for the
+// largest one. If the queue stays full, the peer is slow.
 var ErrQueueFull = errors.New("framer: output queue is full")
 
 var (

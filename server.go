@@ -23,9 +23,10 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// ErrServerClosed is returned by the Serve methods of a [Server] after a call of
-// Shutdown or Close, and by Next in a [Session] when the server shuts down. It is
-// the reason of the connections that Close, or a Shutdown out of time, cut off.
+// ErrServerClosed is returned by the Serve methods of a [Server] after Shutdown or Close
+// was called. In a [Session], [Conn.Next] returns it when the server shuts down. It is
+// also the reason of a connection that was cut off by [Server.Close], or by a
+// [Server.Shutdown] whose context had ended.
 var ErrServerClosed = errors.New("framer: Server closed")
 
 // Mistakes of the program.
@@ -34,18 +35,19 @@ var (
 	errNoListener = errors.New("framer: Serve without a Listener; did Listen fail?")
 )
 
-// A Server accepts connections, serves each on a goroutine of its own, and knows
-// them until they have ended. Its fields must not be changed once it serves.
+// A Server accepts connections, serves each on a goroutine of its own, and knows them
+// until they have ended. A zero Server with a NewHandler is ready. Its fields must not be
+// changed once it serves. All methods may be called from any goroutine.
 //
-// The fields and methods that have a namesake in [net/http.Server] behave like
-// it, but for two things: the Serve methods return only after the connections
-// that they have accepted have ended, and an empty Addr stands for a free port.
+// The fields and methods that have a namesake in [net/http.Server] behave like it, with
+// two exceptions: the Serve methods return only when the connections that they have
+// accepted have ended, and an empty Addr means a free port.
 //
-// Panics of handlers, producers, NewHandler, VerifyConn and Refuse end their connection.
-// Those of the other functions in the fields are not caught.
+// A panic of a handler, a producer, NewHandler, VerifyConn or Refuse ends its connection.
+// A panic of another function in the fields is not caught.
 //
-// A zero Server with a NewHandler is ready. All methods may be called from any
-// goroutine.
+// See ExampleServer_Shutdown, ExampleServer_ServeConn, ExampleServer_Conns and
+// ExampleServer_ServeHTTP in example_test.go.
 type Server struct {
 	// Addr is the TCP address to listen on, as "host:port". If it is empty, or the
 	// port is 0, ListenAndServe uses a free port; to know which, listen and call
@@ -67,36 +69,36 @@ type Server struct {
 	// and ConfigureHTTP need it.
 	Protocol string
 
-	// MaxConns is how many connections may be open at once; at the limit,
-	// accepting waits, unless there is Refuse. Further ones stay in the system's
-	// backlog. ServeHTTP answers them with the status 503, and TLSNextProto closes
+	// MaxConns is how many connections may be open at once. At the limit, the server accepts
+	// no more until one has ended, unless Refuse is set; further connections wait in the
+	// system's backlog. ServeHTTP answers them with the status 503, and TLSNextProto closes
 	// them. If zero or negative, there is no limit.
 	MaxConns int
 
-	// Refuse optionally is called for a new connection at MaxConns, to say no, as in
-	// "421 too many connections": it must write that to nc and return, within 5
-	// seconds, which its deadline ensures. Then nc is closed, without destroying what
-	// was written. Refuse is called on a goroutine of its own, 64 of which may run at
-	// once; then accepting waits. ServeHTTP does not call it.
+	// Refuse is optionally called for a new connection at MaxConns, to write an answer such
+	// as "421 too many connections" to nc. It must return within 5 seconds, which is the
+	// deadline of nc. Then nc is closed in a way that does not destroy what was written.
+	// Refuse is called on a goroutine of its own. 64 of these may run at once; then the
+	// server accepts no more until one has ended. ServeHTTP does not call Refuse.
 	Refuse func(nc net.Conn)
 
-	// VerifyConn optionally decides whether to serve a new connection, like
-	// verify_request of Python's servers. It is called on the goroutine of the
-	// connection, before a TLS handshake, and should not read. In ServeHTTP and
-	// TLSNextProto it is called after the handshake, with the [*tls.Conn]. After an
-	// error, which is logged, the connection is closed.
+	// VerifyConn optionally decides whether to serve a new connection, like verify_request of
+	// Python's servers. It is called on the goroutine of the connection, before a TLS
+	// handshake, and should not read. In ServeHTTP and TLSNextProto it is called after the
+	// handshake, with the *tls.Conn. If it returns an error, that is logged, and the
+	// connection is closed.
 	VerifyConn func(net.Conn) error
 
-	// BaseContext optionally specifies the base context of the connections of a
-	// listener. If nil, it is context.Background(). When it ends, the connections
-	// are closed, those to come at once.
+	// BaseContext optionally specifies the base context of the connections of a listener. If
+	// nil, it is context.Background(). When it ends, all these connections are closed, and
+	// later ones are closed at once.
 	BaseContext func(net.Listener) context.Context
 
 	// ConnContext optionally modifies the context of a new connection.
 	ConnContext func(ctx context.Context, nc net.Conn) context.Context
 
-	// ConnState optionally is called when a connection changes its state, on the
-	// goroutine that serves it. StateNew comes first, StateClosed last.
+	// ConnState is optionally called when a connection changes its state, on the goroutine
+	// that serves it. StateNew comes first, StateClosed last.
 	ConnState func(*Conn, ConnState)
 
 	// Of the connections. It is not a part of the Server, because the garbage
@@ -137,7 +139,8 @@ func (s *Server) init() {
 	}
 }
 
-// ListenAndServe listens on the TCP address Addr and calls [Server.Serve].
+// ListenAndServe listens on the TCP address Addr and calls [Server.Serve]. It always
+// returns an error that is not nil.
 func (s *Server) ListenAndServe() error {
 	l, err := s.listen()
 	if err != nil {
@@ -168,9 +171,9 @@ func (s *Server) isClosed() bool {
 	return s.closed
 }
 
-// ServeTLS is [Server.Serve] with TLS. The files, which hold a certificate chain
-// and its key in PEM, may both be "" if TLSConfig has Certificates, GetCertificate
-// or GetConfigForClient.
+// ServeTLS is [Server.Serve] with TLS. certFile and keyFile are files in PEM with a
+// certificate chain and its key. Both may be "" if TLSConfig has Certificates,
+// GetCertificate or GetConfigForClient.
 func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	if l == nil {
 		return errNoListener
@@ -218,14 +221,15 @@ func addCertificate(config *tls.Config, certFile, keyFile string) error {
 		" empty; give both, or set Certificates, GetCertificate or GetConfigForClient in TLSConfig and give neither")
 }
 
-// Serve accepts connections from l and serves them. It returns when l fails or
-// the server is closed, and the connections have ended; the error is not nil, and
-// [ErrServerClosed] after Shutdown or Close. l is closed then, and only once. To
-// serve no more than the connections that there are, close l: the error is
-// [net.ErrClosed] then.
+// Serve accepts connections from l and serves them. It returns when l fails or the server
+// is closed, and the connections have ended. It always returns an error that is not nil,
+// and closes l, only once. After Shutdown or Close the error is [ErrServerClosed].
 //
-// Errors of Accept that pass, such as a lack of file descriptors or a network that
-// is down, are logged and waited out.
+// To accept no more connections and serve those that are open to their end, close l. Then
+// the error is [net.ErrClosed].
+//
+// Errors of Accept that pass, such as a lack of file descriptors or a network that is
+// down, are logged, and Serve tries again later.
 func (s *Server) Serve(l net.Listener) error {
 	if l == nil {
 		return errNoListener
@@ -422,15 +426,16 @@ func (s *Server) release() {
 	}
 }
 
-// ServeConn serves nc, which comes from elsewhere, and returns when it has ended,
-// with what [Conn.Serve] returns. It waits for a place under MaxConns. nc is shut
-// down with the other connections. When ctx ends, it is closed.
+// ServeConn serves nc, which the server did not accept itself, and blocks until the
+// connection has ended. It returns what [Conn.Serve] returns. At MaxConns it waits for a
+// place. Shutdown and Close apply to nc as to the other connections. When ctx ends, nc is
+// closed.
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 	return s.ServeHandler(ctx, nc, s.NewHandler)
 }
 
-// ServeHandler is ServeConn with a handler of its own in place of NewHandler: for the
-// data connections of an FTP server, for instance.
+// ServeHandler is [Server.ServeConn] with newHandler in place of NewHandler: for the data
+// connections of an FTP server, for instance.
 func (s *Server) ServeHandler(ctx context.Context, nc net.Conn, newHandler func(*Conn) Handler) error {
 	if newHandler == nil {
 		nc.Close()
@@ -606,27 +611,27 @@ func (s *Server) checkIdle() {
 	}
 }
 
-// Shutdown ends the server gracefully: it closes the listeners, has every
-// connection say goodbye ([ShutdownHandler]) and close when its output has been
-// sent, and waits until all have ended, and the functions of RegisterOnShutdown
-// have returned. If ctx ends before, the connections that are left are closed at
-// once and the context's error is returned.
+// Shutdown ends the server gracefully. It closes the listeners and lets every connection
+// say goodbye (see [ShutdownHandler]). A connection closes when its output has been sent.
+// Shutdown blocks until all connections have ended and the functions of
+// RegisterOnShutdown have returned. If ctx ends before that, the connections that are
+// left are closed at once, and Shutdown returns the error of ctx.
 //
-// A message that has begun comes to its end before, and is answered. So are others that
-// have come, but not without limit: of a peer that never pauses, about 64 KiB are read.
-// Connections that a listener has accepted by then are served so, too; those that wait
-// in the system to be accepted are lost with the listener, unless another process has
-// it as well.
+// A message that has begun is completed and answered before. So are other messages that
+// have come, but not without limit: about 64 KiB are read from a peer that never pauses.
+// Connections that a listener has already accepted are served in the same way. Those that
+// still wait in the system to be accepted are lost with the listener, unless another
+// process has it as well.
 //
-// A connection whose peer does not end its side is waited for as long as LingerTimeout
-// says, 5 seconds by default.
+// If a peer does not end its side, Shutdown waits for LingerTimeout, which is 5 seconds
+// by default.
 //
-// Connections in a TLS handshake are closed at once, but those that have called StartTLS,
-// which HandshakeTimeout bounds. Those given to ServeConn, or that
-// come by ServeHTTP or TLSNextProto, are shut down like all others. A server that was
-// shut down can't serve again.
+// Connections in a TLS handshake are closed at once. Those in the handshake of StartTLS
+// may complete it within HandshakeTimeout. Connections given to ServeConn, or that came
+// by ServeHTTP or TLSNextProto, are shut down like all others. A server that was shut
+// down can't serve again.
 //
-// A handler must not wait for Shutdown, which waits for it.
+// A handler must not wait for Shutdown, because Shutdown waits for the handler.
 func (s *Server) Shutdown(ctx context.Context) error {
 	idle, err := s.beginShutdown()
 	select {
@@ -676,8 +681,8 @@ func (s *Server) callback(f func()) {
 	f()
 }
 
-// RegisterOnShutdown registers a function for Shutdown to call, on a goroutine of
-// its own, for what the server does not know of.
+// RegisterOnShutdown registers a function that Shutdown calls on a goroutine of its own.
+// It is for ending what the server does not know of.
 func (s *Server) RegisterOnShutdown(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -685,8 +690,8 @@ func (s *Server) RegisterOnShutdown(f func()) {
 }
 
 // Close closes the listeners and all connections at once, and returns the error of
-// closing the listeners, if any. It does not wait for the handlers. It is harmless
-// twice, and after Shutdown.
+// closing the listeners, if any. It does not wait for the handlers. It may be called more
+// than once, and after Shutdown.
 func (s *Server) Close() error {
 	err := s.stop()
 	s.closeConns()
@@ -725,8 +730,7 @@ func (s *Server) closeConns() {
 	}
 }
 
-// Conns returns an iterator over the connections that are open when the iteration
-// begins.
+// Conns returns an iterator over the connections that are open when the iteration begins.
 func (s *Server) Conns() iter.Seq[*Conn] {
 	return func(yield func(*Conn) bool) {
 		s.mu.Lock()

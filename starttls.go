@@ -12,39 +12,43 @@ import (
 	"time"
 )
 
-// StartTLS has the connection go on under TLS, as STARTTLS of SMTP (RFC 3207), STLS of
-// POP3 (RFC 2595) and AUTH TLS of FTP (RFC 4217) do. wrap is [tls.Server] or [tls.Client],
-// and cfg is what that needs. StartTLS must be called before Serve, or by a method of the
-// Handler or the function of a ready-made one. In a [Session] the handshake is at once, and
-// StartTLS returns when it is complete. Otherwise it begins when the method of the Handler
-// has returned, without an error, and the next one is called when it is complete.
+// StartTLS continues the connection under TLS, as STARTTLS of SMTP (RFC 3207), STLS of
+// POP3 (RFC 2595) and AUTH TLS of FTP (RFC 4217) do. wrap is [tls.Server] or
+// [tls.Client], and cfg is its argument. StartTLS must be called before Serve, by a
+// method of the Handler, or by the function of a ready-made one.
 //
-// What was pushed before, such as "220 go ahead", is sent in clear, and so is what the
-// function of [Replies] returns then. What is pushed after, by whatever goroutine, waits
-// for the handshake and is encrypted; so is what HandleReadComplete pushes. Where other
-// goroutines push, they must not push between the answer and StartTLS, where the peer
-// expects nothing: hold a lock around the two that they take as well, or use Replies, which
-// sends its answer last. In a Session, where StartTLS lasts as long as the handshake, keep
-// broadcasts away from the connection until it has returned.
+// In a [Session], StartTLS performs the handshake at once, and returns when it is
+// complete. Otherwise the handshake begins when the method of the Handler has returned
+// without an error, and the next method is called when it is complete.
 //
-// The connection ends if the handshake fails, or is not complete within
-// HandshakeTimeout. So it does if the peer has sent more in clear before the handshake:
-// anybody could have put that there, and it would be taken for something that came under
-// TLS (RFC 3207 section 6, CVE-2011-0411). What waits is dropped then. The method, too,
-// must return within HandshakeTimeout, and what it pushes behind StartTLS must fit in the
-// queue, which nothing leaves before. CloseWhenDone, CloseWrite and Hijack behind StartTLS
-// come after the handshake.
+// What was pushed before StartTLS, such as "220 go ahead", is sent in clear. So is what
+// the function of [Replies] returns from the same call. What is pushed after StartTLS, by
+// any goroutine, waits for the handshake and is encrypted. So is what HandleReadComplete
+// pushes.
 //
-// What was collected of a message, in an embedded [Collector] too, is forgotten. The next
-// message begins with the first byte under TLS, and ends as the terminator in force says.
-// Whatever else the Handler has learned from the peer it must forget itself. NetConn
-// returns the [*tls.Conn] then, which knows the peer's certificates and what was
-// negotiated. HandleConnect is not called again, and the [ConnState] stays as it is. A
-// Shutdown lets the handshake come to its end.
+// Other goroutines must not push between the answer and StartTLS, because the peer
+// expects nothing there. Hold a lock around the two that the others take as well, or use
+// Replies, which sends its answer last. In a Session, where StartTLS lasts as long as the
+// handshake, let nothing be pushed to the connection until it has returned.
 //
-// StartTLS returns an error at once if an argument is nil, if it was called before and
-// that handshake has not begun, and one that is [net.ErrClosed] if the connection is
-// closing, or after CloseWrite.
+// The connection ends if the handshake fails, or is not complete within HandshakeTimeout.
+// It also ends if the peer has sent more in clear before the handshake: anybody could
+// have inserted that, and it would be taken for something that came under TLS (RFC 3207
+// section 6, CVE-2011-0411). Output that waits is dropped then. The method that called
+// StartTLS must also return within HandshakeTimeout. What it pushes after StartTLS must
+// fit in the queue, because nothing is sent before the handshake. CloseWhenDone,
+// CloseWrite and Hijack after StartTLS take effect after the handshake.
+//
+// The part of a message that was collected is dropped, also from an embedded [Collector].
+// The next message begins with the first byte under TLS, under the terminator in force.
+// The Handler must itself forget whatever else it has learned from the peer.
+// [Conn.NetConn] then returns the [*tls.Conn], which knows the certificates of the peer
+// and what was negotiated. HandleConnect is not called again, and the [ConnState] does
+// not change. A Shutdown lets the handshake complete.
+//
+// StartTLS returns an error at once if an argument is nil, or if it was called before and
+// that handshake has not begun. If the connection is closing, or after CloseWrite, the
+// error is [net.ErrClosed].
 func (c *Conn) StartTLS(wrap func(net.Conn, *tls.Config) *tls.Conn, cfg *tls.Config) error {
 	switch {
 	case wrap == nil || cfg == nil:

@@ -13,8 +13,10 @@ import (
 	"time"
 )
 
-// ConnStats are the figures of a [Conn]. In JSON they have the names of the fields;
-// State and End are texts.
+// ConnStats are the figures of a [Conn]; see [Conn.Stats]. In JSON the fields have their
+// Go names, and State and End are strings.
+//
+// See ExampleServer_Stats in example_test.go.
 type ConnStats struct {
 	ID    int64     // of the connections of a Server: its number, from 1 on, which no other one gets; otherwise 0
 	State ConnState // as of now
@@ -47,10 +49,12 @@ type ConnStats struct {
 	WriteStalls int64 // writes that have waited for the peer for 10 milliseconds or longer
 }
 
-// ServerStats are the figures of a [Server]. They are of one moment, and none but Conns,
-// States and QueuedBytes ever gets smaller. Accepted is always the sum of Conns,
-// Refused, and all of Ended. In JSON they have the names of the fields; States and Ended
-// are objects.
+// ServerStats are the figures of a [Server]; see [Server.Stats]. All are taken at the
+// same moment. Only Conns, States and QueuedBytes ever decrease. Accepted is always the
+// sum of Conns, Refused and all of Ended. In JSON the fields have their Go names; States
+// and Ended are objects.
+//
+// See ExampleServer_Stats in example_test.go.
 type ServerStats struct {
 	Conns    int         // open now
 	States   StateCounts // the same by state
@@ -71,8 +75,10 @@ type ServerStats struct {
 // stallTime is how long a write waits for the peer that is counted in WriteStalls.
 const stallTime = 10 * time.Millisecond
 
-// An EndReason says why a connection has ended, where [Conn.Serve] has an error, or nil.
-// The reasons are few, for metrics: each end has one of them.
+// An EndReason says why a connection has ended. It is one of a small fixed set, for
+// metrics. The error that [Conn.Serve] returns says more.
+//
+// See ExampleServer_Stats in example_test.go.
 type EndReason uint8
 
 const (
@@ -150,10 +156,11 @@ func (r EndReason) String() string {
 	return fmt.Sprintf("EndReason(%d)", int(r))
 }
 
-// MarshalText returns the name of r, for JSON.
+// MarshalText implements [encoding.TextMarshaler]. It returns the name of r.
 func (r EndReason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText is the reverse of MarshalText.
+// UnmarshalText implements [encoding.TextUnmarshaler]. It accepts what MarshalText
+// returns.
 func (r *EndReason) UnmarshalText(text []byte) error {
 	i := slices.Index(endNames[:], string(text))
 	if i < 0 {
@@ -163,11 +170,13 @@ func (r *EndReason) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// EndCounts are numbers of connections, by [EndReason], which is the index. That of
-// NotEnded is 0.
+// EndCounts are numbers of connections that have ended, indexed by [EndReason]. The
+// number at NotEnded is 0.
+//
+// See ExampleServer_Stats in example_test.go.
 type EndCounts [endReasons]int64
 
-// Total returns the sum.
+// Total returns the sum of all numbers.
 func (c EndCounts) Total() (n int64) {
 	for _, count := range c {
 		n += count
@@ -175,7 +184,8 @@ func (c EndCounts) Total() (n int64) {
 	return n
 }
 
-// MarshalJSON returns an object with the names of all reasons but NotEnded.
+// MarshalJSON implements [json.Marshaler]. It returns an object with the names of all
+// reasons but NotEnded.
 func (c EndCounts) MarshalJSON() ([]byte, error) {
 	named := make(map[EndReason]int64, len(c))
 	for r := NotEnded + 1; r < endReasons; r++ {
@@ -184,7 +194,7 @@ func (c EndCounts) MarshalJSON() ([]byte, error) {
 	return json.Marshal(named)
 }
 
-// UnmarshalJSON is the reverse of MarshalJSON.
+// UnmarshalJSON implements [json.Unmarshaler]. It accepts what MarshalJSON returns.
 func (c *EndCounts) UnmarshalJSON(data []byte) error {
 	var named map[EndReason]int64
 	if err := json.Unmarshal(data, &named); err != nil {
@@ -197,11 +207,14 @@ func (c *EndCounts) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// StateCounts are numbers of connections, by [ConnState], which is the index. One is
-// counted as closed until HandleClose has returned.
+// StateCounts are numbers of connections, indexed by [ConnState]. A connection counts as
+// closed until its HandleClose has returned.
+//
+// See ExampleServer_Stats in example_test.go.
 type StateCounts [StateClosed + 1]int
 
-// MarshalJSON returns an object with the names of all states.
+// MarshalJSON implements [json.Marshaler]. It returns an object with the names of all
+// states.
 func (c StateCounts) MarshalJSON() ([]byte, error) {
 	named := make(map[ConnState]int, len(c))
 	for s, n := range c {
@@ -210,7 +223,7 @@ func (c StateCounts) MarshalJSON() ([]byte, error) {
 	return json.Marshal(named)
 }
 
-// UnmarshalJSON is the reverse of MarshalJSON.
+// UnmarshalJSON implements [json.Unmarshaler]. It accepts what MarshalJSON returns.
 func (c *StateCounts) UnmarshalJSON(data []byte) error {
 	var named map[ConnState]int
 	if err := json.Unmarshal(data, &named); err != nil {
@@ -223,10 +236,11 @@ func (c *StateCounts) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalText returns the name of s, for JSON.
+// MarshalText implements [encoding.TextMarshaler]. It returns the name of s.
 func (s ConnState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText is the reverse of MarshalText.
+// UnmarshalText implements [encoding.TextUnmarshaler]. It accepts what MarshalText
+// returns.
 func (s *ConnState) UnmarshalText(text []byte) error {
 	for *s = StateNew; *s <= StateClosed; *s++ {
 		if s.String() == string(text) {
@@ -318,9 +332,9 @@ func (c *Conn) noteRefused(err error) error {
 // notesMoves reports whether progress must keep when a byte last moved.
 func (c *Conn) notesMoves() bool { return c.out.untold || c.config().IdleTimeout > 0 }
 
-// Stats returns the figures of c so far. It may be called at any time, from any
-// goroutine, also after the end. The state that input is in, such as the terminator, is
-// not among them: it is the Handler's alone.
+// Stats returns the figures of c so far. It may be called from any goroutine, also after
+// the end. The state of the input, such as the terminator, is not included: it belongs to
+// the Handler.
 func (c *Conn) Stats() ConnStats {
 	stats := c.counts()
 	stats.ID = c.id
@@ -400,8 +414,8 @@ func (s *ServerStats) add(c ConnStats) {
 	s.WriteStalls += c.WriteStalls
 }
 
-// Stats returns the figures of all connections so far. It takes some 100 nanoseconds for
-// each that is open, during which none can come or go.
+// Stats returns the figures of all connections so far. It takes about 100 nanoseconds for
+// each that is open. Meanwhile no connection can be added or removed.
 func (s *Server) Stats() ServerStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -192,10 +192,12 @@ func closeWrite(nc net.Conn) (ended bool, err error) {
 	return ended, nil
 }
 
-// Unread returns a connection that gives data first and then what nc does: for those who
-// have read, or peeked into, what belongs to somebody else. data is kept and must not be
-// changed any more. The connection has NetConn, which returns nc, and CloseWrite; a
-// [Conn] on it works on nc itself, with data as the beginning of its input.
+// Unread returns a connection whose Read returns data first, and then what nc reads. It
+// is for code that has read from nc, or peeked into it, before it hands nc on.
+//
+// data is kept, and must not be changed any more. The connection has a method NetConn,
+// which returns nc, and a method CloseWrite. A [Conn] on it uses nc directly, with data
+// as the beginning of its input.
 func Unread(nc net.Conn, data []byte) net.Conn {
 	if len(data) == 0 {
 		return nc

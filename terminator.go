@@ -14,12 +14,15 @@ import (
 	"strings"
 )
 
-// A Terminator says how a message ends. It is a small value that can be
-// compared with ==, copied and kept; one Terminator may serve any number of
-// connections. The zero value is [None].
+// A Terminator says how a message ends. It is a small value that can be copied, kept, and
+// compared with ==. One Terminator may be used by any number of connections. The zero
+// value is [None].
 //
-// Setting a Terminator allocates nothing. Making one does not either, except
-// for [AnyDelimiter] and [Split], which are best made once and kept.
+// Setting a Terminator does not allocate. Making one does not either, except for
+// [AnyDelimiter] and [Split], which should be called once and the result kept.
+//
+// See ExampleAnyDelimiter, ExampleDotBlock, ExampleLengthPrefix and
+// ExampleTerminator_Limit in example_test.go.
 type Terminator struct {
 	kind  terminatorKind
 	n     int64            // Length, FixedLength: bytes; LengthPrefix: the adjustment
@@ -50,8 +53,8 @@ const kindShift = 28
 // base returns k without a prefixFormat.
 func (k terminatorKind) base() terminatorKind { return k >> kindShift << kindShift }
 
-// None collects for ever: every byte is given to the handler as it comes and no
-// message ends. MaxMessageSize does not apply, save to an embedded [Collector].
+// None never ends a message: every byte is given to the handler as it comes.
+// Config.MaxMessageSize does not apply, except to an embedded [Collector].
 func None() Terminator { return Terminator{} }
 
 // Delimiter ends a message at the first occurrence of delim, which may be any
@@ -68,50 +71,52 @@ func Delimiter(delim string) Terminator {
 	return Terminator{kind: kindDelimiter, delim: delim}
 }
 
-// AnyDelimiter ends a message at the first occurrence of any of delims: the
-// earliest match counts, and of those that begin at the same byte the longest.
-// [Framer.Matched] tells which one it was.
+// AnyDelimiter ends a message at the first occurrence of any of delims. Of several that
+// begin at the same byte, the longest is taken. The delimiter is not part of the message;
+// [Framer.Matched] returns it.
 //
-// Where one delimiter begins with another, as "\r\n" does with "\r", the shorter
-// one is found only when the byte after it, or the end of the input, has
-// excluded the longer one.
+// If one delimiter begins with another, as "\r\n" begins with "\r", the shorter one is
+// found only when the next byte, or the end of the input, has excluded the longer one.
 //
-// The work is linear in the input, and does not depend on the size of the set. It is
-// least, as that of a Delimiter, for at most three delimiters that end in the same byte
-// and have it nowhere else, as "\r\n" and "\n" do, and for delimiters that begin with
-// at most three different bytes. All delimiters together may have at most 1 MiB, for
-// which AnyDelimiter takes 29 MiB.
+// The work is linear in the input, and does not depend on the number of delimiters. It is
+// least, as little as for a [Delimiter], in two cases: at most three delimiters that end
+// in the same byte and have it nowhere else, as "\r\n" and "\n" do; and delimiters that
+// begin with at most three different bytes. All delimiters together may have at most 1
+// MiB, for which AnyDelimiter allocates 29 MiB.
 func AnyDelimiter(delims ...string) Terminator {
 	return Terminator{kind: kindAnyDelimiter, delim: string(newDelimiterSet(delims))}
 }
 
-// Length ends the message after the next n bytes, once: when they have come,
-// [None] is in force until another terminator is set, as in asynchat. Unlike
-// there, Length(0) ends the message at once: FoundTerminator is called without
-// data before it, and without waiting for input.
+// Length ends the message after the next n bytes, once. Then [None] is in force until
+// another terminator is set, as in asynchat. Unlike in asynchat, Length(0) ends the
+// message at once: FoundTerminator is called without data before it, and without waiting
+// for input.
 func Length(n int64) Terminator { return Terminator{kind: kindLength, n: n} }
 
-// FixedLength ends a message after every n bytes, again and again.
+// FixedLength ends a message after every n bytes, again and again. n must be greater than
+// zero.
 func FixedLength(n int64) Terminator { return Terminator{kind: kindFixedLength, n: n} }
 
-// Uvarint is the [Prefix] size of a length in the variable-length encoding of
-// [encoding/binary] and Protocol Buffers: 7 bits a byte, least significant
-// first, at most 10 bytes. Encodings longer than necessary are accepted.
+// Uvarint is the Size of a [Prefix] whose length field is a variable-length integer, as
+// in [encoding/binary] and Protocol Buffers: 7 bits in each byte, the least significant
+// first, at most 10 bytes. Encodings that are longer than necessary are accepted.
 const Uvarint = -1
 
-// A Prefix describes a header that carries the length of the message behind it:
-// Offset bytes of anything, then the length field. See [LengthPrefix] for receiving, and
+// A Prefix describes a header that carries the length of the message after it: Offset
+// bytes of anything, then the length field. See [LengthPrefix] for receiving, and
 // [Prefix.AppendLength] for sending.
+//
+// See ExamplePrefix and ExamplePrefix_AppendLength in example_test.go.
 type Prefix struct {
 	// Size is the size of the length field in bytes: 1, 2, 3, 4 or 8 for an
 	// unsigned integer, or Uvarint.
 	Size int
 
-	// LittleEndian says that the least significant byte of the field comes first.
-	// The default is network byte order. A Uvarint has an order of its own.
+	// LittleEndian says that the least significant byte of the field comes first. By default
+	// the most significant byte does (network byte order). It has no effect on a Uvarint.
 	LittleEndian bool
 
-	// Offset is the number of bytes in front of the length field, at most 65,535.
+	// Offset is the number of bytes before the length field, at most 65,535.
 	Offset int
 
 	// Adjustment is added to the value of the field to give the number of bytes
@@ -119,20 +124,18 @@ type Prefix struct {
 	// example, has Adjustment -4.
 	Adjustment int64
 
-	// Keep gives the header to the handler, as the beginning of the message; the
-	// limit on its size then counts it. By default it is stripped, with the Offset
-	// bytes in it.
+	// Keep makes the header the beginning of the message; the limit of the size then counts
+	// it, too. By default the header, with its Offset bytes, is removed.
 	Keep bool
 }
 
-// AppendLength is for sending: it appends to dst the length field that announces n bytes
-// behind it, and returns the extended buffer, as the Append functions of
-// [encoding/binary] do. Adjustment is undone, so that [LengthPrefix] of the same Prefix
-// reads n bytes. The Offset bytes in front of the field are not appended: they belong
-// into dst before.
+// AppendLength appends to dst the length field that announces n bytes after it, and
+// returns the extended slice. It is for sending. It subtracts Adjustment, so that
+// [LengthPrefix] of the same Prefix reads n bytes. It does not append the Offset bytes:
+// append them to dst before.
 //
-// If n is negative, or does not fit the field, or if p makes no sense, AppendLength
-// returns dst as it was, and an error.
+// AppendLength returns dst as it was, and an error, if n is negative, if n does not fit
+// the field, or if p makes no sense.
 func (p Prefix) AppendLength(dst []byte, n int64) ([]byte, error) {
 	if prefixFormat(LengthPrefix(p).kind).size() == 0 {
 		return dst, errSenselessPrefix
@@ -157,11 +160,11 @@ func (p Prefix) AppendLength(dst []byte, n int64) ([]byte, error) {
 	return dst, nil
 }
 
-// LengthPrefix ends a message when the bytes announced in its header have come;
-// then the next header is expected. Memory is used only for what has really
-// arrived, whatever the header claims, and a claim above MaxMessageSize, or the
-// Limit of the Terminator, is refused when the header is complete, before a byte of
-// the message is read.
+// LengthPrefix ends a message when the bytes that its header announces have come. Then
+// the next header begins. Memory is used only for bytes that have arrived, whatever the
+// header says. A length above Config.MaxMessageSize, or above the Limit of the
+// Terminator, is refused when the header is complete, before a byte of the message is
+// read.
 func LengthPrefix(p Prefix) Terminator {
 	var f prefixFormat
 	switch p.Size {
@@ -180,35 +183,33 @@ func LengthPrefix(p Prefix) Terminator {
 }
 
 // DotBlock ends a message at a line that has nothing but a dot, as the texts of SMTP,
-// NNTP and POP3 end (RFC 5321, section 4.5.2; RFC 3977, section 3.1.1). The message is
-// the lines before it, each with its CRLF. The first dot of a line that begins with one
-// is taken away. If the first line is the lone dot, the message is empty. The first byte
-// under a DotBlock begins a line.
+// NNTP and POP3 end (RFC 5321 section 4.5.2, RFC 3977 section 3.1.1). The message is the
+// lines before it, each with its CRLF. If a line begins with a dot, that dot is removed.
+// If the first line is the lone dot, the message is empty. The first byte under a
+// DotBlock begins a line.
 //
-// A line ends in CRLF and in nothing else: a bare LF or CR is a byte of the line, and is
-// given as it is. Neither "\n.\n" nor "\n.\r\n" nor "\r\n.\n" ends the message: whoever
-// takes one for an end lets a mail smuggle another one in (CVE-2023-51764). A protocol
-// that must refuse such lines finds them in the message.
+// Only CRLF ends a line. A bare LF or CR is a byte of the line, and is given as it is.
+// "\n.\n", "\n.\r\n" and "\r\n.\n" do not end the message: if they did, one mail could
+// smuggle in another (CVE-2023-51764). A protocol that must refuse such lines finds them
+// in the message.
 //
-// The dots that are taken away, and the last line, do not count for the limit of the
-// message. [Framer.Matched] is ".\r\n".
+// The dots that are removed, and the last line, do not count for the limit of the
+// message. [Framer.Matched] returns ".\r\n".
 func DotBlock() Terminator { return Terminator{kind: kindDotBlock} }
 
-// Split ends messages where f, a split function as used by [bufio.Scanner],
-// finds its tokens. A token is given to the handler in one piece, whatever its
-// size; empty tokens, if not nil, are empty messages; bytes that f advances over
-// without a token are nobody's. [bufio.ErrFinalToken] ends the input. As there, f
-// may return tokens without advancing; more than 100 in a row at the end of the
-// input are an error.
+// Split ends messages where f finds its tokens. f is a split function, as for
+// [bufio.Scanner]. A token is given to the handler in one piece, whatever its size. An
+// empty token that is not nil is an empty message. Bytes that f advances over without a
+// token are dropped. [bufio.ErrFinalToken] ends the input. As in a Scanner, f may return
+// tokens without advancing; more than 100 in a row at the end of the input are an error.
 //
-// Unlike the other terminators, a split function needs the whole message in the
-// buffer and is asked anew with all of it after every read. An unfinished
-// message may fill MaxMessageSize, or its Limit, plus ReadBufferSize bytes before it
-// is refused. If it is skipped, that means: up to and with the next token that f
-// finds.
+// A split function needs the whole message in the buffer, and is called with all of it
+// again after every read. An unfinished message may have MaxMessageSize bytes, or its
+// Limit, plus ReadBufferSize, before it is refused. If it is skipped, that goes up to the
+// end of the next token that f finds.
 //
-// Two Terminators made by the same call of Split are equal; others are not. It is
-// best called once, before a loop.
+// Two Terminators made by the same call of Split are equal; others are not. Call Split
+// once, before a loop.
 func Split(f bufio.SplitFunc) Terminator {
 	return Terminator{kind: kindSplit, split: &f}
 }
@@ -331,8 +332,8 @@ func (t Terminator) validate(maxSize int64) error {
 	return nil
 }
 
-// ErrBadPrefix reports a length prefix that can't be one: a Uvarint of more than
-// 64 bits, or a length that Prefix.Adjustment makes negative.
+// ErrBadPrefix reports a length prefix that makes no sense: a [Uvarint] of more than 64
+// bits, or a length that becomes negative when the Adjustment of the [Prefix] is added.
 var ErrBadPrefix = errors.New("framer: bad length prefix")
 
 var errSenselessPrefix = errors.New("framer: LengthPrefix: Size must be 1, 2, 3, 4, 8 or Uvarint, and Offset from 0 to 65535")

@@ -2,40 +2,43 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Package framerdebug shows the connections of a [framer.Server] on a page that keeps
-// itself up to date, and as JSON:
+// Package framerdebug shows the connections of a [framer.Server] on a page that updates
+// itself, and as JSON:
 //
 //	http.Handle("/debug/framer", framerdebug.Handler(server))
 //
-// The page has the totals of all servers, with small plots of messages and bytes a
-// second, and a table of the connections that are open, which can be sorted and filtered.
-// It needs JavaScript, and nothing from elsewhere: no other site, no other path.
+// The page shows the totals of all servers, with small plots of messages and bytes a
+// second, and a table of the open connections, which can be sorted and filtered. It needs
+// JavaScript. It loads nothing from other sites or other paths.
 //
 // # Who may see it
 //
-// The addresses of all peers stand on the page, and with [Options] it closes connections.
-// It must not be open to everybody: serve it on a loopback address, on a listener of its
-// own, or behind the authentication of the program. The handlers do not authenticate.
+// The page shows the addresses of all peers, and with AllowClose of [Options] it can
+// close connections. The handlers do not authenticate, so the page must not be open to
+// everybody. Serve it on a loopback address, on a listener of its own, or behind the
+// authentication of the program.
 //
 //	go http.ListenAndServe("localhost:6060", nil)
 //
-// On a loopback address a request must name the host as localhost or by an IP address, or
-// as one of the Hosts of [Options]; otherwise it is refused: a site in a browser on the same
-// machine can have its own name mean that address (DNS rebinding).
+// On a loopback address, the host of a request must be localhost, an IP address, or one
+// of the Hosts of [Options]. Other requests are refused, because a site in a browser on
+// the same machine can make its own name stand for that address (DNS rebinding).
 //
 // # JSON
 //
-// A GET with the parameter format=json is answered with a [Report]. These parameters are
-// heeded, also by the page:
-//   - sort: the name of a column, such as peer, idle or queued; see [Options] for all
-//   - order: asc or desc, which is the default
-//   - filter: words, each of which must be in the text of a connection: its server, peer,
-//     local address, state and information, and its number behind a #
-//   - limit: how many connections at most, by default 100
-//   - offset: how many to leave out before
+// The answer to a GET with the parameter format=json is a [Report]. These parameters
+// apply to it, and to the page:
 //
-// Of 10,000 connections, an answer with 100 takes some 30 milliseconds of CPU time, and
-// one with all of them some 60.
+//   - sort: the name of a column, such as peer, idle or queued; the Describe field of
+//     [Options] lists them
+//   - order: asc, or desc, which is the default
+//   - filter: words that must all be in the text of a connection: its server, peer, local
+//     address, state and information, and its number after a #
+//   - limit: the greatest number of connections, by default 100
+//   - offset: how many connections to leave out before the first
+//
+// With 10,000 connections, an answer with 100 of them takes about 30 milliseconds of CPU
+// time, and one with all of them about 60.
 package framerdebug
 
 import (
@@ -56,39 +59,42 @@ import (
 	"github.com/goframer/framer"
 )
 
-// Options are what a page can do besides.
+// Options are the options of [New]. The zero value is what [Handler] uses.
+//
+// See Example in framerdebug_test.go.
 type Options struct {
 	// AllowClose lets the page close connections. It does so by a POST with the
 	// parameters server, the index of the server, and id, the ID of the connection:
 	// a number that no other one gets. A browser is heeded only if the request comes
-	// from the page itself; see [http.CrossOriginProtection]. The connection ends
-	// with [ErrClosed].
+	// from the page itself; see http.CrossOriginProtection. The connection ends
+	// with ErrClosed.
 	AllowClose bool
 
-	// Hosts are names, without a port, by which the page is reached besides, where it
-	// is served on a loopback address, because a proxy there hands on the name
-	// that it was given.
+	// Hosts are further host names, without a port, under which the page may be requested on
+	// a loopback address. They are for a proxy on the same machine that passes on the name it
+	// was asked for.
 	Hosts []string
 
-	// Describe optionally returns a text about a connection, for the column info:
-	// who is logged in, or what state the protocol is in. It is called for every
-	// connection whenever the page is refreshed, by any goroutine, so that it must
-	// be quick, and what it reads of the Handler must be guarded.
+	// Describe optionally returns a text about a connection, for the column info: who is
+	// logged in, or what state the protocol is in. It is called for every connection whenever
+	// the page is refreshed, from any goroutine. It must be quick, and must lock what it
+	// reads of the Handler.
 	//
-	// The columns that can be sorted are server, id, peer, local, state, info, age,
-	// idle, waiting, queued, messages, pushes, read, written, stalls, waits, refused.
+	// The columns that can be sorted are server, id, peer, local, state, info, age, idle,
+	// waiting, queued, messages, pushes, read, written, stalls, waits, refused.
 	Describe func(c *framer.Conn) string
 }
 
-// ErrClosed is the reason of the connections that somebody has closed on the page.
+// ErrClosed is the reason of a connection that somebody has closed on the page; see
+// Options.AllowClose.
 var ErrClosed = errors.New("framerdebug: closed by hand")
 
-// Handler returns a handler that shows the connections of the servers, and cannot close
-// them. It answers for every path it is given, and may be mounted anywhere.
+// Handler returns a handler that shows the connections of the servers. It can't close
+// them. It answers on every path, so it may be mounted anywhere.
 func Handler(servers ...*framer.Server) http.Handler { return New(Options{}, servers...) }
 
-// New is Handler with options. If connections can be closed, the pattern that it is
-// mounted under must not be for GET alone.
+// New is [Handler] with options. If opts.AllowClose is set, the handler must be mounted
+// under a pattern that also matches POST, not under one for GET only.
 func New(opts Options, servers ...*framer.Server) http.Handler {
 	p := &page{
 		opts:    opts,

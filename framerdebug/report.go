@@ -17,8 +17,10 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A Report is what the JSON has: the figures of all servers, and some connections. The
-// names are those of the fields.
+// A Report is what the page returns as JSON: the figures of all servers, and some of
+// their connections. In JSON the fields have their Go names.
+//
+// See Example in framerdebug_test.go.
 type Report struct {
 	Time     time.Time // when the figures were taken
 	Servers  []Server
@@ -28,13 +30,17 @@ type Report struct {
 	Conns    []Conn // in the order that was asked for
 }
 
-// A Server is a server of a [Report].
+// A Server is one server in a [Report].
+//
+// See Example in framerdebug_test.go.
 type Server struct {
 	Name  string // its number, and its Protocol or its Addr
 	Stats framer.ServerStats
 }
 
-// A Conn is a connection of a [Report].
+// A Conn is one connection in a [Report].
+//
+// See Example in framerdebug_test.go.
 type Conn struct {
 	Server int    // the index in Report.Servers
 	Peer   string // the address of the other side

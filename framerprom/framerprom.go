@@ -2,7 +2,7 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Package framerprom has the figures of a [framer.Server] as metrics of Prometheus.
+// Package framerprom exports the figures of a [framer.Server] as Prometheus metrics.
 //
 //	prometheus.MustRegister(framerprom.NewCollector("smtp", server))
 //
@@ -33,8 +33,10 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A Collector collects the metrics of a server. It is made by NewCollector, and its
-// methods may be called from any goroutine.
+// A Collector collects the metrics of a server. [NewCollector] makes it. Its methods may
+// be called from any goroutine.
+//
+// See Example in framerprom_test.go.
 type Collector struct {
 	server  *framer.Server
 	states  *prometheus.Desc
@@ -49,10 +51,11 @@ type figure struct {
 	of   func(*framer.ServerStats) int64
 }
 
-// NewCollector returns a Collector for s. To have several servers in a registry, each
-// needs a name of its own.
+// NewCollector returns a [Collector] of the metrics of s, with name as their label
+// server. Several servers in one registry need different names.
 //
-// A scrape calls [framer.Server.Stats] once: all that it has is of one moment.
+// Every scrape calls [framer.Server.Stats] once, so all its figures are of the same
+// moment.
 func NewCollector(name string, s *framer.Server) *Collector {
 	describe := func(metric, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("framer_"+metric, help, labels, prometheus.Labels{"server": name})

@@ -9,9 +9,10 @@ import (
 	"sync"
 )
 
-// A Listener is a [net.Listener] in memory: what Dial returns is one end of a
-// [Pipe], and what Accept returns the other. Its methods may be called from any
-// goroutine.
+// A Listener is a [net.Listener] in memory. Dial returns one end of a [Pipe], and Accept
+// the other. Its methods may be called from any goroutine.
+//
+// See ExampleListen in example_test.go.
 type Listener struct {
 	conns chan *Conn
 	fails chan error
@@ -21,7 +22,7 @@ type Listener struct {
 
 var _ net.Listener = (*Listener)(nil)
 
-// Listen returns a Listener.
+// Listen returns a new [Listener].
 func Listen() *Listener {
 	return &Listener{
 		conns: make(chan *Conn),
@@ -30,8 +31,8 @@ func Listen() *Listener {
 	}
 }
 
-// Dial connects. It waits until the connection is accepted, and fails when the
-// listener is closed.
+// Dial connects to the listener. It blocks until the connection is accepted, and returns
+// an error if the listener is closed.
 func (l *Listener) Dial() (*Conn, error) {
 	client, server := Pipe()
 	select {
@@ -42,8 +43,8 @@ func (l *Listener) Dial() (*Conn, error) {
 	}
 }
 
-// Fail makes Accept return err, once, such as [syscall.EMFILE]. It waits until it
-// has, and reports whether it did before the listener was closed.
+// Fail makes one call of Accept return err, such as [syscall.EMFILE]. It blocks until
+// Accept has returned it or the listener is closed, and reports whether Accept has.
 func (l *Listener) Fail(err error) bool {
 	select {
 	case l.fails <- err:
@@ -53,7 +54,8 @@ func (l *Listener) Fail(err error) bool {
 	}
 }
 
-// Accept returns the next connection.
+// Accept waits for the next connection and returns it, a *[Conn]. After Close it returns
+// an error that is [net.ErrClosed].
 func (l *Listener) Accept() (net.Conn, error) {
 	select {
 	case <-l.done:
@@ -74,11 +76,11 @@ func (l *Listener) error(err error) error {
 	return &net.OpError{Op: "accept", Net: "pipe", Addr: l.Addr(), Err: err}
 }
 
-// Close ends Accept and Dial. Connections stay.
+// Close makes Accept and Dial return errors. Connections stay open.
 func (l *Listener) Close() error {
 	l.once.Do(func() { close(l.done) })
 	return nil
 }
 
-// Addr returns the address, a name.
+// Addr returns the address of the listener, which is only a name.
 func (l *Listener) Addr() net.Addr { return addr("listener") }

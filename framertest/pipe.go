@@ -39,12 +39,13 @@ func Pipe() (*Conn, *Conn) {
 	return a, b
 }
 
-// A Conn is an end of a [Pipe]. Its methods may be called from any goroutine.
+// A Conn is one end of a [Pipe]. Its methods may be called from any goroutine.
 //
-// Its errors are those of a TCP connection: [io.EOF] as it is, otherwise a
-// [*net.OpError] that is [net.ErrClosed] after Close, [os.ErrDeadlineExceeded]
-// after a deadline, [syscall.ECONNRESET] after a reset, or [syscall.EPIPE] after
-// CloseWrite.
+// Its errors are those of a TCP connection. [io.EOF] is returned as it is. Any other is a
+// [*net.OpError]: it is [net.ErrClosed] after Close, [os.ErrDeadlineExceeded] after a
+// deadline, [syscall.ECONNRESET] after a reset, or [syscall.EPIPE] after CloseWrite.
+//
+// See ExamplePipe, ExampleConn_Close and ExampleConn_HoldReads in example_test.go.
 type Conn struct {
 	in, out       *stream
 	local, remote addr
@@ -64,7 +65,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, c.opError("read", err)
 }
 
-// Write writes p. While the buffer is full, or another Write goes on, it waits.
+// Write writes p. It blocks while the buffer, of 64 KiB, is full, or another Write goes
+// on. p may be used again when Write returns.
 func (c *Conn) Write(p []byte) (int, error) {
 	n, err := c.out.write(p)
 	if err == syscall.ECONNRESET {
@@ -76,9 +78,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 // CloseWrite ends the output. The other end reads what there is, then [io.EOF].
 func (c *Conn) CloseWrite() error { return c.opError("close", c.out.end()) }
 
-// Close closes this end. What was written can still be read by the other one,
-// unless the connection is reset, because this end has unread input or because of
-// SetLinger. Close always returns nil, and is harmless twice.
+// Close closes this end. The other end can still read what was written, unless the
+// connection is reset: because this end has unread input, or because of SetLinger. Close
+// may be called more than once, and always returns nil.
 func (c *Conn) Close() error {
 	unread := c.in.abandon()
 	c.out.close(unread || c.resets.Load())
@@ -92,36 +94,36 @@ func (c *Conn) Reset() error {
 	return c.Close()
 }
 
-// SetLinger is [net.TCPConn.SetLinger]: with 0, Close resets the connection. Any
-// other number is as good as none: Close never waits.
+// SetLinger is [net.TCPConn.SetLinger]. If sec is 0, Close resets the connection. Any
+// other number has no effect: Close never waits.
 func (c *Conn) SetLinger(sec int) error {
 	c.resets.Store(sec == 0)
 	return nil
 }
 
-// HoldReads stops what the other end sends from arriving, the end of it and a
-// reset included, until it is called with false: a peer that is slow to send, or a
+// HoldReads stops what the other end sends from arriving, including its end and a reset,
+// until HoldReads is called with false. It makes a peer that is slow to send, or a
 // network that does not deliver.
 func (c *Conn) HoldReads(hold bool) { c.in.change(func(s *stream) { s.held = hold }) }
 
-// HoldWrites stops writes from being accepted, until it is called with false: a
-// peer that does not read, and whose buffers are full.
+// HoldWrites stops writes from being accepted, until HoldWrites is called with false. It
+// makes a peer that does not read and whose buffers are full.
 func (c *Conn) HoldWrites(hold bool) { c.out.change(func(s *stream) { s.full = hold }) }
 
-// CutReads limits what one Read returns to n bytes. 0 means no limit.
+// CutReads limits one Read to n bytes. If n is 0, there is no limit.
 func (c *Conn) CutReads(n int) { c.in.change(func(s *stream) { s.readSize = n }) }
 
-// CutWrites makes Write write n bytes at a time, and each time wait until the
-// other end has read all that was written before. 0 means no limit.
+// CutWrites makes Write write n bytes at a time. Each time it waits until the other end
+// has read all that was written before. If n is 0, there is no limit.
 func (c *Conn) CutWrites(n int) { c.out.change(func(s *stream) { s.writeSize = n }) }
 
-// LocalAddr returns the address of this end, a name.
+// LocalAddr returns the address of this end, which is only a name.
 func (c *Conn) LocalAddr() net.Addr { return c.local }
 
-// RemoteAddr returns the address of the other end, a name.
+// RemoteAddr returns the address of the other end, which is only a name.
 func (c *Conn) RemoteAddr() net.Addr { return c.remote }
 
-// SetDeadline sets both deadlines.
+// SetDeadline sets the deadlines of Read and of Write.
 func (c *Conn) SetDeadline(t time.Time) error {
 	if err := c.SetReadDeadline(t); err != nil {
 		return err
@@ -129,12 +131,13 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-// SetReadDeadline sets the deadline of Read, also of one that waits.
+// SetReadDeadline sets the deadline of Read. It also applies to a Read that is blocked.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.opError("set", c.in.setReadDeadline(t))
 }
 
-// SetWriteDeadline sets the deadline of Write, also of one that waits.
+// SetWriteDeadline sets the deadline of Write. It also applies to a Write that is
+// blocked.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return c.opError("set", c.out.setWriteDeadline(t))
 }

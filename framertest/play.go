@@ -17,19 +17,18 @@ import (
 	"time"
 )
 
-// A Step is something that a peer does; see [Play]. Besides those of this package
-// there can be others.
+// A Step is something that a peer does; see [Play]. A program may define its own.
+//
+// See ExamplePlay, ExampleExpectMatch and ExampleExpectReset in example_test.go.
 type Step struct {
 	Name string // for the failure of a test
 	Do   func(nc net.Conn) error
 }
 
-// Play is a peer that does one step after the other on nc, and reports whether
-// all went well. If one did not, t fails with its number and what was seen, and
-// the rest is left. Play does not close nc, unless a step does, and sets no
-// deadline but that of [Within].
-//
-// It may be called from any goroutine.
+// Play is a peer that does one step after the other on nc, and reports whether all
+// succeeded. If one does not, t fails with the number of the step and what was seen, and
+// the other steps are not done. Play does not close nc, unless a step does, and sets no
+// deadline but that of [Within]. It may be called from any goroutine.
 func Play(t testing.TB, nc net.Conn, steps ...Step) bool {
 	t.Helper()
 	for i, step := range steps {
@@ -61,9 +60,8 @@ func SendBytewise(text string) Step {
 	}}
 }
 
-// Expect reads as many bytes as text has, which must be text. It fails at the
-// first byte that is another. For text in lines, the failures of [ExpectLine] show
-// more.
+// Expect reads as many bytes as text has, and fails at the first one that is different.
+// For text in lines, [ExpectLine] shows more when it fails.
 func Expect(text string) Step {
 	return Step{"Expect(" + quote(text) + ")", func(nc net.Conn) error {
 		got := make([]byte, len(text))
@@ -178,7 +176,8 @@ func (r received) wrong() error { return fmt.Errorf("got %s", quoteEnds(string(r
 // then says that it is not enough.
 func (r received) then(err error) error { return fmt.Errorf("%w, then: %w", r.wrong(), err) }
 
-// ExpectEnd wants the end of the other side's output, with no byte before it.
+// ExpectEnd waits for the end of the other side's output. It fails if a byte comes before
+// that.
 func ExpectEnd() Step {
 	return Step{"ExpectEnd()", func(nc net.Conn) error {
 		got := make([]byte, 512)
@@ -223,7 +222,7 @@ func isReset(err error) bool {
 		runtime.GOOS == "windows" && (errno == wsaECONNABORTED || errno == wsaECONNRESET)
 }
 
-// Pause waits, without reading or writing.
+// Pause waits for d without reading or writing.
 func Pause(d time.Duration) Step {
 	return Step{fmt.Sprintf("Pause(%v)", d), func(net.Conn) error {
 		<-time.After(d)

@@ -37,24 +37,23 @@ const (
 	overwriteBytes = 64 << 20 // or what all of a run may overwrite together, divided by them
 )
 
-// Recut runs f on input whole, and then cut into reads in many other ways: in
-// every way if input has at most 12 bytes, otherwise once at every place (up to
-// 2048 bytes), byte by byte, and into pieces of random sizes that are the same in
-// every run. If f does not return the same each time, Recut fails t with a cut that
-// makes a difference: the smallest for a short input, otherwise one of which no
-// place can be left out.
+// Recut runs f on the whole input, and then on the input cut into reads in many other
+// ways: in every way if it has at most 12 bytes. Otherwise it is cut once at every place
+// (up to 2048 bytes), byte by byte, and into pieces of random sizes, which are the same
+// in every run. If f does not always return the same text, Recut fails t and shows a cut
+// that makes a difference: the smallest for a short input, otherwise one in which every
+// place is needed.
 //
-// f reads what it is given to the end and returns a text of what came of it, which
-// must depend on nothing else. For the handler of a connection, [Transcript] makes
-// one.
+// f reads its reader to the end and returns a text of the result, which must depend on
+// nothing else. [Transcript] makes such a function for the handler of a connection.
 //
-// The reader of f uses all that it is given for a Read, as an [io.Reader] may: where
-// no byte of the input is put there are bytes from \xf5 to \xff, others in every run.
-// So f fails as well if it depends on memory that was lent until the next Read, such
-// as a line of [bufio.Reader.ReadSlice]. A [framer.Framer] that reads from it, with
-// nothing in between, lends copies, and overwrites them with such bytes when the loan
-// ends, wherever the message was cut. That is for Next, All, Run and the WriteTo of a
-// reader of NextReader, as [Poison] says.
+// The reader of f overwrites all of the slice that is passed to Read, as an [io.Reader]
+// may. Where it puts no input, it puts bytes from \xf5 to \xff, different ones in every
+// run. So f also fails if it keeps memory that was lent until the next Read, such as a
+// line of [bufio.Reader.ReadSlice]. A [framer.Framer] that reads directly from it lends
+// copies, which are overwritten with such bytes when the loan ends, wherever the message
+// was cut. That applies to Next, All, Run and the WriteTo of a reader of NextReader, as
+// for [Poison].
 func Recut(t testing.TB, input []byte, f func(io.Reader) string) {
 	t.Helper()
 	var poisons poisons
@@ -240,7 +239,7 @@ func (r *cutReader) Read(p []byte) (int, error) {
 //
 //	rest "..."      the unfinished message at the end of the input, or ""
 //	sent "..."      all that was sent
-//	end ...         the error of Serve, or <nil>; for a [framer.MessageTooLongError],
+//	end ...         the error of Serve, or <nil>; for a framer.MessageTooLongError,
 //	                "message too long, limit" and the limit
 //
 // A handler may refuse its input: return an error, panic, or call CloseWhenDone or

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"time"
@@ -32,7 +33,7 @@ func Example_insideHTTP() {
 			_, err := fmt.Fprintf(c, "%d bytes\r\n", len(line))
 			return err
 		}),
-		Config: *quiet,
+		Config: framer.Config{Logger: slog.New(slog.DiscardHandler)},
 	}
 	mux.Handle("/lines", lines)                     // for "Upgrade: lines/1"
 	if err := lines.ConfigureHTTP(hs); err != nil { // for ALPN
@@ -78,7 +79,7 @@ func Example_insideHTTP() {
 		line, err := c.Next(framer.Delimiter("\r\n"))
 		fmt.Printf("%q %v\n", line, err)
 		return err
-	}), quiet)
+	}), &lines.Config)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -30,6 +30,7 @@ var update = flag.Bool("update", false, "write the listings anew")
 var packages = map[string]string{
 	"framer":      "../..",
 	"framerdebug": "../../framerdebug",
+	"framerprom":  "../../framerprom",
 	"framertest":  "../../framertest",
 }
 

@@ -8,6 +8,10 @@ import (
 	"fmt"
 	"go/ast"
 	"go/doc"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -110,18 +114,11 @@ func (s source) undocumented(typ *doc.Type) (names []string) {
 // TestExamples finds examples that the documentation would show without a button to run
 // them: pkgsite has one for those that are whole programs, with output that is checked.
 func TestExamples(t *testing.T) {
-	for name, dir := range packages {
-		s := load(t, name, dir)
-		examples := s.Examples
-		for _, f := range s.Funcs {
-			examples = append(examples, f.Examples...)
-		}
-		for _, typ := range s.Types {
-			examples = append(examples, typ.Examples...)
-			for _, f := range append(typ.Funcs, typ.Methods...) {
-				examples = append(examples, f.Examples...)
-			}
-		}
+	all := maps.Clone(packages)
+	all["asynchat"] = "../../examples/asynchat"
+	all["protocols"] = "../../examples/protocols"
+	for name, dir := range all {
+		examples := load(t, name, dir).examples()
 		if len(examples) == 0 {
 			t.Errorf("%s: no examples", name)
 		}
@@ -132,6 +129,69 @@ func TestExamples(t *testing.T) {
 			case e.Output == "" && !e.EmptyOutput:
 				t.Errorf("%s: example %s %s has no output", name, e.Name, e.Suffix)
 			}
+		}
+	}
+}
+
+// examples returns all examples of s.
+func (s source) examples() []*doc.Example {
+	all := s.Examples
+	for _, f := range s.Funcs {
+		all = append(all, f.Examples...)
+	}
+	for _, typ := range s.Types {
+		all = append(all, typ.Examples...)
+		for _, f := range slices.Concat(typ.Funcs, typ.Methods) {
+			all = append(all, f.Examples...)
+		}
+	}
+	return all
+}
+
+// see is the last paragraph of a type's documentation: what examples it has, and where.
+var see = regexp.MustCompile(`(?:^|\n\n)See (Example\w*(?:(?:,\s|\sand\s)Example\w*)*)\sin\s(\w+_test\.go)\.\n$`)
+
+// TestTypesNameExamples finds types whose documentation does not end in the names of
+// examples and of their file. The go command shows no examples: who reads in a terminal
+// has only these names.
+func TestTypesNameExamples(t *testing.T) {
+	for name, dir := range packages {
+		s := load(t, name, dir)
+		files := make(map[string]string) // by example
+		for _, e := range s.examples() {
+			files["Example"+e.Name] = filepath.Base(s.fset.Position(e.Code.Pos()).Filename)
+		}
+		for _, typ := range s.Types {
+			m := see.FindStringSubmatch(typ.Doc)
+			if m == nil {
+				t.Errorf("%s: the documentation of %s does not end in %q", name, typ.Name, "See Example... in ..._test.go.")
+				continue
+			}
+			for _, example := range regexp.MustCompile(`Example\w*`).FindAllString(m[1], -1) {
+				if files[example] != m[2] {
+					t.Errorf("%s: the documentation of %s names %s, which is not in %s", name, typ.Name, example, m[2])
+				}
+			}
+		}
+	}
+}
+
+// TestNoBrackets finds brackets for links where they are not made into links: the comments
+// of fields, and of the methods of interfaces, are shown as they are.
+func TestNoBrackets(t *testing.T) {
+	link := regexp.MustCompile(`\[\*?[A-Za-z][\w./]*\]`)
+	for name, dir := range packages {
+		for _, typ := range load(t, name, dir).Types {
+			ast.Inspect(typ.Decl, func(n ast.Node) bool {
+				f, ok := n.(*ast.Field)
+				if !ok {
+					return true
+				}
+				if m := link.FindString(f.Doc.Text() + f.Comment.Text()); m != "" {
+					t.Errorf("%s: %s: a comment within the declaration shows %s with its brackets", name, typ.Name, m)
+				}
+				return true
+			})
 		}
 	}
 }
