@@ -51,7 +51,8 @@ type Config struct {
 	MessageTimeout time.Duration
 
 	// IdleTimeout is how long the connection may wait for input while no byte is moved in
-	// either direction, also while a write is blocked. If zero or negative, there is no
+	// either direction, also while a write is blocked, and while the handler waits in Push.
+	// The time in which the handler works does not count. If zero or negative, there is no
 	// limit. While the connection is closing, WriteTimeout applies instead, or IdleTimeout if
 	// WriteTimeout is off.
 	IdleTimeout time.Duration
@@ -62,7 +63,8 @@ type Config struct {
 	//
 	// With a TimeoutHandler that sends a ping, the peer has the same time again to answer.
 	// ReadIdleTimeout does not limit the time for the reply to a request: a push does not
-	// start the wait again.
+	// start the wait again. Nor does it limit the time from one message to the next: any byte
+	// counts.
 	ReadIdleTimeout time.Duration
 
 	// WriteTimeout is how long the peer may accept no byte while output waits for it. Then
@@ -72,7 +74,8 @@ type Config struct {
 	// A byte is accepted when the peer's system has acknowledged it, where that is known: on
 	// Linux, for TCP and Unix sockets, also below TLS. Elsewhere it is accepted when the
 	// local system has taken it; over TLS that is a whole record. The state is looked at four
-	// times in a WriteTimeout, so a connection may last up to a quarter longer.
+	// times in a WriteTimeout, so a connection may last up to a quarter longer. Where the
+	// local system counts, it may last up to twice as long.
 	//
 	// On Linux, a system whose receive buffer is full acknowledges in steps, which may be as
 	// large as most of that buffer, and as a segment of 64 KiB on a local network. A peer
@@ -110,7 +113,8 @@ type Config struct {
 	// Logger receives, besides what Serve returns:
 	//   - panics, with their stack, at level Error;
 	//   - ends because of an error of a handler or a producer, and failures to accept, at
-	//     level Warn;
+	//     level Warn (a handler that refuses a peer should push its answer, call
+	//     CloseWhenDone, and return nil, because anybody could fill the log otherwise);
 	//   - ends that a peer can cause at will, by its framing, by being slow or in a
 	//     handshake, and refused connections, at level Info;
 	//   - errors of the network, and ends that somebody asked for, by CloseWhenDone, Close, a

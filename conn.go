@@ -29,10 +29,12 @@ type ConnectHandler interface {
 //
 // See ExampleCloseHandler in example_test.go.
 type CloseHandler interface {
-	// HandleClose is called once, as the last method, when the connection has been closed. It
-	// is not called if the connection was closed before newHandler could be called. err is
-	// the reason, as Serve returns it: nil after an orderly end, io.ErrUnexpectedEOF if the
-	// peer ended its side in the middle of a message.
+	// HandleClose is called once, as the last method, when the connection has been closed:
+	// after queued output was sent, and after the wait of LingerTimeout. For what others
+	// should know sooner, see EndHandler and TimeoutHandler. HandleClose is called for every
+	// Handler that newHandler has returned. err is the reason, as Serve returns it: nil after
+	// an orderly end, io.ErrUnexpectedEOF if the peer ended its side in the middle of a
+	// message.
 	HandleClose(err error)
 }
 
@@ -315,7 +317,8 @@ func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *b
 // config returns the Config in force, which must not be changed.
 func (c *Conn) config() *Config { return c.cfg.Load() }
 
-// Config returns the limits of c as they are now.
+// Config returns the limits of c as they were given to it last. A field that is zero has its
+// default value.
 func (c *Conn) Config() Config { return *c.config() }
 
 // SetConfig replaces the limits of c: for the state that the protocol is in, or for a
@@ -394,7 +397,8 @@ func (c *Conn) Push(data []byte) error { return c.queue.push(data) }
 
 // TryPush is [Conn.Push], but returns [ErrQueueFull] where Push would wait. It is for
 // sending one message to many connections. If nothing is queued and the connection can
-// take data at once, TryPush writes it itself, without a copy.
+// take data at once, TryPush writes it itself, without a copy. TryPush never blocks, so it
+// may be called with a mutex locked.
 func (c *Conn) TryPush(data []byte) error { return c.noteRefused(c.queue.tryPush(data)) }
 
 // PushContext is [Conn.Push], but returns the cause of ctx if ctx ends while it waits. If
@@ -558,6 +562,11 @@ func (c *Conn) Terminator() Terminator { return c.framer.Terminator() }
 // connection is closing, the context has not ended, although nothing can be pushed any
 // more. A producer that may block for long should watch it. When Serve was called, it has
 // the values of Serve's context.
+//
+// While a method of the Handler runs, or the function of a [Session] does something other
+// than wait in Next, nothing is read. So the end of the peer's side, or a reset, is not
+// noticed then, and does not end the context. A Handler that waits for something other than
+// input should return from its method, and push when that has come.
 func (c *Conn) Context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()

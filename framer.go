@@ -136,6 +136,9 @@ type OversizeHandler interface {
 	// and the rest when it comes. Then the next message begins. If HandleOversize sets a
 	// terminator, that takes effect from the next byte instead, and the message continues.
 	//
+	// HandleOversize is not called for a Length that SetTerminator has refused. To skip the
+	// bytes that were announced, set Length(n).Limit(-1) instead, and drop the pieces.
+	//
 	// Without an OversizeHandler, e ends the connection.
 	HandleOversize(e *MessageTooLongError) error
 }

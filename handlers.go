@@ -121,7 +121,12 @@ func (session) FoundTerminator() error           { return nil }
 //
 // f runs on the goroutine of Serve. When it returns, what it has pushed is sent and the
 // connection is closed. The error that it returns is the reason of the end. The end is
-// orderly if f returns nil, the [io.EOF] of Next as it is, or [ErrServerClosed].
+// orderly if f returns nil, the [io.EOF] of Next as it is, or [ErrServerClosed]. To close
+// at once, without waiting for the peer to take what was pushed, f calls
+// [Conn.CloseWithError] before it returns.
+//
+// While f does something other than wait in Next, nothing is read, and the end of the peer's
+// side is not noticed.
 func Session(f func(c *Conn) error) func(*Conn) Handler {
 	return func(*Conn) Handler { return session(f) }
 }
@@ -178,7 +183,8 @@ func Replies(t Terminator, f func(c *Conn, msg, reply []byte) ([]byte, error)) f
 // If f returns nil, the rest of the message is skipped and the connection goes on with
 // the next message, under the terminator that f has set, if it has set one. If f returns
 // an error, that error ends the connection. Without OnTooLong, e ends it. What f pushes
-// is sent after the answers to earlier messages.
+// is sent after the answers to earlier messages. A [Length] that SetTerminator has refused
+// is no message yet: f is not called for it.
 func OnTooLong(newHandler func(*Conn) Handler, f func(c *Conn, e *MessageTooLongError) error) func(*Conn) Handler {
 	return func(c *Conn) Handler {
 		h, ok := newHandler(c).(*messages)

@@ -448,7 +448,9 @@ func (p *seqProducer) Close() error {
 }
 
 // Concat returns a producer of what ps produce, one after the other. Each is closed when
-// the next one begins. Those that were not reached are closed when the whole is.
+// the next one begins. Those that were not reached are closed when the whole is. In the
+// queue of a Conn, all of them count as one producer that is not bytes; see
+// [Config.MaxQueuedBytes].
 func Concat(ps ...Producer) Producer {
 	return &concatProducer{rest: append([]Producer(nil), ps...)}
 }

@@ -681,8 +681,10 @@ func (s *Server) callback(f func()) {
 	f()
 }
 
-// RegisterOnShutdown registers a function that Shutdown calls on a goroutine of its own.
-// It is for ending what the server does not know of.
+// RegisterOnShutdown registers a function that Shutdown calls at once, on a goroutine of
+// its own. It is for ending what the server does not know of, and for the waits of handlers:
+// a method that runs, or the function of a Session outside of Next, learns of a shutdown in
+// no other way. It can cancel a context for which they watch.
 func (s *Server) RegisterOnShutdown(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -98,8 +98,9 @@ func Length(n int64) Terminator { return Terminator{kind: kindLength, n: n} }
 func FixedLength(n int64) Terminator { return Terminator{kind: kindFixedLength, n: n} }
 
 // Uvarint is the Size of a [Prefix] whose length field is a variable-length integer, as
-// in [encoding/binary] and Protocol Buffers: 7 bits in each byte, the least significant
-// first, at most 10 bytes. Encodings that are longer than necessary are accepted.
+// in [encoding/binary], Protocol Buffers, and the Remaining Length of MQTT: 7 bits in each
+// byte, the least significant first, at most 10 bytes. Encodings that are longer than
+// necessary are accepted. (MQTT allows 4 bytes.)
 const Uvarint = -1
 
 // A Prefix describes a header that carries the length of the message after it: Offset

@@ -256,7 +256,9 @@ func (r *cutReader) Read(p []byte) (int, error) {
 //
 // newHandler is called for every connection anew. Its handler must not depend on
 // the time, nor on when its output is sent, as it does if it calls Close with
-// output that waits. Nothing is logged unless cfg has a Logger; cfg may be nil.
+// output that waits, nor call StartTLS. cfg has the limits: for a Server, pass a pointer to
+// its Config. Nothing is logged unless cfg has a Logger. cfg may be nil, which is the zero
+// Config.
 func Transcript(newHandler func(*framer.Conn) framer.Handler, cfg *framer.Config) func(io.Reader) string {
 	var config framer.Config
 	if cfg != nil {
