@@ -90,12 +90,11 @@ import (
 //
 // See Example and ExampleConn_SetTerminator in example_test.go.
 type Handler interface {
-	// CollectIncomingData is given the next piece of the current message, as
-	// soon as it has come. data is never empty and never longer than
-	// ReadBufferSize, or 65,536 bytes if that is not set (a token of Split
-	// excepted). It is lent: it may be changed and appended to, and is valid until
-	// CollectIncomingData returns. The tests of a handler can find out whether it
-	// heeds that: see Poison in package framertest.
+	// CollectIncomingData is given the next piece of the current message as soon as it has
+	// come. data is never empty. It is never longer than ReadBufferSize, or 65,536 bytes if
+	// that is not set, except for a token of Split. data is lent: it is valid until
+	// CollectIncomingData returns, which may change it and append to it. Poison, in package
+	// framertest, finds handlers that keep it.
 	CollectIncomingData(data []byte) error
 
 	// FoundTerminator is called when the current message is complete. An empty message is a

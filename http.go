@@ -18,39 +18,42 @@ import (
 	"time"
 )
 
-// ServeHTTP makes s an [http.Handler]: to a request with "Upgrade:" and the name in
-// Protocol (RFC 9110 section 7.8) it answers 101 and serves the connection, as one that
-// it has accepted. What the client has sent behind the request comes first. The fields
-// that w.Header() has are in the answer.
+// ServeHTTP makes s an [http.Handler] that upgrades requests (RFC 9110 section 7.8). A GET
+// request with an Upgrade header that names Protocol is answered by 101, with the fields
+// that w.Header() has. Then s serves the connection like one that it has accepted. What the
+// client has sent behind the request comes first.
 //
 // ServeHTTP returns at once. The connection is served on a goroutine of its own, so that
-// what net/http needs for a request is free, and it does not end with the request, or its
-// context, but with [Server.Shutdown] or [Server.Close]. Its context has the values of
-// the request's, for ConnContext, NewHandler and [Conn.Context]: what a middleware has
-// found out, say. A value that somebody takes back after the request, as some routers do
-// with theirs, must be copied before: into the context of the request that s is given.
-// VerifyConn is called before the answer, on the goroutine of the request. BaseContext is
-// not called. The timeouts of the [http.Server] do not apply any more. A ResponseWriter
-// that records the status for a log sees none, as for every connection that is hijacked.
+// net/http can free what it needs for a request. It does not end with the request or its
+// context, but with [Server.Shutdown] or [Server.Close]. The timeouts of the http.Server do
+// not apply to it.
+//
+// The context of the connection has the values of the request's context, for ConnContext,
+// NewHandler and [Conn.Context]: what a middleware has found out, for example. If a router
+// takes back a value when the request is over, copy it before into the context of the
+// request that s is given. VerifyConn is called before the answer, on the goroutine of the
+// request. BaseContext is not called. A ResponseWriter that records the status for a log
+// records none, as for every connection that is hijacked.
 //
 // Other requests are answered with
-//   - 426, with Upgrade (RFC 9110 section 15.5.22), without an upgrade to Protocol
-//   - 505, by HTTP/2 and HTTP/3, which have no upgrade (RFC 9113 section 8.6), and where
-//     another status, such as 421, would only have the client try them again
-//   - 405, with a method other than GET
-//   - 400, with a body, which could be taken for messages
+//   - 426, with an Upgrade header (RFC 9110 section 15.5.22), if the request does not ask for
+//     an upgrade to Protocol
+//   - 505, for HTTP/2 and HTTP/3, which have no upgrade (RFC 9113 section 8.6); clients would
+//     try again after another status, such as 421
+//   - 405, if the method is not GET
+//   - 400, if the request has a body, which could be taken for messages
 //   - 403, if VerifyConn refuses the connection
-//   - 503, at MaxConns and after Shutdown or Close
-//   - 500, which is logged, if Protocol or NewHandler is missing, or the ResponseWriter
-//     does not let go of the connection, as that of [http.TimeoutHandler]: one that wraps
-//     another needs a method Hijack, or Unwrap as for [http.ResponseController]
+//   - 503, at MaxConns, and after Shutdown or Close
+//   - 500, which is logged, if Protocol or NewHandler is missing, or if the ResponseWriter
+//     does not give up the connection, such as the one of [http.TimeoutHandler]. A
+//     ResponseWriter that wraps another needs a method Hijack, or a method Unwrap as for
+//     [http.ResponseController]
 //
-// A connection whose upgrade was refused is closed: what the client has sent behind
-// it are no requests.
+// If an upgrade is refused, the connection is closed, because what the client has sent
+// behind the request is not HTTP.
 //
-// Who may connect is for the Handlers before s to say. The Origin of a request is not
-// looked at: scripts in a browser can't ask for an upgrade but to "websocket", which
-// Protocol should not be.
+// The Handlers before s decide who may connect. The Origin of a request is not checked:
+// scripts in a browser can ask for no upgrade but "websocket", which Protocol should not be.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if status, why := s.checkRequest(r); status != 0 {
 		s.refuseHTTP(w, r, status, why)
@@ -172,13 +175,13 @@ func (s *Server) switchingProtocols(header http.Header) []byte {
 func (s *Server) isOurs(protocol string) bool { return sameProtocol(protocol, s.Protocol) }
 
 // TLSNextProto serves a connection that has agreed on Protocol by ALPN. It is for the
-// TLSNextProto field of an [http.Server], which [Server.ConfigureHTTP] sets. It blocks
-// until the connection has ended, because net/http closes the connection when it returns:
-// also one that the function of [Conn.Hijack] has handed on.
+// TLSNextProto field of an [http.Server], which [Server.ConfigureHTTP] sets. It blocks until
+// the connection has ended, because net/http closes the connection when TLSNextProto
+// returns. That includes a connection that was handed to the function of [Conn.Hijack].
 //
-// The context of the connection comes from hs.BaseContext and hs.ConnContext; when it
-// ends, the connection does. BaseContext of s is not called. At MaxConns there is no
-// wait: Refuse is called, if it is set and does not already run 64 times, and the
+// The context of the connection comes from hs.BaseContext and hs.ConnContext. The connection
+// ends when the context does. BaseContext of s is not called. At MaxConns, TLSNextProto does
+// not wait: it calls Refuse, if that is set and does not already run 64 times, and the
 // connection is closed.
 func (s *Server) TLSNextProto(hs *http.Server, c *tls.Conn, h http.Handler) {
 	if s.NewHandler == nil {
@@ -202,35 +205,35 @@ func (s *Server) TLSNextProto(hs *http.Server, c *tls.Conn, h http.Handler) {
 	s.noteFull(c.RemoteAddr())
 }
 
-// ConfigureHTTP has hs serve the protocol of s too: a client that offers Protocol by
-// ALPN (RFC 7301) is served by s, on the same port as HTTP/1.1 and HTTP/2, which stay as
-// they are: HTTP/2 is on if it was, and off if TLSNextProto or Protocols of hs say so.
-// For the upgrade of a request, s is a [http.Handler] besides; see [Server.ServeHTTP].
+// ConfigureHTTP makes hs serve the protocol of s, too. A client that offers Protocol by ALPN
+// (RFC 7301) is served by s, on the same port as HTTP/1.1 and HTTP/2. Those stay as they
+// are: HTTP/2 is on if it was on, and off if TLSNextProto or Protocols of hs say so. To
+// upgrade requests, register s as an [http.Handler]; see [Server.ServeHTTP].
 //
-// A connection by ALPN passes none of the Handlers of hs, those that authenticate included.
-// Who it is must be checked by VerifyConn, from the certificate of the client, or in the
-// protocol. Otherwise, use ServeHTTP alone.
+// A connection by ALPN passes none of the Handlers of hs, and so no authentication. The
+// client must be checked in VerifyConn, by its certificate, or in the protocol. Otherwise
+// use ServeHTTP alone.
 //
-// It must be called before hs serves, and when the fields of hs have been set: it changes
-// TLSConfig, which it replaces by a clone, TLSNextProto, likewise, and, if it is nil,
-// Protocols. Whoever makes the TLS listener himself must use hs.TLSConfig as it is
+// Call ConfigureHTTP when the fields of hs are set, and before hs serves. It replaces the
+// fields TLSConfig and TLSNextProto by clones with an entry for Protocol, and sets Protocols
+// if that is nil. A program that makes the TLS listener itself must use hs.TLSConfig as it is
 // afterwards. A [tls.Config] that GetConfigForClient returns must name Protocol in its
-// NextProtos itself. Another Server, with another Protocol, may follow.
+// NextProtos itself. ConfigureHTTP may be called for several Servers with different
+// Protocols.
 //
-// hs.Shutdown begins the Shutdown of s. To end both, call
+// hs.Shutdown starts the Shutdown of s. To end both, call
 //
 //	err := hs.Shutdown(ctx)
 //	err = errors.Join(err, s.Shutdown(ctx))
 //
-// The first waits for requests, and for the connections that have come by ALPN, which
-// net/http takes for its own. The second waits for those that were upgraded, of which
-// net/http knows nothing any more, and closes what is left when ctx ends. hs.Close cuts
-// the connections by ALPN; only Close of s ends those that were upgraded. A program
-// without TLS, which does not call ConfigureHTTP, passes s.Shutdown to
-// hs.RegisterOnShutdown by itself, or calls both at the same time.
+// The first call waits for requests, and for the connections by ALPN, which are connections
+// of hs. The second call waits for upgraded connections, which net/http has forgotten, and
+// closes those that are left when ctx ends. hs.Close closes the connections by ALPN. Only
+// s.Close closes upgraded ones. A program without TLS does not call ConfigureHTTP: it passes
+// s.Shutdown to hs.RegisterOnShutdown, or calls both at the same time.
 //
-// The error is not nil if s lacks Protocol or NewHandler, or if hs has something for
-// Protocol already.
+// The error is not nil if s has no Protocol or no NewHandler, or if hs already has an entry
+// for Protocol.
 func (s *Server) ConfigureHTTP(hs *http.Server) error {
 	switch {
 	case s.NewHandler == nil:

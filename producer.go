@@ -27,19 +27,19 @@ import (
 //
 // See ExampleProducer in example_test.go.
 type Producer interface {
-	// More returns the next piece, of any size. It is lent: the connection reads
-	// it until it calls More again. No piece, or io.EOF with or without one, means
-	// that the producer is exhausted, for good; More may block until there is
-	// something to say. Any other error ends the connection at once, so that the
-	// peer does not take what was cut off for the whole.
+	// More returns the next piece, of any size. The piece is lent: the connection reads it
+	// until it calls More again. An empty piece means that the producer is exhausted, and so
+	// does io.EOF, with a last piece or without one. More may block until there is something
+	// to send. Any other error ends the connection at once, so that the peer does not take
+	// what was cut off for the whole.
 	//
-	// More must not wait for its own connection, as Push does when the queue is
-	// full; TryPush is safe.
+	// More must not wait for its own connection, as Push does when the queue is full. It may
+	// call TryPush.
 	//
-	// The connection can't end before More has returned. What it can interrupt, when
-	// it ends or its output is discarded, is a producer of NewReaderProducer or
-	// NewDotProducer, alone or within Concat and OnDone. Any other that may
-	// block for long should heed Conn.Context.
+	// The connection can't end before More has returned. When the connection ends, or its
+	// output is discarded, it can interrupt the producers of NewReaderProducer and
+	// NewDotProducer, alone or within Concat and OnDone. Other producers that may block for
+	// long should watch Conn.Context.
 	More() ([]byte, error)
 }
 

@@ -18,35 +18,34 @@ import (
 //
 // See ExampleServer_Stats in example_test.go.
 type ConnStats struct {
-	ID    int64     // of the connections of a Server: its number, from 1 on, which no other one gets; otherwise 0
-	State ConnState // as of now
-	End   EndReason // why the connection ends, if it is known by now
+	ID    int64     // the number of the connection in its Server, from 1, never used again; 0 without a Server
+	State ConnState // the state now
+	End   EndReason // why the connection ends; NotEnded if it does not, or that is not known yet
 
 	Began time.Time // when the connection was given to NewConn or the Server
 
-	// LastMoved is when a byte last moved, either way. On Linux, for TCP and what
-	// runs on it, it is what the system says, to some milliseconds: there it is zero
-	// after the end of the connection.
+	// LastMoved is when a byte was last sent or received. On Linux, for TCP and what runs on
+	// it, the system knows, to some milliseconds; there it is zero after the end of the
+	// connection.
 	LastMoved time.Time `json:",omitzero"`
 
-	// WaitingSince is since when the write that waits for the peer has waited; zero if
-	// none does. What is queued has waited for as long, or came later. WriteTimeout
-	// may count from later on: from when the peer has last taken something.
+	// WaitingSince is when the write that waits for the peer began to wait; it is zero if
+	// none waits. WriteTimeout may have begun later, when the peer last took something.
 	WaitingSince time.Time `json:",omitzero"`
 
-	BytesRead    int64 // given by the connection
-	BytesWritten int64 // accepted by the connection
-	MessagesRead int64 // as of the last read
+	BytesRead    int64 // bytes read from the connection
+	BytesWritten int64 // bytes written to the connection
+	MessagesRead int64 // messages completed, up to the last read
 
-	// Pushes is how often something was pushed: pieces that were not empty, and
-	// producers. These are the messages sent, if each is pushed by itself. What
-	// Replies answers to one read is one push.
+	// Pushes is the number of pushes, of data that was not empty and of producers. It is the
+	// number of messages sent if each of them is one push. All that Replies answers to one
+	// read is one push.
 	Pushes int64
 
-	QueuedBytes int64 // pushed and not yet written, without producers
-	PushWaits   int64 // pushes that had to wait, because the queue was full
-	PushRefused int64 // pushes that TryPush or TryPushWithProducer refused for that
-	WriteStalls int64 // writes that have waited for the peer for 10 milliseconds or longer
+	QueuedBytes int64 // bytes pushed and not yet written, without producers
+	PushWaits   int64 // pushes that had to wait because the queue was full
+	PushRefused int64 // pushes that TryPush and TryPushWithProducer refused because the queue was full
+	WriteStalls int64 // writes that waited for the peer for 10 milliseconds or longer
 }
 
 // ServerStats are the figures of a [Server]; see [Server.Stats]. All are taken at the
@@ -58,11 +57,12 @@ type ConnStats struct {
 type ServerStats struct {
 	Conns    int         // open now
 	States   StateCounts // the same by state
-	Accepted int64       // connections that came, with those refused
-	Refused  int64       // connections that VerifyConn refused, or Refuse
+	Accepted int64       // connections that came, including refused ones
+	Refused  int64       // connections that VerifyConn or Refuse has refused
 	Ended    EndCounts   // connections that have ended, by reason
 
-	BytesRead    int64 // these as in ConnStats, of all connections
+	// The following are sums over all connections; see ConnStats.
+	BytesRead    int64
 	BytesWritten int64
 	MessagesRead int64
 	Pushes       int64

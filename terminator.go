@@ -57,16 +57,16 @@ func (k terminatorKind) base() terminatorKind { return k >> kindShift << kindShi
 // Config.MaxMessageSize does not apply, except to an embedded [Collector].
 func None() Terminator { return Terminator{} }
 
-// Delimiter ends a message at the first occurrence of delim, which may be any
-// bytes and have any length. The delimiter is not part of the message.
-// Delimiters do not overlap: "abab" is found once in "ababab", and "ab" remains.
+// Delimiter ends a message at the first occurrence of delim, which may be any bytes and have
+// any length. The delimiter is not part of the message. Delimiters do not overlap: "abab" is
+// found once in "ababab", and "ab" remains.
 //
-// The match is exact. Delimiter("\r\n") does not accept a bare "\n"; a protocol
-// that must be lenient says so with [AnyDelimiter].
+// The match is exact. Delimiter("\r\n") does not accept a bare "\n"; a protocol that must
+// be lenient says so with [AnyDelimiter].
 //
-// Delimiter("\r\n.\r\n") is not how texts of SMTP and its kin end: an empty text, whose
-// first CRLF is that of the command before, would never end, the last line would lose
-// its CRLF, and the dots that were doubled would stay. That is [DotBlock].
+// Do not use Delimiter("\r\n.\r\n") for the texts of SMTP, POP3 and NNTP; use [DotBlock].
+// With the delimiter, an empty text would never end, because its first CRLF is that of the
+// command before it; the last line would lose its CRLF; and doubled dots would stay doubled.
 func Delimiter(delim string) Terminator {
 	return Terminator{kind: kindDelimiter, delim: delim}
 }
@@ -215,18 +215,16 @@ func Split(f bufio.SplitFunc) Terminator {
 	return Terminator{kind: kindSplit, split: &f}
 }
 
-// Limit returns t with a limit of its own for the size of a message, in place of
-// [Config.MaxMessageSize]: n bytes, which may be less or more. If n is negative,
-// there is no limit. If n is zero, MaxMessageSize is the limit again. Limit has no
-// effect on [None].
+// Limit returns t with its own limit for the size of a message, which replaces
+// Config.MaxMessageSize: n bytes, which may be less or more. If n is negative, there is no
+// limit. If n is zero, MaxMessageSize is the limit again. Limit has no effect on [None].
 //
 // So one kind of message can be longer than all others:
 //
 //	command := framer.Delimiter("\r\n").Limit(510) // the delimiter does not count
 //	mail := framer.DotBlock().Limit(20 << 20)
 //
-// Two Terminators with the same limit are equal, if they were before. Limit
-// allocates nothing.
+// Terminators that are equal stay equal if both get the same limit. Limit allocates nothing.
 func (t Terminator) Limit(n int64) Terminator {
 	if t.kind != kindNone {
 		t.limit = max(n, -1)

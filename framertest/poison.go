@@ -14,33 +14,32 @@ import (
 	"github.com/goframer/framer/internal/poison"
 )
 
-// Poison returns newHandler with handlers that do not get away with keeping memory
-// that was lent to them: what the connection lends is a copy, which is overwritten when
-// the loan ends. A handler that works without Poison, and not with it, has kept a slice
-// for too long: sooner or later it would have found the input of another connection
-// there.
+// Poison returns newHandler with handlers that are caught when they keep memory that was
+// lent to them. They are lent copies, and a copy is overwritten when the loan ends. A
+// handler that works without Poison, but not with it, keeps a slice for too long. Without
+// Poison it would sooner or later find the input of another connection there.
 //
-// That holds for every message, wherever its input was cut, for
+// The following is overwritten, wherever the input is cut:
 //
-//   - the data of CollectIncomingData, until that returns;
-//   - what [framer.Messages] and [framer.Replies] give their function, until it is called
-//     again, and the reply that Replies lends, until it returns;
-//   - what Next returns in a [framer.Session], until the next call of Next or NextReader,
-//     and what a reader of NextReader writes to a Writer by WriteTo, as [io.Copy] has it,
-//     until Write returns;
-//   - what an embedded [framer.Collector] has returned by Bytes, when it was emptied by
-//     Reset, or because the message is too long, in a method for input, until that
-//     returns. While it collects more, what was returned stays as it was.
+//   - the data of CollectIncomingData, when that returns;
+//   - what [framer.Messages] and [framer.Replies] give their function, when it is called
+//     again, and the reply that Replies lends, when the function returns;
+//   - what Next returns in a [framer.Session], at the next call of Next or NextReader, and
+//     what a reader of NextReader writes to a Writer by WriteTo, as [io.Copy] does, when
+//     Write returns;
+//   - what Bytes of an embedded [framer.Collector] has returned, if the Collector is emptied
+//     in a method for input, by Reset or because the message is too long, when that method
+//     returns. While the Collector collects more, what Bytes has returned stays as it was.
 //
-// What lends without a connection is not overwritten: a Collector that is not embedded,
-// what More of a producer returns, and what the function of [framer.Split] is given. For
-// the messages of a [framer.Framer] alone there is [Recut].
+// What is lent without a connection is not overwritten: by a Collector that is not embedded,
+// by More of a producer, and to the function of [framer.Split]. For the messages of a
+// [framer.Framer] alone use [Recut].
 //
-// Memory is overwritten with bytes that are no UTF-8, from \xf5 to \xff, another one
+// Memory is overwritten with bytes from \xf5 to \xff, which are not UTF-8, a different one
 // for each connection in turn.
 //
-// The handlers themselves are as newHandler has made them. With Transcript, Poison is not
-// needed.
+// The handlers are those that newHandler has made, not wrappers. Poison is not needed with
+// [Transcript].
 func Poison(newHandler func(*framer.Conn) framer.Handler) func(*framer.Conn) framer.Handler {
 	var poisons poisons
 	return func(c *framer.Conn) framer.Handler {
