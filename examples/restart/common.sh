@@ -19,7 +19,9 @@ lines=() # that they have printed
 answers=0 executed=0
 
 cleanup() {
-	((${#pids[@]} == 0)) || kill -KILL "${pids[@]}" 2>/dev/null || true
+	if ((${#pids[@]} > 0)); then
+		{ kill -KILL "${pids[@]}" || true; wait; } 2>/dev/null # of which the shell would tell
+	fi
 	rm -rf "$work"
 }
 trap cleanup EXIT

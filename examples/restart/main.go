@@ -24,6 +24,8 @@
 //
 // Hold does what systemd does for a socket unit and its service: it holds the socket and
 // runs the command with it. At SIGHUP it restarts the command, at SIGTERM it ends it.
+//
+// The exit status is 0 on success, 1 on failure and 2 for wrong usage.
 package main
 
 import (
