@@ -163,6 +163,18 @@ func TestCommandCertificate(t *testing.T) {
 	}
 }
 
+// What a client does wrong is no fault of the server, and its log has nothing of it.
+func TestClientAtFault(t *testing.T) {
+	t.Parallel()
+	for _, input := range []string{"\x16\x03\x01\x00\xa5\r\n", "GET / HTTP/1.1\r\n", "EHLO x\n", strings.Repeat("x", 1000) + "\r\n", begin + "a\nb\r\n.\r\n"} {
+		c := startCommand(t, nil)
+		framertest.Play(t, dial(t, c.address), framertest.Send(input), framertest.ExpectUntil("^5"), framertest.Close())
+		if log := c.end(0); log != "" {
+			t.Errorf("%.20q: got log %q, want none", input, log)
+		}
+	}
+}
+
 // The first signal lets a mail come to its end; the second cuts it off.
 func TestSignals(t *testing.T) {
 	t.Parallel()
