@@ -39,39 +39,40 @@ func command(t *testing.T, args ...string) (code int, log string) {
 
 func TestBadFlags(t *testing.T) {
 	for want, args := range map[string][]string{
-		`unexpected argument "x"`:                 {"x"},
-		"flag provided but not defined":           {"-x"},
-		"-addr is empty":                          {"-addr", ""},
-		"-tls-addr is empty":                      {"-tls-addr", ""},
-		"-cert is empty":                          {"-cert", "", "-key", "k"},
-		"-key is empty":                           {"-cert", "c", "-key", ""},
-		"-nats is empty":                          {"-nats", ""},
-		"-data is empty":                          {"-data", ""},
-		"-creds is empty":                         {"-creds", ""},
-		"-node is empty":                          {"-node", ""},
-		"-addr localhost: ":                       {"-addr", "localhost"},
-		"-addr localhost:: missing port":          {"-addr", "localhost:"},
-		"-tls-addr x:99999: ":                     {"-tls-addr", "x:99999", "-cert", "c", "-key", "k"},
-		"-tls-addr needs -cert":                   {"-tls-addr", ":1"},
-		"-cert and -key go together":              {"-cert", "c"},
-		"-data and -nats exclude":                 {"-data", "d", "-nats", "nats://x"},
-		"-creds needs -nats":                      {"-creds", "c"},
-		"-nats: number 2 is not a URL":            {"-nats", "nats://x,"},
-		"-nats: number 1 is not a URL":            {"-nats", "user:secret@host:4222"},
-		"-node \"a.b\" is not a name":             {"-node", "a.b"},
-		"-queue and -max-dropped must":            {"-queue", "0"},
-		"-max-conns and -rate must":               {"-rate", "-1"},
-		"-beat and -write-timeout must":           {"-beat", "0s"},
-		"a timeout must not be negative":          {"-idle-timeout", "-1s"},
-		`invalid value "x" for flag -max-dropped`: {"-max-dropped", "x"},
+		`unexpected argument "x"`:                          {"x"},
+		"flag provided but not defined":                    {"-x"},
+		"for flag -addr: it is empty":                      {"-addr", ""},
+		"for flag -tls-addr: it is empty":                  {"-tls-addr", ""},
+		"for flag -cert: it is empty":                      {"-cert", "", "-key", "k"},
+		"for flag -key: it is empty":                       {"-cert", "c", "-key", ""},
+		"for flag -nats: it is empty":                      {"-nats", ""},
+		"for flag -data: it is empty":                      {"-data", ""},
+		"for flag -creds: it is empty":                     {"-creds", ""},
+		"for flag -node: it is empty":                      {"-node", ""},
+		"localhost\" for flag -addr: the port is missing":  {"-addr", "localhost"},
+		"localhost:\" for flag -addr: the port is missing": {"-addr", "localhost:"},
+		"for flag -tls-addr: \"99999\" is no port":         {"-tls-addr", "x:99999", "-cert", "c", "-key", "k"},
+		"-tls-addr needs -cert":                            {"-tls-addr", ":1"},
+		"-cert and -key go together":                       {"-cert", "c"},
+		"-data and -nats exclude":                          {"-data", "d", "-nats", "nats://x"},
+		"-creds needs -nats":                               {"-creds", "c"},
+		"-nats: number 2 is not a URL":                     {"-nats", "nats://x,"},
+		"-nats: number 1 is not a URL":                     {"-nats", "user:secret@host:4222"},
+		"-node \"a.b\" is not a name":                      {"-node", "a.b"},
+		"for flag -queue: want at least 1":                 {"-queue", "0"},
+		"for flag -rate: want at least 0":                  {"-rate", "-1"},
+		"for flag -beat: want more than 0":                 {"-beat", "0s"},
+		"for flag -beat: want a number with a unit":        {"-beat", "5"},
+		"for flag -idle-timeout: want at least 0s":         {"-idle-timeout", "-1s"},
+		`invalid value "x" for flag -max-dropped`:          {"-max-dropped", "x"},
 	} {
 		code, log := command(t, args...)
-		if code != 2 || !strings.Contains(log, want) || strings.Contains(log, "secret") {
+		if code != 2 || !strings.HasPrefix(log, "chat: ") || strings.Count(log, "\n") != 1 || !strings.Contains(log, want) || strings.Contains(log, "secret") {
 			t.Errorf("%q: exit status %d and %q, want %q", args, code, log, want)
 		}
 	}
-	if code, _ := command(t, "-h"); code != 0 {
-		t.Errorf("-h: exit status %d", code)
+	if code, log := command(t, "-h"); code != 0 || !strings.HasPrefix(log, "Chat is a server ") {
+		t.Errorf("-h: exit status %d and %q", code, log)
 	}
 }
 
@@ -94,12 +95,13 @@ func TestFailures(t *testing.T) {
 	}
 	mute.Close()
 	for want, args := range map[string][]string{
-		"chat: listen tcp " + used:                  {"-addr", used},
-		"chat: listen tcp " + used + ": ":           {"-addr", free, "-tls-addr", used, "-cert", cert, "-key", key},
-		"chat: certificate nowhere with key " + key: {"-addr", free, "-cert", "nowhere", "-key", key},
-		"chat: certificate " + file + " with key":   {"-addr", free, "-cert", file, "-key", key},
-		"chat: -data: ":                             {"-addr", free, "-data", file},
-		"chat: connecting to NATS: ":                {"-addr", free, "-nats", "nats://" + mute.Addr().String()},
+		"chat: can't listen on " + used + " (-addr): the port is in use":     {"-addr", used},
+		"chat: can't listen on " + used + " (-tls-addr): the port is in use": {"-addr", free, "-tls-addr", used, "-cert", cert, "-key", key},
+		"chat: -cert: open nowhere: ":                                        {"-addr", free, "-cert", "nowhere", "-key", key},
+		"chat: -cert " + file + " and -key " + key + ": ":                    {"-addr", free, "-cert", file, "-key", key},
+		"chat: -data: ": {"-addr", free, "-data", file},
+		"chat: can't connect to NATS at " + mute.Addr().String() + " (-nats): no NATS server answers there\n": {"-addr", free, "-nats", "nats://user:secret@" + mute.Addr().String()},
+		"chat: -creds: open nowhere: ": {"-addr", free, "-nats", "nats://" + mute.Addr().String(), "-creds", "nowhere"},
 	} {
 		code, log := command(t, args...)
 		if code != 1 || !strings.HasPrefix(log, want) || strings.Count(log, "\n") != 1 {
@@ -283,6 +285,21 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
+// A client in the middle of a line is told, too, and does not hold up the shutdown until
+// the timeout.
+func TestShutdownInLine(t *testing.T) {
+	s := startServer(t, "-shutdown-timeout", "1h")
+	alice := dial(t, s.address, nil)
+	alice.expect("* everything else is said in the room")
+	if err := alice.Push([]byte("half")); err != nil {
+		t.Fatal(err)
+	}
+	if code, log := s.stop(); code != 0 || log != "" {
+		t.Errorf("exit status %d, log %q", code, log)
+	}
+	alice.expect("* the server shuts down, good-bye")
+}
+
 // A client that takes nothing does not hold up the shutdown for longer than the timeout
 // says.
 func TestShutdownCutsOff(t *testing.T) {
@@ -290,7 +307,7 @@ func TestShutdownCutsOff(t *testing.T) {
 	nc, _ := s.joinSlowly("deaf")
 	defer nc.Close()
 	code, log := s.stop()
-	if code != 1 || !strings.HasPrefix(log, "chat: shutdown: connections were cut off: ") {
+	if code != 1 || !strings.HasPrefix(log, "chat: connections were cut off that had not ended 100ms after the signal") {
 		t.Errorf("exit status %d, log %q", code, log)
 	}
 }

@@ -7,13 +7,19 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/goframer/framer/internal/cli"
 )
 
 // natsTimeout is how long NATS may take to answer.
@@ -62,10 +68,33 @@ func (e *engine) connect(o *options, log *slog.Logger, more []nats.Option) error
 	nc, err := nats.Connect(servers, opts...)
 	if err != nil {
 		e.stop()
-		return fmt.Errorf("connecting to NATS: %w", err)
+		return natsError(servers, err)
 	}
 	e.nc = nc
 	return nil
+}
+
+// natsError returns what to say when there is no connection to the servers. It does not
+// tell their user and password.
+func natsError(servers string, err error) error {
+	if servers == "" {
+		return fmt.Errorf("NATS in this process: %w", err)
+	}
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		return fmt.Errorf("-creds: %w", file)
+	}
+	var hosts []string
+	for server := range strings.SplitSeq(servers, ",") {
+		if u, err := url.Parse(server); err == nil {
+			hosts = append(hosts, u.Host)
+		}
+	}
+	reason := strings.TrimPrefix(cli.Reason(err), "nats: ")
+	if errors.Is(err, nats.ErrNoServers) {
+		reason = "no NATS server answers there"
+	}
+	return fmt.Errorf("can't connect to NATS at %s (-nats): %s", strings.Join(hosts, " or "), reason)
 }
 
 // start starts a server that listens nowhere.
@@ -73,7 +102,7 @@ func (e *engine) start(data string, log *slog.Logger) error {
 	var err error
 	if data == "" {
 		if data, err = os.MkdirTemp("", "chat-"); err != nil {
-			return err
+			return fmt.Errorf("a temporary directory for the history (TMPDIR, or -data): %w", err)
 		}
 		e.temp = data
 	} else if e.lock, err = prepare(data); err != nil {
@@ -114,7 +143,10 @@ func prepare(dir string) (*os.File, error) {
 	}
 	if err := lock(f); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%s is in use by another process: %w", dir, err)
+		if errors.Is(err, syscall.EAGAIN) {
+			return nil, fmt.Errorf("%s is in use by another process; each needs a directory of its own", dir)
+		}
+		return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
 	}
 	return f, nil
 }

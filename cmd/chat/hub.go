@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
 )
 
 // A hub is what the sessions of a node have in common.
@@ -24,6 +25,7 @@ type hub struct {
 	log       *slog.Logger
 	engine
 	history *history
+	id      string         // begins the sources of this process
 	closing atomic.Bool    // the server shuts down
 	beating sync.WaitGroup // the goroutine of beats
 	done    chan struct{}  // ends it
@@ -39,6 +41,7 @@ func newHub(o *options, tlsConfig *tls.Config, log *slog.Logger) *hub {
 		options:   *o,
 		tlsConfig: tlsConfig,
 		log:       log,
+		id:        nuid.Next(),
 		done:      make(chan struct{}),
 		names:     make(map[string]*member),
 		rooms:     make(map[string]*room),
@@ -110,7 +113,11 @@ func (h *hub) disconnected(nc *nats.Conn, err error) {
 	if nc.IsClosed() {
 		return // by us
 	}
-	h.log.Warn("chat: the connection to NATS is lost", "error", err)
+	var attrs []any
+	if err != nil {
+		attrs = append(attrs, "error", err)
+	}
+	h.log.Warn("chat: the connection to NATS is lost; messages are refused until it is back", attrs...)
 	for _, r := range h.allRooms() {
 		r.tell("* the connection to NATS is lost: what you say is refused, and what others say may be missing")
 	}

@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/internal/cli"
 	"github.com/goframer/framer/internal/logqueue"
 )
 
@@ -60,7 +61,7 @@ func run(args []string, stderr io.Writer, catch func() <-chan os.Signal) int {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
-		return 2
+		return cli.Misused
 	}
 	log := logqueue.New(stderr, 0)
 	defer func() {
@@ -70,7 +71,7 @@ func run(args []string, stderr io.Writer, catch func() <-chan os.Signal) int {
 	}()
 	if err := serve(o, log, catch); err != nil {
 		fmt.Fprintln(log, "chat:", err)
-		return 1
+		return cli.Failed
 	}
 	return 0
 }
@@ -93,7 +94,7 @@ func serve(o *options, stderr io.Writer, catch func() <-chan os.Signal) error {
 	}
 	defer hub.close()
 	if reason := hub.history.reason; reason != nil {
-		log.Warn("chat: there is no history", "reason", reason)
+		log.Warn("chat: there is no history", "error", reason)
 	}
 
 	server := hub.newServer()
@@ -141,7 +142,7 @@ type listeners struct {
 }
 
 func (o *options) listen() (*listeners, error) {
-	plain, err := net.Listen("tcp", o.addr)
+	plain, err := cli.Listen(context.Background(), "addr", o.addr)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +150,7 @@ func (o *options) listen() (*listeners, error) {
 	if o.tlsAddr == "" {
 		return l, nil
 	}
-	if l.tls, err = net.Listen("tcp", o.tlsAddr); err != nil {
+	if l.tls, err = cli.Listen(context.Background(), "tls-addr", o.tlsAddr); err != nil {
 		plain.Close()
 		return nil, err
 	}
@@ -183,9 +184,9 @@ func (o *options) loadCertificate() (*tls.Config, error) {
 	if o.cert == "" {
 		return nil, nil
 	}
-	certificate, err := tls.LoadX509KeyPair(o.cert, o.key)
+	certificate, err := cli.LoadCertificate(o.cert, o.key)
 	if err != nil {
-		return nil, fmt.Errorf("certificate %s with key %s: %w", o.cert, o.key, err)
+		return nil, err
 	}
 	return &tls.Config{Certificates: []tls.Certificate{certificate}}, nil
 }
@@ -198,22 +199,34 @@ func (o *options) newLogger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
+// lineTimeout is how long, at a shutdown, a client may take for the rest of a line that it
+// has begun.
+const lineTimeout = time.Second
+
 // shutdown has everybody told, and waits until they have left, until the timeout, or
-// another signal.
+// another signal. Who is still in the middle of a line after lineTimeout is not waited for.
 func shutdown(server *framer.Server, timeout time.Duration, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- server.Shutdown(ctx) }()
-	var err error
-	select {
-	case err = <-done:
-	case <-signals:
-		cancel()
-		err = <-done
+	late := time.NewTimer(lineTimeout)
+	defer late.Stop()
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				return cli.CutOff(err, timeout)
+			}
+			return nil
+		case <-late.C:
+			for c := range server.Conns() {
+				c.TryPush([]byte(goodbye)) // which fails for who has been told
+				c.CloseWhenDone()
+			}
+		case <-signals:
+			cancel()
+			signals = nil
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("shutdown: connections were cut off: %w", err)
-	}
-	return nil
 }

@@ -6,15 +6,15 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/goframer/framer/internal/cli"
 )
 
 // options are the flags.
@@ -38,49 +38,39 @@ type options struct {
 // parseFlags reads the command line. Errors have been printed when it returns.
 func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	o := new(options)
-	flags := flag.NewFlagSet("chat", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.StringVar(&o.addr, "addr", "127.0.0.1:7007", "`address` to listen on; :7007 is all interfaces, port 0 any free one")
-	flags.StringVar(&o.tlsAddr, "tls-addr", "", "`address` to listen on for TLS")
+	flags := cli.NewFlags("chat", about, stderr)
+	flags.AddressVar(&o.addr, "addr", "127.0.0.1:7007", "`address` to listen on; :7007 is all interfaces, port 0 any free one")
+	flags.AddressVar(&o.tlsAddr, "tls-addr", "", "`address` to listen on for TLS")
 	flags.StringVar(&o.cert, "cert", "", "`file` with the certificate chain; /starttls is offered then")
 	flags.StringVar(&o.key, "key", "", "`file` with the key of the certificate")
 	flags.StringVar(&o.nats, "nats", "", "`URLs` of the servers of a NATS cluster, with commas between them, in the order to try; by default NATS is part of this process")
 	flags.StringVar(&o.creds, "creds", "", "`file` with the credentials for NATS")
 	flags.StringVar(&o.node, "node", defaultNode(), "`name` of this node, which no other should have")
 	flags.StringVar(&o.data, "data", "", "`directory` for the history, of this process alone; by default a temporary one")
-	flags.IntVar(&o.maxConns, "max-conns", 1000, "connections at once; 0 is no limit")
-	flags.IntVar(&o.queue, "queue", 64<<10, "`bytes` that wait for a client that is slow; above, messages are dropped")
-	flags.IntVar(&o.maxDropped, "max-dropped", 1000, "`messages` that are dropped in a row before the client is disconnected")
-	flags.IntVar(&o.rate, "rate", 10, "`lines` a second that a client may send, on average; 0 is no limit")
-	flags.DurationVar(&o.beat, "beat", time.Second, "`interval` at which nodes say that they are there; the same on all nodes")
-	flags.DurationVar(&o.idleTimeout, "idle-timeout", 0, "for a client that says nothing; 0 is no limit")
-	flags.DurationVar(&o.writeTimeout, "write-timeout", time.Minute, "for a client that takes nothing of what waits for it")
-	flags.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 10*time.Second, "for clients to leave when a signal ends the server")
+	flags.IntVar(&o.maxConns, "max-conns", 1000, 0, "greatest `number` of connections at once, further ones are refused; 0 is no limit")
+	flags.IntVar(&o.queue, "queue", 64<<10, 1, "`bytes` that wait for a client that is slow; above, messages are dropped")
+	flags.IntVar(&o.maxDropped, "max-dropped", 1000, 1, "`messages` that are dropped in a row before the client is disconnected")
+	flags.IntVar(&o.rate, "rate", 10, 0, "`lines` a second that a client may send, on average; 0 is no limit")
+	flags.DurationVar(&o.beat, "beat", time.Second, 1, "`interval` at which nodes say that they are there; the same on all nodes")
+	flags.DurationVar(&o.idleTimeout, "idle-timeout", 0, 0, "`duration` for a client that says nothing; 0 is no limit")
+	flags.DurationVar(&o.writeTimeout, "write-timeout", time.Minute, 1, "`duration` for a client that takes nothing of what waits for it")
+	flags.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 10*time.Second, 0, "`duration` for clients to leave when a signal ends the server")
 	flags.BoolVar(&o.verbose, "v", false, "log why connections end")
-	if err := flags.Parse(args); err != nil {
-		return nil, err
-	}
-	err := o.check(flags)
-	if err != nil {
-		fmt.Fprintln(stderr, "chat:", err)
-		flags.Usage()
-	}
-	return o, err
+	return o, flags.Parse(args, o.check)
 }
 
-func (o *options) check(flags *flag.FlagSet) error {
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	}
-	var err error
-	flags.Visit(func(f *flag.Flag) {
-		if f.Value.String() == "" { // from an empty variable in a script, perhaps
-			err = fmt.Errorf("-%s is empty", f.Name)
-		}
-	})
+// about begins the usage text.
+const about = `
+Chat is a server of chat rooms over lines of text; telnet and nc are the clients. NATS
+connects the nodes, where there are several:
+
+	chat -addr :7007
+	chat -nats nats://127.0.0.1:4222 -node east
+`
+
+// check looks at flags that depend on each other, or are names or URLs.
+func (o *options) check() error {
 	switch {
-	case err != nil:
-		return err
 	case (o.cert == "") != (o.key == ""):
 		return errors.New("-cert and -key go together")
 	case o.tlsAddr != "" && o.cert == "":
@@ -91,39 +81,8 @@ func (o *options) check(flags *flag.FlagSet) error {
 		return errors.New("-creds needs -nats")
 	case !isName(o.node, maxNode):
 		return fmt.Errorf("-node %q is not a name, of a letter, and up to %d letters, digits, '-' and '_'", o.node, maxNode-1)
-	case o.queue <= 0 || o.maxDropped <= 0:
-		return errors.New("-queue and -max-dropped must be positive")
-	case o.maxConns < 0 || o.rate < 0:
-		return errors.New("-max-conns and -rate must not be negative")
-	case o.beat <= 0 || o.writeTimeout <= 0:
-		return errors.New("-beat and -write-timeout must be positive")
-	case min(o.idleTimeout, o.shutdownTimeout) < 0:
-		return errors.New("a timeout must not be negative")
-	}
-	if err := checkAddress("addr", o.addr); err != nil {
-		return err
-	}
-	if o.tlsAddr != "" {
-		if err := checkAddress("tls-addr", o.tlsAddr); err != nil {
-			return err
-		}
 	}
 	return checkNATS(o.nats)
-}
-
-// checkAddress returns an error if address is not one to listen on.
-func checkAddress(name, address string) error {
-	_, port, err := net.SplitHostPort(address)
-	if err == nil && port == "" {
-		err = errors.New("missing port")
-	}
-	if err == nil {
-		_, err = net.LookupPort("tcp", port)
-	}
-	if err != nil {
-		return fmt.Errorf("-%s %s: %w", name, address, err)
-	}
-	return nil
 }
 
 // checkNATS returns an error if servers are not URLs of NATS. It quotes none, which may

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -78,7 +79,7 @@ type unheard struct {
 }
 
 func newRoom(h *hub, name string) *room {
-	source := nuid.Next()
+	source := h.id + nuid.Next()
 	return &room{
 		hub:     h,
 		name:    name,
@@ -316,6 +317,9 @@ func (r *room) receive(data []byte) {
 // reports whether e is not old. The lock is held.
 func (r *room) account(e *event) bool {
 	p := r.peers[e.Source]
+	if p == nil && strings.HasPrefix(e.Source, r.hub.id) {
+		return false // of this room before it was empty, on its way while it filled again
+	}
 	if p == nil {
 		if len(r.peers) >= maxPeers {
 			r.hub.log.Warn("chat: too many sources in a room", "room", r.name, "node", e.Node)
@@ -330,7 +334,7 @@ func (r *room) account(e *event) bool {
 			}
 		}
 		if e.Node == r.hub.node {
-			r.hub.log.Warn("chat: another node has the same name (-node)", "node", e.Node)
+			r.hub.log.Warn("chat: another node has the same name; give each its own by -node", "node", e.Node)
 		}
 	}
 	if p.gone {

@@ -40,6 +40,28 @@ func newTestRoom(t *testing.T) (r *room, told func() []string) {
 	}
 }
 
+// What this node has sent while the room was another, before it was empty, is not shown;
+// nor is the node taken for another one of its name, of which the log is told.
+func TestOldSource(t *testing.T) {
+	r, told := newTestRoom(t)
+	var log strings.Builder
+	r.hub.log = slog.New(slog.NewTextHandler(&log, nil))
+	from := func(source string) {
+		r.account(&event{Kind: kindSay, Source: source, Node: "n1", Seq: 7, Name: "bob", Text: source[len(source)-3:]})
+	}
+	from(newRoom(r.hub, "lobby").source)
+	if log.Len() > 0 || len(r.peers) != 1 {
+		t.Errorf("got log %q, and %d sources, want none and 1", log.String(), len(r.peers))
+	}
+	from("another one")
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=WARN msg=\"chat: another node has the same name") {
+		t.Errorf("got log %q", got)
+	}
+	if got, want := told(), []string{"<bob@n1> one"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestAccount(t *testing.T) {
 	say := func(seq uint64) event {
 		return event{Kind: kindSay, Source: "s", Node: "n2", Seq: seq, Name: "bob", Text: "x"}

@@ -17,6 +17,9 @@ import (
 // lineEnd ends what a client sends: telnet sends CRLF, nc LF.
 var lineEnd = framer.AnyDelimiter("\r\n", "\n")
 
+// goodbye is what a client is told at a shutdown.
+const goodbye = "* the server shuts down, good-bye\r\n"
+
 // serve is the conversation with a client.
 func (h *hub) serve(c *framer.Conn) error {
 	m := &member{Conn: c, hub: h, limit: limiter{rate: h.rate}}
@@ -35,7 +38,7 @@ func (h *hub) serve(c *framer.Conn) error {
 			continue
 		case errors.Is(err, framer.ErrServerClosed):
 			// A client that takes nothing must not hold up the shutdown.
-			m.TryPush([]byte("* the server shuts down, good-bye\r\n"))
+			m.TryPush([]byte(goodbye))
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			m.reply("you have said nothing for %v, good-bye", h.idleTimeout)
 		}

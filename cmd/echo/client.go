@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/internal/cli"
 )
 
 // clientTimeout is how long a server may take to accept a connection, and then do
@@ -33,7 +34,7 @@ func (p *program) talk(ctx context.Context, address string, text []byte, t *turn
 	d := net.Dialer{Timeout: cmp.Or(p.timeout, clientTimeout)}
 	nc, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
-		return err
+		return cli.DialError("dial", address, err)
 	}
 	if err := p.converse(ctx, nc, text, t); err != nil {
 		return err
@@ -117,7 +118,10 @@ func (c *echoClient) result(reason error) error {
 	answer := c.Bytes()
 	late := errors.Is(reason, os.ErrDeadlineExceeded)
 	if late {
-		reason = fmt.Errorf("%w; see -timeout", reason)
+		reason = cli.Reword(reason, fmt.Sprintf("nothing has moved for %v; see -timeout", c.Config().IdleTimeout))
+	}
+	if reason != nil && !late {
+		reason = cli.Reword(reason, cli.Reason(reason))
 	}
 	switch {
 	case c.matched && reason == nil:

@@ -56,6 +56,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/internal/cli"
 	"github.com/goframer/framer/internal/logqueue"
 )
 
@@ -88,7 +89,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
-		return 2
+		return cli.Misused
 	}
 	p := &program{opts, stdout, stderr}
 	if opts.serving() {
@@ -105,7 +106,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if err != nil {
 		fmt.Fprintln(p.stderr, "echo:", err)
-		return 1
+		return cli.Failed
 	}
 	return 0
 }

@@ -189,7 +189,7 @@ func TestProcessRefuses(t *testing.T) {
 		send(t, nc, "ECHO x\n")
 		wantRest(t, nc, "error: \"ECHO x\": the number of bytes: invalid syntax\n")
 		nc.Close()
-		p.await(`level=WARN msg="framer: connection ended" remote=` + nc.LocalAddr().String())
+		p.await(`level=INFO msg="echo: client refused" remote=` + nc.LocalAddr().String())
 	}
 	nc := p.dial()
 	send(t, nc, "ECHO 1")
@@ -253,6 +253,6 @@ func TestProcessInterrupted(t *testing.T) {
 		p.signal(os.Interrupt)
 		wantRest(t, nc, "") // the client has not left
 		p.signal(os.Interrupt)
-		p.wantExit(1, "echo: clients were cut off: interrupt signal received")
+		p.wantExit(1, "echo: connections were cut off by a second signal")
 	})
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/internal/cli"
 )
 
 // serverTimeout ends a connection on which nothing happens, where the flags don't say.
@@ -41,8 +42,7 @@ func (p *program) runServer(ctx context.Context) error {
 	if address == "" {
 		address = anyPort
 	}
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", address)
+	l, err := cli.Listen(ctx, "serve", address)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func serve(ctx context.Context, s *framer.Server, l net.Listener, once bool) err
 	err := s.Shutdown(hurry)
 	<-served
 	if err != nil && hurry.Err() != nil {
-		return fmt.Errorf("clients were cut off: %w", context.Cause(hurry))
+		return cli.CutOff(hurry.Err(), shutdownTimeout)
 	}
 	return nil // what else there can be is about l, which a onceListener may have closed
 }
@@ -195,13 +195,15 @@ func (e *echoHandler) HandleShutdown() error {
 	return err
 }
 
-// refuse answers with the reason, and returns it to end the connection.
+// refuse answers with the reason, which the log has, too, and ends the connection.
 func (e *echoHandler) refuse(reason error) error {
 	if _, err := fmt.Fprintf(e, "error: %v\n", reason); err != nil {
 		return err
 	}
 	e.turns.hear(math.MaxInt) // all that will still come
-	return reason
+	// Returned, it would be logged as a fault of this program.
+	e.Config().Logger.Info("echo: client refused", "remote", e.RemoteAddr(), "error", reason)
+	return e.CloseWhenDone()
 }
 
 // yield lets the client go on, unless it has sent all and must first be answered.
@@ -220,6 +222,9 @@ func parseCommand(command string) (int64, error) {
 	n, err := strconv.ParseInt(fields[1], 10, 64)
 	if err != nil {
 		return 0, fmt.Errorf("the number of bytes: %w", errors.Unwrap(err))
+	}
+	if n < 0 || n > maxText {
+		return 0, fmt.Errorf("the number of bytes: 0 to %d are possible", maxText)
 	}
 	return n, nil
 }

@@ -59,7 +59,7 @@ func TestServer(t *testing.T) {
 	tests := []struct {
 		input  string
 		answer string
-		reason string // contained in the error; empty for an orderly end
+		reason string // contained in the error, or in the log if the client is refused; empty for an orderly end
 	}{
 		{"ECHO 5\nhello", "hello", ""},
 		{"ECHO 5\r\nhello", "hello", ""},
@@ -80,16 +80,24 @@ func TestServer(t *testing.T) {
 		{"GET / HTTP/1.1\r\n\r\n", `error: "GET / HTTP/1.1\r": ` + unclear + "\n", unclear},
 		{"ECHO x\n", `error: "ECHO x": the number of bytes: invalid syntax` + "\n", "invalid syntax"},
 		{"ECHO 99999999999999999999\n", `error: "ECHO 99999999999999999999": the number of bytes: value out of range` + "\n", "value out of range"},
-		{"ECHO -1\n", `error: "ECHO -1": framer: Length(-1): the length must not be negative` + "\n", "must not be negative"},
-		{"ECHO 1048577\n", `error: "ECHO 1048577": framer: message too long: 1048577 bytes, limit 1048576 (Config.MaxMessageSize)` + "\n", "limit 1048576"},
+		{"ECHO -1\n", `error: "ECHO -1": the number of bytes: 0 to 1048576 are possible` + "\n", "0 to 1048576"},
+		{"ECHO 1048577\n", `error: "ECHO 1048577": the number of bytes: 0 to 1048576 are possible` + "\n", "0 to 1048576"},
 		{long, "error: the command is longer than 128 bytes\n", "longer than 128 bytes"},
 		{long + "\n", "error: the command is longer than 128 bytes\n", "longer than 128 bytes"},
 	}
 	for _, test := range tests {
 		for _, cut := range []int{0, 1, 3} {
-			answer, err := conversation(t, options{}, test.input, cut)
+			var log bytes.Buffer
+			answer, err := converse(t, options{serve: "address"}, test.input, cut, &log)
 			if answer != test.answer {
 				t.Errorf("%.40q in reads of %d: answer %q, want %q", test.input, cut, answer, test.answer)
+			}
+			if strings.HasPrefix(test.answer, "error: ") { // nothing is wrong with the server
+				said := log.String()
+				if err != nil || strings.Contains(said, "level=WARN") || !strings.Contains(said, `level=INFO msg="echo: client refused"`) || !strings.Contains(said, test.reason) {
+					t.Errorf("%.40q in reads of %d: ended by %v, with the log %q, want %q there", test.input, cut, err, said, test.reason)
+				}
+				continue
 			}
 			if (err == nil) != (test.reason == "") || err != nil && !strings.Contains(err.Error(), test.reason) {
 				t.Errorf("%.40q in reads of %d: ended by %v, want %q", test.input, cut, err, test.reason)

@@ -23,7 +23,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -31,6 +30,7 @@ import (
 	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/internal/cli"
 	"github.com/goframer/framer/internal/logqueue"
 )
 
@@ -65,66 +65,34 @@ type options struct {
 
 func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	o := new(options)
-	flags := flag.NewFlagSet("httpd", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`address` to listen on; :8080 is all interfaces, port 0 any free one")
+	flags := cli.NewFlags("httpd", about, stderr)
+	flags.AddressVar(&o.addr, "addr", "127.0.0.1:8080", "`address` to listen on; :8080 is all interfaces, port 0 any free one")
 	flags.StringVar(&o.dir, "dir", ".", "`directory` to serve")
 	flags.StringVar(&o.cert, "cert", "", "`file` with the certificate chain, for TLS")
 	flags.StringVar(&o.key, "key", "", "`file` with the key of the certificate")
 	flags.BoolVar(&o.verbose, "v", false, "log every answer, and why connections end")
 	flags.BoolVar(&o.demo, "demo", false, "answer POST /echo and GET /stream?lines=N, too")
-	flags.IntVar(&o.maxHeader, "max-header", 64<<10, "greatest size of a request's header in `bytes`")
-	flags.IntVar(&o.maxConns, "max-conns", 0, "connections at once; 0 is no limit")
-	flags.DurationVar(&o.requestTimeout, "request-timeout", 30*time.Second, "for a header, and for a body, from its first byte to its last; 0 is no limit")
-	flags.DurationVar(&o.idleTimeout, "idle-timeout", time.Minute, "for a connection on which nothing moves; 0 is no limit")
-	flags.DurationVar(&o.writeTimeout, "write-timeout", time.Minute, "for a client that does not take its answer; 0 is no limit")
-	flags.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 10*time.Second, "for the answers in progress when a signal ends the server; 0 is no limit")
-	if err := flags.Parse(args); err != nil {
-		return nil, err
-	}
-	err := o.check(flags)
-	if err != nil {
-		fmt.Fprintln(stderr, "httpd:", err)
-		flags.Usage()
-	}
-	return o, err
+	flags.IntVar(&o.maxHeader, "max-header", 64<<10, 1, "greatest size of a request's header in `bytes`")
+	flags.IntVar(&o.maxConns, "max-conns", 0, 0, "greatest `number` of connections at once, further ones wait; 0 is no limit")
+	flags.DurationVar(&o.requestTimeout, "request-timeout", 30*time.Second, 0, "`duration` for a header, and for a body, from its first byte to its last; 0 is no limit")
+	flags.DurationVar(&o.idleTimeout, "idle-timeout", time.Minute, 0, "`duration` for a connection on which nothing moves; 0 is no limit")
+	flags.DurationVar(&o.writeTimeout, "write-timeout", time.Minute, 0, "`duration` for a client that does not take its answer; 0 is no limit")
+	flags.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 10*time.Second, 0, "`duration` for the answers in progress when a signal ends the server; 0 is no limit")
+	return o, flags.Parse(args, o.check)
 }
 
-func (o *options) check(flags *flag.FlagSet) error {
-	var empty string
-	flags.Visit(func(f *flag.Flag) {
-		if f.Value.String() == "" {
-			empty = f.Name // a variable of a script that was not set, perhaps
-		}
-	})
-	switch {
-	case flags.NArg() > 0:
-		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case empty != "":
-		return fmt.Errorf("-%s is empty", empty)
-	case (o.cert == "") != (o.key == ""):
+// about begins the usage text.
+const about = `
+Httpd serves a directory over HTTP/1.1, or over HTTPS with -cert and -key:
+
+	httpd -dir public
+	httpd -dir public -addr :8443 -cert cert.pem -key key.pem
+`
+
+// check looks at flags that depend on each other.
+func (o *options) check() error {
+	if (o.cert == "") != (o.key == "") {
 		return errors.New("-cert and -key go together")
-	case o.maxHeader <= 0:
-		return errors.New("-max-header must be positive")
-	case o.maxConns < 0:
-		return errors.New("-max-conns must not be negative")
-	case min(o.requestTimeout, o.idleTimeout, o.writeTimeout, o.shutdownTimeout) < 0:
-		return errors.New("a timeout must not be negative")
-	}
-	return checkAddress(o.addr)
-}
-
-// checkAddress returns an error if address is not one to listen on.
-func checkAddress(address string) error {
-	_, port, err := net.SplitHostPort(address)
-	if err == nil && port == "" {
-		err = errors.New("missing port")
-	}
-	if err == nil {
-		_, err = net.LookupPort("tcp", port)
-	}
-	if err != nil {
-		return fmt.Errorf("-addr %s: %w", address, err)
 	}
 	return nil
 }
@@ -136,11 +104,11 @@ func run(args []string, stderr io.Writer, catch func() <-chan os.Signal) int {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
-		return 2
+		return cli.Misused
 	}
 	if err := serve(o, stderr, catch); err != nil {
 		fmt.Fprintln(stderr, "httpd:", err)
-		return 1
+		return cli.Failed
 	}
 	return 0
 }
@@ -149,21 +117,21 @@ func run(args []string, stderr io.Writer, catch func() <-chan os.Signal) int {
 func serve(o *options, stderr io.Writer, catch func() <-chan os.Signal) error {
 	s, err := openSite(o.dir)
 	if err != nil {
-		return err
+		return fmt.Errorf("-dir: %w", err)
 	}
 	defer s.root.Close()
 	server := newServer(o, s.handler(o.demo), stderr)
 	var config *tls.Config
 	scheme := "http"
 	if o.cert != "" {
-		certificate, err := tls.LoadX509KeyPair(o.cert, o.key)
+		certificate, err := cli.LoadCertificate(o.cert, o.key)
 		if err != nil {
-			return fmt.Errorf("certificate %s with key %s: %w", o.cert, o.key, err)
+			return err
 		}
 		config = &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}}
 		scheme = "https"
 	}
-	l, err := net.Listen("tcp", o.addr)
+	l, err := cli.Listen(context.Background(), "addr", o.addr)
 	if err != nil {
 		return err
 	}
@@ -229,7 +197,7 @@ func shutdown(server *framer.Server, timeout time.Duration, signals <-chan os.Si
 		err = <-done
 	}
 	if err != nil {
-		return fmt.Errorf("shutdown: connections were cut off: %w", err)
+		return cli.CutOff(err, timeout)
 	}
 	return nil
 }

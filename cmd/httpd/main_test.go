@@ -167,27 +167,34 @@ func TestUsage(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"-h"}, 0, "Usage"},
+		{[]string{"-h"}, 0, "Httpd serves a directory"},
 		{[]string{"-nonsense"}, 2, "-nonsense"},
 		{[]string{"nonsense"}, 2, `unexpected argument "nonsense"`},
 		{[]string{"-cert", file}, 2, "-cert and -key go together"},
 		{[]string{"-key", file}, 2, "-cert and -key go together"},
-		{[]string{"-max-header", "0"}, 2, "-max-header must be positive"},
-		{[]string{"-max-conns", "-1"}, 2, "must not be negative"},
-		{[]string{"-addr", ""}, 2, "-addr is empty"},
-		{[]string{"-dir", ""}, 2, "-dir is empty"},
-		{[]string{"-cert", "", "-key", ""}, 2, "is empty"},
-		{[]string{"-idle-timeout", "-1s"}, 2, "must not be negative"},
+		{[]string{"-max-header", "0"}, 2, "-max-header: want at least 1"},
+		{[]string{"-max-conns", "-1"}, 2, "-max-conns: want at least 0"},
+		{[]string{"-addr", ""}, 2, "-addr: it is empty"},
+		{[]string{"-dir", ""}, 2, "-dir: it is empty"},
+		{[]string{"-cert", "", "-key", ""}, 2, "it is empty"},
+		{[]string{"-idle-timeout", "-1s"}, 2, "-idle-timeout: want at least 0s"},
+		{[]string{"-idle-timeout", "5"}, 2, "-idle-timeout: want a number with a unit"},
+		{[]string{"-max-conns", "x"}, 2, "-max-conns: want a whole number"},
 		{[]string{"-dir", filepath.Join(dir, "nothing")}, 1, "no such file or directory"},
 		{[]string{"-dir", file}, 1, "not a directory"},
-		{[]string{"-dir", dir, "-cert", file, "-key", file}, 1, "certificate " + file},
-		{[]string{"-dir", dir, "-addr", l.Addr().String()}, 1, "address already in use"},
-		{[]string{"-dir", dir, "-addr", "nonsense"}, 2, "missing port"},
+		{[]string{"-dir", dir, "-cert", file, "-key", file}, 1, "-cert " + file + " and -key " + file},
+		{[]string{"-dir", dir, "-addr", l.Addr().String()}, 1, "(-addr): the port is in use"},
+		{[]string{"-dir", dir, "-addr", "nonsense"}, 2, "the port is missing"},
 	}
 	for _, test := range tests {
 		var stderr bytes.Buffer
-		if code := run(test.args, &stderr, nil); code != test.code || !strings.Contains(stderr.String(), test.want) {
-			t.Errorf("%q: got %d and %q, want %d and %q", test.args, code, stderr.String(), test.code, test.want)
+		code := run(test.args, &stderr, nil)
+		said := stderr.String()
+		if code != test.code || !strings.Contains(said, test.want) {
+			t.Errorf("%q: got %d and %q, want %d and %q", test.args, code, said, test.code, test.want)
+		}
+		if code != 0 && (!strings.HasPrefix(said, "httpd: ") || strings.Count(said, "\n") != 1) {
+			t.Errorf("%q: got %q, want one line that begins with the name of the program", test.args, said)
 		}
 	}
 }

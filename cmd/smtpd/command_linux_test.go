@@ -9,9 +9,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/textproto"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -50,6 +52,17 @@ func TestFullDisk(t *testing.T) {
 		for name := range filesIn(t, dir) {
 			os.Remove(dir + name)
 		}
+	}
+}
+
+// Where no mail could be kept until it is printed, the server does not begin.
+func TestNoTemporaryDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "none")
+	t.Setenv("TMPDIR", dir)
+	var stderr strings.Builder
+	code := run([]string{"-addr", "127.0.0.1:0"}, io.Discard, &stderr, nil)
+	if want := "smtpd: a file for a mail that is to be printed (TMPDIR): open " + dir; code != 1 || !strings.HasPrefix(stderr.String(), want) {
+		t.Errorf("got exit status %d and %q, want 1 and %q", code, stderr.String(), want)
 	}
 }
 

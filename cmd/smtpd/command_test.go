@@ -163,6 +163,18 @@ func TestCommandCertificate(t *testing.T) {
 	}
 }
 
+// What a client does wrong is no fault of the server, and its log has nothing of it.
+func TestClientAtFault(t *testing.T) {
+	t.Parallel()
+	for _, input := range []string{"\x16\x03\x01\x00\xa5\r\n", "GET / HTTP/1.1\r\n", "EHLO x\n", strings.Repeat("x", 1000) + "\r\n", begin + "a\nb\r\n.\r\n"} {
+		c := startCommand(t, nil)
+		framertest.Play(t, dial(t, c.address), framertest.Send(input), framertest.ExpectUntil("^5"), framertest.Close())
+		if log := c.end(0); log != "" {
+			t.Errorf("%.20q: got log %q, want none", input, log)
+		}
+	}
+}
+
 // The first signal lets a mail come to its end; the second cuts it off.
 func TestSignals(t *testing.T) {
 	t.Parallel()
@@ -182,7 +194,7 @@ func TestSignals(t *testing.T) {
 	c = startCommand(t, nil, "-dir", dir)
 	framertest.Play(t, dial(t, c.address), steps...)
 	c.signals <- os.Interrupt
-	if log := c.end(1); !strings.Contains(log, "smtpd: shutdown: connections were cut off") {
+	if log := c.end(1); !strings.Contains(log, "smtpd: connections were cut off by a second signal") {
 		t.Errorf("got log %q", log)
 	}
 	if still, _ := only(t, dir, `\.eml$`); still != kept {
@@ -249,36 +261,39 @@ func TestUsage(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"-h"}, 0, "Usage"},
+		{[]string{"-h"}, 0, "Smtpd is a mail server"},
 		{[]string{"-nonsense"}, 2, "-nonsense"},
 		{[]string{"nonsense"}, 2, `unexpected argument "nonsense"`},
-		{[]string{"-addr", ""}, 2, "-addr needs a value"},
-		{[]string{"-dir", ""}, 2, "-dir needs a value"},
-		{[]string{"-hostname", ""}, 2, "-hostname needs a value"},
+		{[]string{"-addr", ""}, 2, "-addr: it is empty"},
+		{[]string{"-dir", ""}, 2, "-dir: it is empty"},
+		{[]string{"-hostname", ""}, 2, "-hostname: it is empty"},
 		{[]string{"-hostname", "a\r\nb"}, 2, "is not the name of a host"},
 		{[]string{"-dir", "a", "-maildir", "b"}, 2, "-dir and -maildir exclude each other"},
 		{[]string{"-cert", file}, 2, "-cert and -key go together"},
 		{[]string{"-key", file}, 2, "-cert and -key go together"},
 		{[]string{"-cert", file, "-key", file}, 2, "-cert needs -starttls or -tls"},
 		{[]string{"-starttls", "-tls"}, 2, "-starttls and -tls exclude each other"},
-		{[]string{"-max-size", "-1"}, 2, "must not be negative"},
-		{[]string{"-max-recipients", "-1"}, 2, "must not be negative"},
-		{[]string{"-max-conns", "x"}, 2, "-max-conns"},
-		{[]string{"-timeout", "-1s"}, 2, "must not be negative"},
-		{[]string{"-data-timeout", "5"}, 2, "-data-timeout"},
-		{[]string{"-dir", filepath.Join(file, "below")}, 1, "smtpd: "},
-		{[]string{"-maildir", file}, 1, "smtpd: "},
-		{[]string{"-tls", "-cert", file, "-key", file}, 1, "certificate " + file},
-		{[]string{"-addr", l.Addr().String()}, 1, "smtpd: listen tcp"},
-		{[]string{"-addr", "nonsense"}, 2, "missing port"},
-		{[]string{"-addr", "1025"}, 2, "missing port"},
-		{[]string{"-addr", ":99999"}, 2, "invalid port"},
+		{[]string{"-max-size", "-1"}, 2, "-max-size: want at least 0"},
+		{[]string{"-max-recipients", "-1"}, 2, "-max-recipients: want at least 0"},
+		{[]string{"-max-conns", "x"}, 2, "-max-conns: want a whole number"},
+		{[]string{"-timeout", "-1s"}, 2, "-timeout: want at least 0s"},
+		{[]string{"-data-timeout", "5"}, 2, "-data-timeout: want a number with a unit"},
+		{[]string{"-dir", filepath.Join(file, "below")}, 1, "smtpd: -dir: mkdir "},
+		{[]string{"-maildir", file}, 1, "smtpd: -maildir: mkdir "},
+		{[]string{"-tls", "-cert", file, "-key", file}, 1, "smtpd: -cert " + file + " and -key " + file},
+		{[]string{"-addr", l.Addr().String()}, 1, "(-addr): the port is in use"},
+		{[]string{"-addr", "nonsense"}, 2, "the port is missing"},
+		{[]string{"-addr", "1025"}, 2, "the port is missing"},
+		{[]string{"-addr", ":99999"}, 2, `"99999" is no port`},
 	}
 	for _, test := range tests {
 		var stdout, stderr bytes.Buffer
 		code := run(test.args, &stdout, &stderr, nil)
 		if code != test.code || !strings.Contains(stderr.String(), test.want) || stdout.Len() > 0 {
 			t.Errorf("%q: got %d, %q and %q, want %d and %q", test.args, code, stdout.String(), stderr.String(), test.code, test.want)
+		}
+		if said := stderr.String(); code != 0 && (!strings.HasPrefix(said, "smtpd: ") || strings.Count(said, "\n") != 1) {
+			t.Errorf("%q: got %q, want one line that begins with the name of the program", test.args, said)
 		}
 	}
 }

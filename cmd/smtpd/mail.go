@@ -164,7 +164,7 @@ func (s *session) answerMail(e *envelope, w *mailWriter, id string, err error) e
 	var tooLong *framer.MessageTooLongError
 	switch {
 	case errors.Is(err, errBareLineEnd):
-		s.server.log.Warn("smtpd: mail refused", "remote", s.RemoteAddr(), "error", err)
+		s.server.log.Info("smtpd: mail refused", "remote", s.RemoteAddr(), "error", err)
 		s.end("521 5.6.0 A line of the mail ends in a bare CR or LF, not in CRLF")
 	case errors.As(err, &tooLong):
 		s.reply(tooLarge.Error())
@@ -186,7 +186,7 @@ func (s *session) answerMail(e *envelope, w *mailWriter, id string, err error) e
 
 // refuseToStore replies that a mail can't be kept, which may pass.
 func (s *session) refuseToStore(err error) {
-	s.server.log.Warn("smtpd: mail refused", "remote", s.RemoteAddr(), "error", err)
+	s.server.log.Warn("smtpd: mail can't be stored", "remote", s.RemoteAddr(), "error", err)
 	s.reply("452 4.3.1 The mail can't be stored")
 }
 

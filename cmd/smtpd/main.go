@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/internal/cli"
 	"github.com/goframer/framer/internal/logqueue"
 )
 
@@ -62,13 +63,13 @@ func run(args []string, stdout, stderr io.Writer, catch func() <-chan os.Signal)
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
-		return 2
+		return cli.Misused
 	}
 	log := logqueue.New(stderr, 0)
 	defer closeLog(log)
 	if err := serve(o, stdout, log, catch); err != nil {
 		fmt.Fprintln(log, "smtpd:", err)
-		return 1
+		return cli.Failed
 	}
 	return 0
 }
@@ -94,7 +95,7 @@ func serve(o *options, stdout, stderr io.Writer, catch func() <-chan os.Signal) 
 			return err
 		}
 	}
-	l, err := net.Listen("tcp", o.addr)
+	l, err := cli.Listen(context.Background(), "addr", o.addr)
 	if err != nil {
 		return err
 	}
@@ -166,5 +167,5 @@ func shutdown(server *framer.Server, timeout time.Duration, signals <-chan os.Si
 	case <-ended:
 	case <-time.After(cutOffTimeout):
 	}
-	return fmt.Errorf("shutdown: connections were cut off: %w", err)
+	return cli.CutOff(err, timeout)
 }

@@ -6,13 +6,13 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"time"
+
+	"github.com/goframer/framer/internal/cli"
 )
 
 // options are the flags.
@@ -33,9 +33,8 @@ type options struct {
 // parseFlags reads the command line. Errors have been printed when it returns.
 func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	o := new(options)
-	flags := flag.NewFlagSet("smtpd", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.StringVar(&o.addr, "addr", "127.0.0.1:1025", "`address` to listen on; port 0 is any free one")
+	flags := cli.NewFlags("smtpd", about, stderr)
+	flags.AddressVar(&o.addr, "addr", "127.0.0.1:1025", "`address` to listen on; port 0 is any free one")
 	flags.StringVar(&o.hostname, "hostname", defaultHostname(), "`name` of this server in greetings and headers")
 	flags.StringVar(&o.dir, "dir", "", "write each mail to a file of this `directory`, in place of printing it")
 	flags.StringVar(&o.maildir, "maildir", "", "write each mail to this `directory`, a Maildir, in place of printing it")
@@ -44,37 +43,28 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	flags.StringVar(&o.cert, "cert", "", "`file` with the certificate chain; by default a self-signed one is made")
 	flags.StringVar(&o.key, "key", "", "`file` with the key of the certificate")
 	flags.BoolVar(&o.auth, "auth", false, "offer AUTH, and accept any name with any password")
-	flags.Int64Var(&o.maxSize, "max-size", 35<<20, "greatest size of a mail in `bytes`; 0 is no limit")
-	flags.IntVar(&o.maxRecipients, "max-recipients", 1000, "recipients of a mail; 0 is no limit")
-	flags.IntVar(&o.maxConns, "max-conns", 100, "connections at once; 0 is no limit")
-	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, "for a client that sends nothing, and for a command; 0 is no limit")
-	flags.DurationVar(&o.dataTimeout, "data-timeout", 10*time.Minute, "for a mail, from its first byte to its last; 0 is no limit")
-	flags.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 10*time.Second, "for the mails in progress when a signal ends the server")
+	flags.Int64Var(&o.maxSize, "max-size", 35<<20, 0, "greatest size of a mail in `bytes`; 0 is no limit")
+	flags.IntVar(&o.maxRecipients, "max-recipients", 1000, 0, "greatest `number` of recipients of a mail; 0 is no limit")
+	flags.IntVar(&o.maxConns, "max-conns", 100, 0, "greatest `number` of connections at once, further ones are refused; 0 is no limit")
+	flags.DurationVar(&o.timeout, "timeout", 5*time.Minute, 0, "`duration` for a client that sends nothing, and for a command; 0 is no limit")
+	flags.DurationVar(&o.dataTimeout, "data-timeout", 10*time.Minute, 0, "`duration` for a mail, from its first byte to its last; 0 is no limit")
+	flags.DurationVar(&o.shutdownTimeout, "shutdown-timeout", 10*time.Second, 0, "`duration` for the mails in progress when a signal ends the server")
 	flags.BoolVar(&o.verbose, "v", false, "log every mail, and why connections end")
-	if err := flags.Parse(args); err != nil {
-		return nil, err
-	}
-	err := o.check(flags)
-	if err != nil {
-		fmt.Fprintln(stderr, "smtpd:", err)
-		flags.Usage()
-	}
-	return o, err
+	return o, flags.Parse(args, o.check)
 }
 
-func (o *options) check(flags *flag.FlagSet) error {
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	}
-	var err error
-	flags.Visit(func(f *flag.Flag) {
-		if f.Value.String() == "" { // from an empty variable in a script, perhaps
-			err = fmt.Errorf("-%s needs a value", f.Name)
-		}
-	})
+// about begins the usage text.
+const about = `
+Smtpd is a mail server for development: it accepts every mail, for whomever, and
+prints it, or writes it to files. Nothing is delivered anywhere:
+
+	smtpd
+	smtpd -addr :1025 -maildir mails -v
+`
+
+// check looks at flags that depend on each other.
+func (o *options) check() error {
 	switch {
-	case err != nil:
-		return err
 	case o.dir != "" && o.maildir != "":
 		return errors.New("-dir and -maildir exclude each other")
 	case (o.cert == "") != (o.key == ""):
@@ -85,25 +75,6 @@ func (o *options) check(flags *flag.FlagSet) error {
 		return errors.New("-cert needs -starttls or -tls")
 	case !isHostname(o.hostname):
 		return fmt.Errorf("-hostname %q is not the name of a host", o.hostname)
-	case o.maxSize < 0 || o.maxRecipients < 0 || o.maxConns < 0:
-		return errors.New("-max-size, -max-recipients and -max-conns must not be negative")
-	case min(o.timeout, o.dataTimeout, o.shutdownTimeout) < 0:
-		return errors.New("a timeout must not be negative")
-	}
-	return checkAddress(o.addr)
-}
-
-// checkAddress returns an error if address is not one to listen on.
-func checkAddress(address string) error {
-	_, port, err := net.SplitHostPort(address)
-	if err == nil && port == "" {
-		err = errors.New("missing port")
-	}
-	if err == nil {
-		_, err = net.LookupPort("tcp", port)
-	}
-	if err != nil {
-		return fmt.Errorf("-addr %s: %w", address, err)
 	}
 	return nil
 }
@@ -126,11 +97,22 @@ func (o *options) newLogger(w io.Writer) *slog.Logger {
 
 // newStore returns what the mails are for.
 func (o *options) newStore(stdout io.Writer) (store, error) {
+	var s store
+	var err error
+	name := ""
 	switch {
 	case o.dir != "":
-		return newDirStore(o.dir)
+		name = "-dir"
+		s, err = newDirStore(o.dir)
 	case o.maildir != "":
-		return newMaildir(o.maildir, o.hostname)
+		name = "-maildir"
+		s, err = newMaildir(o.maildir, o.hostname)
+	default:
+		name = "a file for a mail that is to be printed (TMPDIR)"
+		s, err = newPrinter(stdout)
 	}
-	return &printer{w: stdout}, nil
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return s, nil
 }

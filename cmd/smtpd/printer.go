@@ -25,6 +25,18 @@ type printer struct {
 	w     io.Writer
 }
 
+// newPrinter returns a printer, if it can have temporary files.
+func newPrinter(w io.Writer) (*printer, error) {
+	p := &printer{w: w}
+	probe, err := p.begin(new(envelope))
+	if err != nil {
+		return nil, err
+	}
+	probe.discard()
+	p.count.Store(0)
+	return p, nil
+}
+
 func (p *printer) begin(e *envelope) (draft, error) {
 	f, err := os.CreateTemp("", "smtpd-")
 	if err != nil {

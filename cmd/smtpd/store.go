@@ -86,10 +86,11 @@ func (d *dirStore) prepare(dirs ...string) error {
 		}
 	}
 	probe, err := d.begin(new(envelope))
-	if err == nil {
-		probe.discard()
+	if err != nil {
+		return fmt.Errorf("no mail can be written: %w", err)
 	}
-	return err
+	probe.discard()
+	return nil
 }
 
 func (d *dirStore) begin(e *envelope) (draft, error) {

@@ -15,6 +15,8 @@ import (
 	"math/big"
 	"net"
 	"time"
+
+	"github.com/goframer/framer/internal/cli"
 )
 
 // newTLSConfig returns a configuration with the certificate of the flags, or with one
@@ -27,9 +29,9 @@ func newTLSConfig(o *options) (*tls.Config, error) {
 		}
 		return &tls.Config{Certificates: []tls.Certificate{certificate}}, nil
 	}
-	certificate, err := tls.LoadX509KeyPair(o.cert, o.key)
+	certificate, err := cli.LoadCertificate(o.cert, o.key)
 	if err != nil {
-		return nil, fmt.Errorf("certificate %s with key %s: %w", o.cert, o.key, err)
+		return nil, err
 	}
 	return &tls.Config{Certificates: []tls.Certificate{certificate}}, nil
 }

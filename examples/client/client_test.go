@@ -632,11 +632,11 @@ func TestCommand(t *testing.T) {
 	}{
 		{"-n 1000 -c 7", 0, "1000 requests from 7 goroutines in "},
 		{"-n 1", 0, "1 requests from 50"},
-		{"-h", 0, "Usage of client"},
-		{"-n 0", 2, "-n must be at least 1"},
-		{"-c -1", 2, "-c must be at least 1"},
-		{"-c many", 2, "invalid value"},
-		{"-addr localhost", 2, "missing port"},
+		{"-h", 0, "Client sends requests "},
+		{"-n 0", 2, "client: invalid value \"0\" for flag -n: want at least 1"},
+		{"-c -1", 2, "flag -c: want at least 1"},
+		{"-c many", 2, "flag -c: want a whole number"},
+		{"-addr localhost", 2, "the port is missing"},
 		{"-request a\nb", 2, "must be one line"},
 		{"more", 2, `unexpected argument "more"`},
 		{"-nosuch", 2, "not defined"},
@@ -653,7 +653,7 @@ func TestCommand(t *testing.T) {
 	}
 	l.Close()
 	var stderr strings.Builder
-	if status := run(t.Context(), []string{"-addr", l.Addr().String()}, io.Discard, &stderr); status != 1 {
+	if status := run(t.Context(), []string{"-addr", l.Addr().String()}, io.Discard, &stderr); status != 1 || stderr.String() != "client: can't connect to "+l.Addr().String()+" (-addr): connection refused; nobody listens there\n" {
 		t.Errorf("without a server: status %d\n%s", status, &stderr)
 	}
 }

@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/internal/cli"
 )
 
 func main() {
@@ -54,44 +55,40 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
-		return 2
+		return cli.Misused
 	}
 	if err := o.measure(ctx, stdout); err != nil {
 		fmt.Fprintln(stderr, "client:", err)
-		return 1
+		return cli.Failed
 	}
 	return 0
 }
 
 // parse reads the command line. Errors have been printed when it returns.
 func parse(args []string, stderr io.Writer) (o options, err error) {
-	flags := flag.NewFlagSet("client", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.StringVar(&o.addr, "addr", "", "the `address` of a server, as host:port; if empty, the program is its own")
+	flags := cli.NewFlags("client", about, stderr)
+	flags.AddressVar(&o.addr, "addr", "", "the `address` of a server, as host:port; if empty, the program is its own")
 	flags.StringVar(&o.request, "request", "PING", "the `line` to send")
-	flags.IntVar(&o.n, "n", 100_000, "how many `requests` to send")
-	flags.IntVar(&o.c, "c", 50, "from how many `goroutines`")
-	if err := flags.Parse(args); err != nil {
-		return o, err
-	}
-	switch _, _, addrErr := net.SplitHostPort(o.addr); {
-	case flags.NArg() > 0:
-		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case o.addr != "" && addrErr != nil:
-		err = fmt.Errorf("-addr: %w", addrErr)
-	case strings.ContainsAny(o.request, lineEnd):
-		err = errors.New("-request must be one line")
-	case o.n < 1:
-		err = errors.New("-n must be at least 1")
-	case o.c < 1:
-		err = errors.New("-c must be at least 1")
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, "client:", err)
-		flags.Usage()
-	}
+	flags.IntVar(&o.n, "n", 100_000, 1, "how many `requests` to send")
+	flags.IntVar(&o.c, "c", 50, 1, "from how many `goroutines` at once")
+	err = flags.Parse(args, func() error {
+		if strings.ContainsAny(o.request, lineEnd) {
+			return errors.New("-request must be one line")
+		}
+		return nil
+	})
 	return o, err
 }
+
+// about begins the usage text.
+const about = `
+Client sends requests from many goroutines over one connection, and prints how many
+were answered in a second. The server must answer every line with a line, as Redis
+does to PING:
+
+	client
+	client -addr localhost:6379 -request PING -n 1000000 -c 200
+`
 
 // measure sends the requests and prints how fast they were answered.
 func (o options) measure(ctx context.Context, stdout io.Writer) error {
@@ -107,12 +104,24 @@ func (o options) measure(ctx context.Context, stdout io.Writer) error {
 	defer client.Close()
 	begin := time.Now()
 	if err := o.sendAll(ctx, client); err != nil {
-		return err
+		return explain(ctx, o.addr, err)
 	}
 	took := time.Since(begin)
 	_, err := fmt.Fprintf(stdout, "%d requests from %d goroutines in %v: %.0f requests/s\n",
 		o.n, o.c, took.Round(time.Millisecond), float64(o.n)/took.Seconds())
 	return err
+}
+
+// explain returns what to say when err was the end of all requests.
+func explain(ctx context.Context, address string, err error) error {
+	var dialing *net.OpError
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("interrupted")
+	case errors.As(err, &dialing) && dialing.Op == "dial":
+		return cli.DialError("addr", address, err)
+	}
+	return fmt.Errorf("%s: %w", address, err)
 }
 
 // sendAll sends the requests, until one fails.

@@ -13,12 +13,15 @@ export GOWORK=off
 patience=30 # how many seconds a line is waited for
 work=$(mktemp -d)
 restart=$work/restart
+pid=""   # of the last process
 pids=()  # of all processes
 lines=() # that they have printed
 answers=0 executed=0
 
 cleanup() {
-	((${#pids[@]} == 0)) || kill -KILL "${pids[@]}" 2>/dev/null || true
+	if ((${#pids[@]} > 0)); then
+		{ kill -KILL "${pids[@]}" || true; wait; } 2>/dev/null # of which the shell would tell
+	fi
 	rm -rf "$work"
 }
 trap cleanup EXIT
@@ -34,6 +37,24 @@ start() {
 	pids+=("$pid")
 }
 
+# next reads the next line, if one comes within the time, and as long as the processes run
+# that must: the last that was started, and the proxy.
+next() {
+	local p end=$((SECONDS + patience))
+	until read -r -t 1 -u 9 line; do
+		for p in $pid ${proxy:-}; do
+			if ! kill -0 "$p" 2>/dev/null; then
+				echo "FAILED: process $p has ended, and there is no line $1" >&2
+				exit 1
+			fi
+		done
+		if ((SECONDS >= end)); then
+			echo "FAILED: no line $1 in $patience seconds" >&2
+			exit 1
+		fi
+	done
+}
+
 # await waits for a line that matches the pattern, from the mark on, and sets found to the
 # parts of it.
 await() {
@@ -45,10 +66,7 @@ await() {
 				return
 			fi
 		done
-		if ! read -r -t "$patience" -u 9 line; then
-			echo "FAILED: no line $1" >&2
-			exit 1
-		fi
+		next "$1"
 		printf '%s\n' "$line"
 		lines+=("$line")
 		if [[ $line == "load: answered"* && $1 != "load: answered"* ]]; then
@@ -77,6 +95,7 @@ finish() {
 		echo "FAILED: the load has lost requests" >&2
 		exit 1
 	fi
+	pid="" # what ends from now on is told to
 }
 
 # check compares what was answered with what the servers have executed.

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/internal/cli"
 )
 
 // A load keeps a server busy and counts its answers.
@@ -88,7 +89,7 @@ func (c *client) run() error {
 	for !c.load.over.Load() || len(c.pending) > 0 {
 		conn, err := framer.Dial(context.Background(), "tcp", c.load.address, framer.Session(c.talk), nil)
 		if err != nil {
-			return err
+			return cli.DialError("addr", c.load.address, err)
 		}
 		c.load.mu.Lock()
 		c.load.dials++

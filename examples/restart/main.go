@@ -24,51 +24,129 @@
 //
 // Hold does what systemd does for a socket unit and its service: it holds the socket and
 // runs the command with it. At SIGHUP it restarts the command, at SIGTERM it ends it.
+//
+// The exit status is 0 on success, 1 on failure and 2 for wrong usage.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/goframer/framer/internal/cli"
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	err := run(os.Args[1:])
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
+		os.Exit(cli.Misused)
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "restart:", err)
-		os.Exit(1)
+		os.Exit(cli.Failed)
 	}
 }
+
+// errUsage is returned for a wrong command line, about which all was said.
+var errUsage = errors.New("wrong usage")
+
+// about has what each command does.
+var about = map[string]string{
+	"serve": `
+Restart serve answers every line with the line and its own name, until SIGTERM. At
+SIGHUP a successor takes its socket over:
+
+	restart serve -name lines -listen 127.0.0.1:7007
+`,
+	"load": `
+Restart load sends lines to a server until SIGTERM, and fails if one was not answered:
+
+	restart load -addr 127.0.0.1:7007
+`,
+	"hold": `
+Restart hold holds a socket and runs a command with it, as systemd does. At SIGHUP it
+restarts the command, at SIGTERM it ends it:
+
+	restart hold -listen 127.0.0.1:7007 restart serve
+`,
+}
+
+const usage = `Restart shows how a server is replaced while clients are at work. Its commands are
+
+	restart serve   be a server
+	restart load    be its clients
+	restart hold    hold the socket of a server
+
+"restart serve -h" has the flags of one.`
 
 // maxShutdown is how long clients may take to leave once they were told. It is longer
 // than the default of Config.LingerTimeout.
 const maxShutdown = 10 * time.Second
 
 func run(args []string) error {
-	if len(args) == 0 {
-		args = []string{""}
+	name := ""
+	if len(args) > 0 {
+		name, args = args[0], args[1:]
 	}
-	flags := flag.NewFlagSet(args[0], flag.ExitOnError)
-	address := flags.String("listen", "127.0.0.1:0", "listen on `address`, if there is no socket")
-	switch args[0] {
+	if name == "-h" || name == "-help" || name == "--help" {
+		fmt.Fprintln(os.Stderr, usage)
+		return flag.ErrHelp
+	}
+	if about[name] == "" {
+		fmt.Fprintf(os.Stderr, "restart: want serve, load or hold, not %q (restart -h tells more)\n", name)
+		return errUsage
+	}
+	flags := cli.NewFlags("restart "+name, about[name], os.Stderr)
+	parse := func(check func() error) error {
+		err := flags.Parse(args, check)
+		if err != nil && !errors.Is(err, flag.ErrHelp) {
+			return errUsage
+		}
+		return err
+	}
+	var address string
+	if name != "load" {
+		flags.AddressVar(&address, "listen", "127.0.0.1:0", "listen on `address`, if there is no socket")
+	}
+	switch name {
 	case "serve":
 		s := newServer()
 		flags.StringVar(&s.name, "name", "server", "be called `name` in answers and output")
-		flags.DurationVar(&s.grace, "grace", 0, "go on to accept for this `duration` after SIGTERM")
-		flags.Parse(args[1:])
-		return s.run(*address)
+		flags.DurationVar(&s.grace, "grace", 0, 0, "go on to accept for this `duration` after SIGTERM")
+		if err := parse(nil); err != nil {
+			return err
+		}
+		return s.run(address)
 	case "load":
 		l := newLoad()
-		flags.StringVar(&l.address, "addr", "", "connect to `address`")
-		flags.IntVar(&l.conns, "c", 32, "use `n` connections at a time")
-		flags.IntVar(&l.window, "window", 16, "have up to `n` requests in flight on each")
-		flags.IntVar(&l.turn, "turn", 10, "after `n` requests, make a new connection in place of every second")
-		flags.Parse(args[1:])
+		flags.AddressVar(&l.address, "addr", "", "connect to `address`")
+		flags.IntVar(&l.conns, "c", 32, 1, "use `n` connections at a time")
+		flags.IntVar(&l.window, "window", 16, 1, "have up to `n` requests in flight on each")
+		flags.IntVar(&l.turn, "turn", 10, 1, "after `n` requests, make a new connection in place of every second")
+		err := parse(func() error {
+			if l.address == "" {
+				return errors.New("-addr is missing, the address of the server")
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 		return l.run(context.Background())
-	case "hold":
-		flags.Parse(args[1:])
-		return hold(*address, flags.Args())
 	}
-	return fmt.Errorf("usage: restart serve, load or hold; -h after it has the flags")
+	flags.Arguments = true
+	err := parse(func() error {
+		if flags.NArg() == 0 {
+			return errors.New("the command to run is missing")
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return hold(address, flags.Args())
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/internal/cli"
 )
 
 const (
@@ -109,7 +110,7 @@ func (s *server) end(served <-chan error) error {
 	<-served
 	fmt.Printf("%s: executed %d\n", s.name, s.executed.Load())
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("%s: clients were cut off: %w", s.name, err)
+		return fmt.Errorf("%s: %w", s.name, cli.CutOff(err, maxShutdown))
 	}
 	return nil // what else there can be is about a listener that was closed before
 }

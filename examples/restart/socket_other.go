@@ -7,13 +7,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net"
+
+	"github.com/goframer/framer/internal/cli"
 )
 
 // listen returns a new socket: here none is handed over.
 func listen(address string) (*net.TCPListener, error) {
-	l, err := net.Listen("tcp", address)
+	l, err := cli.Listen(context.Background(), "listen", address)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -17,6 +18,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/goframer/framer/internal/cli"
 )
 
 // The names are those of sd_listen_fds(3) and sd_notify(3).
@@ -32,7 +35,7 @@ func listen(address string) (*net.TCPListener, error) {
 	defer os.Unsetenv(listenPID) // children must not take it for theirs
 	defer os.Unsetenv(listenFDs)
 	if os.Getenv(listenPID) != strconv.Itoa(os.Getpid()) {
-		l, err := net.Listen("tcp", address)
+		l, err := cli.Listen(context.Background(), "listen", address)
 		if err != nil {
 			return nil, err
 		}
@@ -146,7 +149,7 @@ func startSuccessor(l *net.TCPListener) error {
 
 // hold holds a socket and runs a command with it, until SIGTERM.
 func hold(address string, args []string) error {
-	l, err := net.Listen("tcp", address)
+	l, err := cli.Listen(context.Background(), "listen", address)
 	if err != nil {
 		return err
 	}
@@ -168,7 +171,10 @@ func hold(address string, args []string) error {
 		go func() { exited <- cmd.Wait() }()
 		select {
 		case err := <-exited:
-			return fmt.Errorf("%v has ended: %w", args, err)
+			if err == nil {
+				err = errors.New("exit status 0")
+			}
+			return fmt.Errorf("the command %q has ended: %w", args, err)
 		case sig := <-signals:
 			cmd.Process.Signal(syscall.SIGTERM)
 			if err := <-exited; err != nil || sig != syscall.SIGHUP {
