@@ -16,6 +16,8 @@ import (
 	"github.com/goframer/framer"
 )
 
+var errServerEnded = errors.New("the server has ended the connection")
+
 // A pipeline sends requests without waiting for the replies to those before. Replies
 // come in the order of the requests.
 type pipeline struct {
@@ -40,6 +42,9 @@ func (p *pipeline) FoundTerminator() error {
 		return errors.New("a reply without a request")
 	}
 }
+
+// HandleEnd gives those who still wait a reason. Without it theirs is net.ErrClosed.
+func (p *pipeline) HandleEnd(error) error { return p.CloseWithError(errServerEnded) }
 
 // Do sends a request and returns its reply. It may be called from any goroutine.
 func (p *pipeline) Do(ctx context.Context, request string) (string, error) {
@@ -79,6 +84,9 @@ func (p *pipeline) send(request string, reply chan string) error {
 func Example_pipelining() {
 	server := framer.Server{NewHandler: framer.Replies(framer.Delimiter("\r\n"),
 		func(c *framer.Conn, msg, reply []byte) ([]byte, error) {
+			if string(msg) == "QUIT" {
+				return nil, c.CloseWhenDone()
+			}
 			return fmt.Appendf(reply, "%s\r\n", strings.ToUpper(string(msg))), nil
 		})}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -104,13 +112,12 @@ func Example_pipelining() {
 	}
 	asking.Wait()
 
-	c.CloseWhenDone()
+	_, err = p.Do(context.Background(), "QUIT")
+	fmt.Println("QUIT:", err)
 	fmt.Println("ended:", c.Wait())
-	_, err = p.Do(context.Background(), "four")
-	fmt.Println("closed:", errors.Is(err, net.ErrClosed))
 	server.Close()
 	running.Wait()
 	// Output:
-	// ended: <nil>
-	// closed: true
+	// QUIT: the server has ended the connection
+	// ended: the server has ended the connection
 }
