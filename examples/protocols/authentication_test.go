@@ -24,7 +24,7 @@ var (
 	errLoginTime = errors.New("no right password within a minute")
 )
 
-// A stranger gets little memory and little time.
+// strangerLimits gives a stranger little memory and little time.
 func strangerLimits(cfg framer.Config) framer.Config {
 	cfg.MaxMessageSize = 128
 	cfg.MaxQueuedBytes = 4 << 10
@@ -33,7 +33,7 @@ func strangerLimits(cfg framer.Config) framer.Config {
 	return cfg
 }
 
-// A user gets what the protocol needs.
+// userLimits gives a user what the protocol needs.
 func userLimits(cfg framer.Config) framer.Config {
 	cfg.MaxMessageSize = 1 << 20
 	cfg.MaxQueuedBytes = 1 << 20
@@ -45,7 +45,7 @@ func userLimits(cfg framer.Config) framer.Config {
 // login returns nil when the peer has proved who it is.
 func login(c *framer.Conn) error {
 	c.SetConfig(strangerLimits(c.Config()))
-	// All of it takes at most a minute, whatever the stranger sends meanwhile.
+	// The whole login takes at most a minute, whatever the stranger sends meanwhile.
 	timer := time.AfterFunc(time.Minute, func() { c.CloseWithError(errLoginTime) })
 	defer timer.Stop()
 	for attempts := 0; attempts < 3; {
@@ -69,7 +69,7 @@ func login(c *framer.Conn) error {
 	return errDenied
 }
 
-// logRefusal is for what any stranger can bring about.
+// logRefusal logs, at level Info, what any stranger can cause.
 func logRefusal(c *framer.Conn, reason error) {
 	logger := c.Config().Logger
 	if logger == nil {
@@ -82,7 +82,7 @@ func serveUser(c *framer.Conn) error {
 	err := login(c)
 	if errors.Is(err, errDenied) {
 		logRefusal(c, err)
-		return nil // an orderly end: the answers are sent, and nothing is logged at Warn
+		return nil // an orderly end: the answers are sent, and nothing is logged at level Warn
 	}
 	if err != nil {
 		return err

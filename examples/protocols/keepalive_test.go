@@ -18,8 +18,8 @@ import (
 
 var errNoMessage = fmt.Errorf("no whole message came in time: %w", os.ErrDeadlineExceeded)
 
-// newKeptAlive makes handlers that end the connection when no whole message has come
-// for the given time, however many bytes have.
+// newKeptAlive makes handlers that end the connection if no whole message comes within
+// the given time, however many bytes come.
 func newKeptAlive(within time.Duration) func(*framer.Conn) framer.Handler {
 	return framer.Session(func(c *framer.Conn) error {
 		timer := time.AfterFunc(within, func() { c.CloseWithError(errNoMessage) })

@@ -13,8 +13,8 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A packet of MQTT begins with a byte for its type and flags. The Remaining Length
-// follows, a Uvarint, which counts what comes after it.
+// An MQTT packet begins with a byte for its type and flags. Then comes the Remaining
+// Length, a Uvarint, which counts the bytes after it.
 var (
 	mqttHeader = framer.Prefix{Size: framer.Uvarint, Offset: 1, Keep: true}
 	mqttPacket = framer.LengthPrefix(mqttHeader).Limit(64 << 10) // bytes, header included
@@ -23,8 +23,8 @@ var (
 
 // cutPacket returns what comes after the header of a packet.
 func cutPacket(packet []byte) (body []byte, err error) {
-	_, n := binary.Uvarint(packet[1:]) // n is the size of the field
-	if n > 4 || n > 1 && packet[n] == 0 { // or it is longer than necessary
+	_, n := binary.Uvarint(packet[1:])    // n is the size of the field
+	if n > 4 || n > 1 && packet[n] == 0 { // more bytes than allowed, or than necessary
 		return nil, errPacket
 	}
 	return packet[1+n:], nil
@@ -58,7 +58,7 @@ func Example_mqtt() {
 	}
 	talk(string(input)+"\xc0\x00", newMQTT)
 	talk("\xc0\x80\x80\x80\x80\x00", newMQTT) // 5 bytes for the length 0
-	talk("\xc0\x80\x00", newMQTT)             // 2 bytes for it
+	talk("\xc0\x80\x00", newMQTT)             // 2 bytes for the length 0
 	// Output:
 	// "0\xa3\x01\x00\x01txxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n"
 	// "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n"

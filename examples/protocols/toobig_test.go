@@ -20,7 +20,7 @@ var (
 	errPut  = errors.New("not put <bytes>")
 )
 
-// A putter takes "put <bytes>" and that many bytes, with a CRLF after them.
+// A putter receives "put <bytes>" and that many bytes, with a CRLF after them.
 type putter struct {
 	*framer.Conn
 	framer.Collector
@@ -61,7 +61,7 @@ func (h *putter) put(line string) error {
 		return errPut
 	}
 	h.data, h.drop = true, n > maxJob
-	return h.SetTerminator(framer.Length(int64(n) + 2).Limit(-1)) // n was checked here
+	return h.SetTerminator(framer.Length(int64(n) + 2).Limit(-1)) // put has checked n itself
 }
 
 func Example_tooBig() {

@@ -26,7 +26,7 @@ var (
 	errSlowWorker   = errors.New("the worker does not read its replies")
 )
 
-// A jobQueue gives the jobs that some connections put to connections that reserve one.
+// A jobQueue holds the jobs that some connections put and others reserve.
 type jobQueue struct {
 	mu      sync.Mutex
 	ready   []string  // jobs
@@ -57,12 +57,12 @@ type worker struct {
 	framer.Collector
 	jobs *jobQueue
 
-	// jobs.mu guards these two: the goroutines of other connections use them as well.
+	// These are guarded by jobs.mu: the goroutines of other connections use them too.
 	waits bool     // for a job
 	later []string // requests that come after the one that waits
 }
 
-// FoundTerminator does not wait for a job. It returns, so that the connection is read.
+// FoundTerminator does not wait for a job: it returns, and the connection is read.
 func (w *worker) FoundTerminator() error {
 	w.jobs.mu.Lock()
 	defer w.jobs.mu.Unlock()
@@ -76,7 +76,7 @@ func (w *worker) FoundTerminator() error {
 	return nil
 }
 
-// goOn answers requests in their order, until one has to wait. jobs.mu must be held.
+// goOn answers the requests in order, until one has to wait. jobs.mu must be held.
 func (w *worker) goOn() {
 	for !w.waits && len(w.later) > 0 {
 		verb, job, _ := strings.Cut(w.later[0], " ")
@@ -96,8 +96,8 @@ func (w *worker) goOn() {
 	}
 }
 
-// say sends a line, and reports whether w could take it. It uses TryPush: Push could
-// block, and all connections need the mutex.
+// say pushes a line, and reports whether it could. It uses TryPush, because Push could
+// block while all other connections need the mutex.
 func (w *worker) say(line string) bool {
 	err := w.TryPush([]byte(line + "\r\n"))
 	if errors.Is(err, framer.ErrQueueFull) {
@@ -116,8 +116,8 @@ func (w *worker) leave() bool {
 	return waited
 }
 
-// HandleClose is called after every end, also if the peer has ended or reset the
-// connection. While the connection is closing, say returns false.
+// HandleClose is called after every end, whether by the peer or not. While the connection
+// is closing, say returns false.
 func (w *worker) HandleClose(error) { w.leave() }
 
 // HandleShutdown answers the request that waits.
@@ -144,7 +144,7 @@ func TestWaiting(t *testing.T) {
 		}
 		play := func(nc *framertest.Conn, steps ...framertest.Step) {
 			framertest.Play(t, nc, steps...)
-			synctest.Wait() // the server has done what follows
+			synctest.Wait() // the server has done all that it can
 		}
 
 		first, gone, second, boss := dial(), dial(), dial(), dial()
