@@ -23,7 +23,7 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// In asynchat a line without an end takes memory until there is none left.
+// In asynchat, a line without an end uses memory until there is none left.
 func TestMessageLimit(t *testing.T) {
 	cfg := &framer.Config{MaxMessageSize: 100, Logger: slog.New(slog.DiscardHandler)}
 	var r recorder
@@ -34,8 +34,8 @@ func TestMessageLimit(t *testing.T) {
 	}
 }
 
-// In asynchat the queue takes all that is pushed to a client that does not read. A
-// handler that waits in Push reads nothing, either: that is how a client is slowed down.
+// In asynchat, the queue takes everything that is pushed to a client that does not read.
+// Here Push blocks. While it blocks, nothing is read, which slows the client down.
 func TestQueueLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, nc := framertest.Pipe()
@@ -48,7 +48,7 @@ func TestQueueLimit(t *testing.T) {
 					break
 				}
 			}
-			return c.Push(make([]byte, 600)) // waits, and fails when the connection has ended
+			return c.Push(make([]byte, 600)) // blocks, and fails when the connection has ended
 		}), cfg)
 		io.WriteString(client, "go\n")
 		began := time.Now()
@@ -63,7 +63,7 @@ func TestQueueLimit(t *testing.T) {
 	})
 }
 
-// Channels of asynchat belong to the thread of the loop.
+// In asynchat, channels belong to the thread of the loop.
 func TestPushFromAnyGoroutine(t *testing.T) {
 	const pushers, each = 8, 100
 	newHandler := framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
@@ -84,14 +84,14 @@ func TestPushFromAnyGoroutine(t *testing.T) {
 	if got := len(lines); got != pushers*each {
 		t.Fatalf("%d lines came, want %d", got, pushers*each)
 	}
-	for i, line := range lines { // none is torn
+	for i, line := range lines { // no push is torn
 		if want := fmt.Sprintf("from %d\n", i/each); line != want {
 			t.Fatalf("line %d is %q, want %q", i, line, want)
 		}
 	}
 }
 
-// In asynchat a producer that raises an exception stays the first in the queue.
+// In asynchat, a producer that raises an exception stays first in the queue.
 func TestProducerErrorEndsTheConnection(t *testing.T) {
 	failure := errors.New("the disk is broken")
 	closed := 0
@@ -106,8 +106,8 @@ func TestProducerErrorEndsTheConnection(t *testing.T) {
 	}
 }
 
-// In asynchat a failure to accept closes the listening socket, and so does an exception
-// when the handler is made.
+// In asynchat, an error of accept closes the listening socket. So does an exception in
+// the constructor of the handler.
 func TestListenerSurvives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		panics := true
@@ -145,7 +145,7 @@ func newLineHandlerWithoutLog(c *framer.Conn) framer.Handler {
 	})(c)
 }
 
-// As verify_request, VerifyConn refuses before there is a handler.
+// VerifyConn refuses a connection before there is a handler, as verify_request does.
 func TestRefusedClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &framer.Server{
@@ -164,7 +164,7 @@ func TestRefusedClient(t *testing.T) {
 	})
 }
 
-// In asynchat a count that is set in collect_incoming_data has the piece subtracted.
+// If collect_incoming_data sets a count, asynchat subtracts the piece from it.
 func TestTerminatorSetWhileCollecting(t *testing.T) {
 	var r collectingRecorder
 	exchange(t, "ab\ncd\n", func(c *framer.Conn) framer.Handler {
@@ -174,7 +174,7 @@ func TestTerminatorSetWhileCollecting(t *testing.T) {
 	r.check(t, "collect a", "collect b", "collect \n", "collect c", "found", "collect d", "collect \n", "close")
 }
 
-// A collectingRecorder sets a terminator when it is given its first byte.
+// A collectingRecorder sets a terminator when it receives its first byte.
 type collectingRecorder struct{ recorder }
 
 func (r *collectingRecorder) CollectIncomingData(data []byte) error {
@@ -184,7 +184,7 @@ func (r *collectingRecorder) CollectIncomingData(data []byte) error {
 	return r.recorder.CollectIncomingData(data)
 }
 
-// The bytes of a string of Go are its UTF-8. Another encoding is made before the push.
+// A Go string holds bytes, mostly UTF-8. For another encoding, convert before Push.
 func TestEncodings(t *testing.T) {
 	output, _ := exchange(t, "café\n", framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
 		_, err := fmt.Fprintf(c, "%d bytes, %d characters, %s", len(msg), len([]rune(string(msg))), latin1(string(msg)))
@@ -207,7 +207,7 @@ func latin1(s string) []byte {
 	return encoded
 }
 
-// A silent client stays connected to a server of asynchat for ever.
+// In asynchat, a silent client stays connected for ever.
 func TestIdleTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, nc := framertest.Pipe()

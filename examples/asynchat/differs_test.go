@@ -23,8 +23,8 @@ import (
 // discardLog is for tests whose connections end with an error.
 var discardLog = &framer.Config{Logger: slog.New(slog.DiscardHandler)}
 
-// connect returns the client's side of a TCP connection with a Conn, and what Serve
-// returns. cfg may be nil.
+// connect returns the client's side of a TCP connection whose other side is a Conn, and
+// a channel for what Serve returns. cfg may be nil.
 func connect(t *testing.T, newHandler func(*framer.Conn) framer.Handler, cfg *framer.Config) (client *net.TCPConn, served <-chan error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -46,7 +46,7 @@ func connect(t *testing.T, newHandler func(*framer.Conn) framer.Handler, cfg *fr
 	return nc.(*net.TCPConn), result
 }
 
-// exchange sends input, ends the client's side, and returns all that comes back, and
+// exchange sends input and ends the client's side. It returns all that comes back, and
 // what Serve returns.
 func exchange(t *testing.T, input string, newHandler func(*framer.Conn) framer.Handler, cfg *framer.Config) (output string, reason error) {
 	t.Helper()
@@ -63,7 +63,7 @@ func exchange(t *testing.T, input string, newHandler func(*framer.Conn) framer.H
 	return string(answer), <-served
 }
 
-// A recorder notes the calls that it gets.
+// A recorder records the calls of its methods.
 type recorder struct {
 	*framer.Conn
 	calls []string
@@ -85,7 +85,7 @@ func (r *recorder) FoundTerminator() error {
 
 func (r *recorder) HandleClose(error) { r.calls = append(r.calls, "close") }
 
-// record returns a function that makes r the handler, under t.
+// record returns a function that makes r the handler, with the terminator t.
 func record(r *recorder, t framer.Terminator) func(*framer.Conn) framer.Handler {
 	return func(c *framer.Conn) framer.Handler {
 		r.Conn = c
@@ -94,7 +94,7 @@ func record(r *recorder, t framer.Terminator) func(*framer.Conn) framer.Handler 
 	}
 }
 
-// data returns all that CollectIncomingData was given.
+// data returns all that CollectIncomingData received.
 func (r *recorder) data() (data string) {
 	for _, call := range r.calls {
 		if piece, ok := strings.CutPrefix(call, "collect "); ok {
@@ -112,7 +112,7 @@ func (r *recorder) check(t *testing.T, want ...string) {
 	}
 }
 
-// asynchat sends the first 65,536 bytes of the four million.
+// asynchat sends only the first 65,536 of the four million bytes.
 func TestHalfCloseLosesNothing(t *testing.T) {
 	reply := bytes.Repeat([]byte("x"), 4_000_000)
 	output, reason := exchange(t, "request\n", framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
@@ -123,8 +123,8 @@ func TestHalfCloseLosesNothing(t *testing.T) {
 	}
 }
 
-// asynchat destroys what the client has not read yet, by a reset. A Pipe does so, too, if
-// it is closed with unread input.
+// asynchat closes with unread input. TCP then resets the connection, which destroys what
+// the client has not read yet. So does a Pipe.
 func TestCloseWithUnreadInputLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reply := bytes.Repeat([]byte("x"), 10_000)
@@ -151,8 +151,8 @@ func TestCloseWithUnreadInputLosesNothing(t *testing.T) {
 	})
 }
 
-// asynchat never delivers the "\r", which it has held back, and does not tell that the
-// message is not whole.
+// asynchat never delivers the "\r" that it has held back, and does not report that the
+// message is incomplete.
 func TestHeldBytesAreDelivered(t *testing.T) {
 	var r recorder
 	_, reason := exchange(t, "ab\r", record(&r, framer.Delimiter("\r\n")), nil)
@@ -164,12 +164,12 @@ func TestHeldBytesAreDelivered(t *testing.T) {
 	}
 }
 
-// asynchat collects for ever after set_terminator(0).
+// After set_terminator(0), asynchat collects for ever.
 func TestLengthZero(t *testing.T) {
 	var r recorder
 	r.found = func() error {
 		if len(r.calls) == 1 {
-			return r.SetTerminator(framer.Length(0)) // a body without a byte
+			return r.SetTerminator(framer.Length(0)) // an empty body
 		}
 		return r.SetTerminator(framer.Delimiter("\n"))
 	}
@@ -177,15 +177,15 @@ func TestLengthZero(t *testing.T) {
 	r.check(t, "found", "found", "collect next", "found", "close")
 }
 
-// As in asynchat.
+// This is as in asynchat.
 func TestLengthIsForOnce(t *testing.T) {
 	var r recorder
 	exchange(t, "abcd", record(&r, framer.Length(3)), nil)
 	r.check(t, "collect abc", "found", "collect d", "close")
 }
 
-// In asynchat an empty string means None, a negative number is an exception, and there is
-// no limit for a large one.
+// In asynchat, an empty string means None, a negative number raises an exception, and a
+// large number has no limit.
 func TestSenselessTerminators(t *testing.T) {
 	newHandler := func(c *framer.Conn) framer.Handler {
 		c.SetTerminator(framer.Delimiter("\n"))
@@ -197,7 +197,7 @@ func TestSenselessTerminators(t *testing.T) {
 				t.Errorf("after SetTerminator(%v) the terminator is %v", senseless, got)
 			}
 		}
-		c.SetTerminator(framer.Delimiter("\n")) // or the connection would end with the error
+		c.SetTerminator(framer.Delimiter("\n")) // otherwise the connection would end with the error
 		return &recorder{Conn: c}
 	}
 	if _, reason := exchange(t, "line\n", newHandler, nil); reason != nil {
@@ -205,8 +205,8 @@ func TestSenselessTerminators(t *testing.T) {
 	}
 }
 
-// asynchat goes on to call found_terminator for what was read already, and drops what
-// is pushed behind close_when_done without a word.
+// asynchat goes on to call found_terminator for what was read already. It silently drops
+// what is pushed after close_when_done.
 func TestCloseWhenDoneIsTheEnd(t *testing.T) {
 	var r recorder
 	var late error
@@ -223,8 +223,8 @@ func TestCloseWhenDoneIsTheEnd(t *testing.T) {
 	}
 }
 
-// In asynchat discard_buffers drops the None of close_when_done as well, and the
-// connection stays open.
+// In asynchat, discard_buffers also drops the None of close_when_done, and the connection
+// stays open.
 func TestDiscardKeepsClose(t *testing.T) {
 	client, served := connect(t, framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
 		c.CloseWhenDone()
@@ -241,8 +241,8 @@ func TestDiscardKeepsClose(t *testing.T) {
 	}
 }
 
-// As an exception in asynchat, a panic ends the one connection. What was pushed before is
-// sent.
+// A panic ends one connection, as an exception does in asynchat. What was pushed before
+// is sent.
 func TestPanicEndsOneConnection(t *testing.T) {
 	newHandler := framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
 		if string(msg) == "bad" {
@@ -267,7 +267,7 @@ func TestPanicEndsOneConnection(t *testing.T) {
 	}
 }
 
-// asynchat sends a bytearray as it is when its turn has come.
+// asynchat keeps a bytearray, and sends what is in it when its turn comes.
 func TestPushCopies(t *testing.T) {
 	output, _ := exchange(t, "go\n", framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
 		data := bytes.Repeat([]byte("a"), 100_000)

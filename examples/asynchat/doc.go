@@ -3,7 +3,7 @@
 // license that can be found in the LICENSE file.
 
 // Package asynchat has the programs of docs/from-asynchat.md: what the documents of
-// Python's asynchat show, written with package framer. It has nothing but tests. Every
-// file whose name does not begin with "differs" is a program of its own; the others
-// have a test for each difference in behaviour.
+// Python's asynchat show, written with package framer. It has only tests. The files
+// whose names begin with "differs" have a test for each difference in behaviour. Each
+// other file is a program.
 package asynchat

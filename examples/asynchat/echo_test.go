@@ -18,7 +18,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// An echoHandler waits for "ECHO length\n" and that many bytes, sends the bytes back
+// An echoHandler waits for "ECHO length\n" and that many bytes. It sends the bytes back
 // and closes the connection.
 type echoHandler struct {
 	*framer.Conn
@@ -42,7 +42,7 @@ func (h *echoHandler) processCommand() error {
 		return errors.New("the command is not ECHO length") // ends the connection
 	}
 	h.processData = h.processMessage
-	return h.SetTerminator(framer.Length(n)) // which refuses what is above MaxMessageSize
+	return h.SetTerminator(framer.Length(n)) // an error if n is above MaxMessageSize
 }
 
 func (h *echoHandler) processMessage() error {
@@ -52,7 +52,7 @@ func (h *echoHandler) processMessage() error {
 	return h.CloseWhenDone()
 }
 
-// An echoClient sends a message and compares what comes back.
+// An echoClient sends a message and compares it with what comes back.
 type echoClient struct {
 	*framer.Conn
 	framer.Collector
@@ -88,7 +88,7 @@ func (p *echoProducer) More() ([]byte, error) {
 	return response, err
 }
 
-// A server of one client, and the client.
+// A server for one client, and the client.
 func Example_echo() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -35,7 +35,7 @@ func (h *lineHandler) HandleClose(reason error) {
 	fmt.Println("conn_closed, reason:", reason)
 }
 
-// verifyRequest refuses clients of other machines.
+// verifyRequest refuses clients on other machines.
 func verifyRequest(nc net.Conn) error {
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 		return errors.New("not from this machine")
@@ -46,7 +46,7 @@ func verifyRequest(nc net.Conn) error {
 // A server that sends every line back, and one client.
 func Example_lines() {
 	server := framer.Server{NewHandler: newLineHandler, VerifyConn: verifyRequest}
-	l, err := net.Listen("tcp", "127.0.0.1:0") // port 0: a free one
+	l, err := net.Listen("tcp", "127.0.0.1:0") // port 0: any free port
 	if err != nil {
 		log.Fatal(err)
 	}

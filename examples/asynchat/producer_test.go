@@ -16,7 +16,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A chunkedProducer gives out what another producer has, in the chunked coding of
+// A chunkedProducer encodes the output of another producer in the chunked coding of
 // HTTP/1.1 (RFC 9112, section 7.1).
 type chunkedProducer struct {
 	producer framer.Producer
@@ -43,7 +43,7 @@ func (p *chunkedProducer) More() ([]byte, error) {
 	return p.chunk, nil
 }
 
-// Close is called once, also if the connection ends before the producer is exhausted.
+// Close is called once, even if the connection ends before the producer is exhausted.
 func (p *chunkedProducer) Close() error {
 	if c, ok := p.producer.(io.Closer); ok {
 		return c.Close()

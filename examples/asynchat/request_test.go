@@ -33,8 +33,8 @@ type requestHandler struct {
 	headers        textproto.MIMEHeader
 }
 
-// newRequestHandler returns what Server.NewHandler wants. What the connections share,
-// it has as arguments.
+// newRequestHandler returns a function for Server.NewHandler. Its arguments are what the
+// connections share.
 func newRequestHandler(sessions map[string]int, mu *sync.Mutex) func(*framer.Conn) framer.Handler {
 	return func(c *framer.Conn) framer.Handler {
 		c.SetTerminator(framer.Delimiter("\r\n\r\n").Limit(8 << 10))
@@ -80,7 +80,7 @@ func (h *requestHandler) parseHeaders(data []byte) (err error) {
 	return nil
 }
 
-// refuse answers and returns the reason, which ends the connection.
+// refuse sends an answer, and returns reason, which ends the connection.
 func (h *requestHandler) refuse(status string, reason error) error {
 	fmt.Fprintf(h, "HTTP/1.0 %s\r\n\r\n", status)
 	return reason
@@ -92,7 +92,7 @@ func (h *requestHandler) handleRequest(data []byte) error {
 	count := h.sessions[h.uri]
 	h.mu.Unlock()
 	fmt.Fprintf(h, "HTTP/1.0 200 OK\r\n\r\n%s %s, %d bytes, request %d\n", h.op, h.uri, len(data), count)
-	return h.CloseWhenDone() // what the client sends behind its request is thrown away
+	return h.CloseWhenDone() // what the client sends after its request is thrown away
 }
 
 // The handler of asynchat's documentation, and some requests.

@@ -17,8 +17,8 @@ import (
 	"github.com/goframer/framer"
 )
 
-// serveSMTP is the conversation of an SMTP server with one client, without most of the
-// checks of RFC 5321: see cmd/smtpd for those.
+// serveSMTP is the conversation of an SMTP server with one client. It leaves out most of
+// the checks of RFC 5321; cmd/smtpd has them.
 func serveSMTP(c *framer.Conn) error {
 	var from string
 	var to []string
@@ -29,7 +29,7 @@ func serveSMTP(c *framer.Conn) error {
 			var long *framer.MessageTooLongError
 			if errors.As(err, &long) {
 				fmt.Fprint(c, "500 the line is too long\r\n")
-				continue // with the line after it
+				continue // with the next line
 			}
 			return err // io.EOF, for instance: an orderly end
 		}
@@ -60,7 +60,7 @@ func serveSMTP(c *framer.Conn) error {
 	}
 }
 
-// A mail, and an empty one.
+// A mail, and a mail without text.
 func Example_smtp() {
 	client, nc := net.Pipe()
 	var served sync.WaitGroup

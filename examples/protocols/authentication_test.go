@@ -8,18 +8,23 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 var (
-	authLine  = framer.Delimiter("\r\n")
-	errDenied = errors.New("three wrong passwords")
+	authLine     = framer.Delimiter("\r\n")
+	errDenied    = errors.New("three wrong passwords")
+	errLoginTime = errors.New("no right password within a minute")
 )
 
-// A stranger gets little memory and little time.
+// strangerLimits gives a stranger little memory and little time.
 func strangerLimits(cfg framer.Config) framer.Config {
 	cfg.MaxMessageSize = 128
 	cfg.MaxQueuedBytes = 4 << 10
@@ -28,7 +33,7 @@ func strangerLimits(cfg framer.Config) framer.Config {
 	return cfg
 }
 
-// A user gets what the protocol needs.
+// userLimits gives a user what the protocol needs.
 func userLimits(cfg framer.Config) framer.Config {
 	cfg.MaxMessageSize = 1 << 20
 	cfg.MaxQueuedBytes = 1 << 20
@@ -40,10 +45,17 @@ func userLimits(cfg framer.Config) framer.Config {
 // login returns nil when the peer has proved who it is.
 func login(c *framer.Conn) error {
 	c.SetConfig(strangerLimits(c.Config()))
-	for range 3 {
+	// The whole login takes at most a minute, whatever the stranger sends meanwhile.
+	timer := time.AfterFunc(time.Minute, func() { c.CloseWithError(errLoginTime) })
+	defer timer.Stop()
+	for attempts := 0; attempts < 3; {
 		line, err := c.Next(authLine)
 		if err != nil {
 			return err
+		}
+		if string(line) == "NOOP" {
+			fmt.Fprint(c, "+OK\r\n")
+			continue
 		}
 		password, ok := strings.CutPrefix(string(line), "PASS ")
 		if ok && subtle.ConstantTimeCompare([]byte(password), []byte("s3cret")) == 1 {
@@ -52,12 +64,27 @@ func login(c *framer.Conn) error {
 			return err
 		}
 		fmt.Fprint(c, "-ERR\r\n")
+		attempts++
 	}
 	return errDenied
 }
 
+// logRefusal logs, at level Info, what any stranger can cause.
+func logRefusal(c *framer.Conn, reason error) {
+	logger := c.Config().Logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	logger.Info("refused", "remote", c.RemoteAddr(), "error", reason)
+}
+
 func serveUser(c *framer.Conn) error {
-	if err := login(c); err != nil {
+	err := login(c)
+	if errors.Is(err, errDenied) {
+		logRefusal(c, err)
+		return nil // an orderly end: the answers are sent, and nothing is logged at level Warn
+	}
+	if err != nil {
 		return err
 	}
 	for {
@@ -83,4 +110,42 @@ func Example_authentication() {
 	// A stranger:
 	// "-ERR\r\n"
 	// ended: framer: message too long: 500 bytes, limit 128 (Config.MaxMessageSize); it begins "long long long long long long lo"
+}
+
+func TestDenied(t *testing.T) {
+	var logged strings.Builder
+	cfg := &framer.Config{Logger: slog.New(slog.NewTextHandler(&logged, nil))}
+	client, nc := framertest.Pipe()
+	served := make(chan error, 1)
+	go func() { served <- framer.NewConn(nc, framer.Session(serveUser), cfg).Serve(t.Context()) }()
+
+	framertest.Play(t, client, framertest.Send("PASS a\r\nPASS b\r\nPASS c\r\n"),
+		framertest.Expect("-ERR\r\n-ERR\r\n-ERR\r\n"), framertest.ExpectEnd(), framertest.Close())
+	if err := <-served; err != nil {
+		t.Errorf("served: %v", err)
+	}
+	if got := logged.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=INFO msg=refused") {
+		t.Errorf("the log has %q, want one line at level Info", got)
+	}
+}
+
+func TestLoginTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		client, nc := framertest.Pipe()
+		served := make(chan error, 1)
+		go func() { served <- framer.NewConn(nc, framer.Session(serveUser), quiet).Serve(t.Context()) }()
+
+		for range 6 { // never idle for 10 seconds
+			framertest.Play(t, client, framertest.Pause(9*time.Second),
+				framertest.Send("NOOP\r\n"), framertest.Expect("+OK\r\n"))
+		}
+		if err := <-served; !errors.Is(err, errLoginTime) {
+			t.Errorf("served: %v, want %v", err, errLoginTime)
+		}
+		if got := time.Since(begin); got != time.Minute {
+			t.Errorf("the connection lasted %v, want a minute", got)
+		}
+		client.Close()
+	})
 }

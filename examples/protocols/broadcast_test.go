@@ -16,15 +16,15 @@ import (
 
 var errTooSlow = errors.New("too slow for the broadcast")
 
-// broadcast sends payload to all connections of s, and waits for none of them. It keeps
-// payload, which must not be changed any more.
+// broadcast sends payload to all connections of s, and does not block. It keeps payload,
+// which the caller must not change any more.
 func broadcast(s *framer.Server, payload []byte) {
 	for c := range s.Conns() {
 		err := c.TryPushWithProducer(framer.NewBytesProducer(payload))
 		if errors.Is(err, framer.ErrQueueFull) {
 			c.CloseWithError(errTooSlow) // or leave this message out, and count it
 		}
-		// After any other error the connection is closing anyway.
+		// Any other error says that the connection is closing anyway.
 	}
 }
 
@@ -37,7 +37,7 @@ func Example_broadcast() {
 		}),
 		Config: *quiet,
 	}
-	s.Config.MaxQueuedBytes = 30 // mostly room for some seconds of broadcasts
+	s.Config.MaxQueuedBytes = 30 // a real server has room for some seconds of broadcasts
 
 	join := func() (in *bufio.Reader, nc *framertest.Conn, served chan error) {
 		client, nc := framertest.Pipe()

@@ -15,10 +15,10 @@ import (
 
 var update = flag.Bool("update", false, "write the code in docs/protocols.md anew")
 
-// document shows each file of this package behind a link to it.
+// document shows the code of each file of this package after a link to the file.
 const document = "../../docs/protocols.md"
 
-// shown finds a link to a file, and the code behind it.
+// shown matches a link to a file, and the code after it.
 var shown = regexp.MustCompile("(?s)\\[[^\\]]*\\]\\(\\.\\./examples/protocols/([a-z_/]+_test\\.go)\\):\n\n```go\n(.*?)```\n")
 
 // TestDocument compares the code in the document with the files that it comes from.
@@ -62,8 +62,8 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// source returns the code of a file behind its imports. It reports false for a file of a
-// nested module that is not there, as in the module cache.
+// source returns the code of a file after its imports. It reports false if the file is in
+// a nested module that is not there, as in the module cache.
 func source(t *testing.T, name string) (string, bool) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.FromSlash(name))

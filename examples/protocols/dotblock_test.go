@@ -16,7 +16,7 @@ var (
 	mailText    = framer.DotBlock().Limit(20 << 20)
 )
 
-// serveMail takes a mail with DATA, and gives it back with RETR.
+// serveMail receives a mail after DATA, and sends it back after RETR.
 func serveMail(c *framer.Conn) error {
 	var mail []byte
 	for {

@@ -15,7 +15,8 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// A watched connection is asked whether it is there, and ends if it does not say so.
+// A watched handler sends a ping to a silent peer, and ends the connection if the peer
+// stays silent.
 type watched struct {
 	*framer.Conn
 	framer.Collector
@@ -28,7 +29,7 @@ func newWatched(c *framer.Conn) framer.Handler {
 }
 
 func (h *watched) FoundTerminator() error {
-	h.asked = false // whatever it says, it is there
+	h.asked = false // any message shows that the peer is there
 	h.Reset()
 	return nil
 }
@@ -36,11 +37,11 @@ func (h *watched) FoundTerminator() error {
 func (h *watched) HandleTimeout(err error) error {
 	if h.asked {
 		h.TryPush([]byte("ERROR no answer\r\n"))
-		return err // the connection ends when that was sent
+		return err // the connection ends when the line has been sent
 	}
 	h.asked = true
-	h.TryPush([]byte("PING\r\n")) // Push might wait for a peer that is gone
-	return nil                    // the wait has the whole time again
+	h.TryPush([]byte("PING\r\n")) // Push could block if the peer is gone
+	return nil                    // the wait begins anew
 }
 
 func TestHeartbeat(t *testing.T) {

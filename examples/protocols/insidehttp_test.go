@@ -21,12 +21,12 @@ import (
 )
 
 func Example_insideHTTP() {
-	// The program as it is.
+	// The program as it was before.
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "hello over", r.Proto) })
 	hs := &http.Server{Handler: mux}
 
-	// The protocol. Its messages are answered with their length.
+	// The protocol: the answer to a message is its length.
 	lines := &framer.Server{
 		Protocol: "lines/1",
 		NewHandler: framer.Messages(framer.Delimiter("\r\n"), func(c *framer.Conn, line []byte) error {
@@ -40,7 +40,7 @@ func Example_insideHTTP() {
 		log.Fatal(err)
 	}
 
-	// Most programs call hs.ListenAndServeTLS; this has a certificate for the example.
+	// Most programs call hs.ListenAndServeTLS. This server has a certificate for the example.
 	test := httptest.NewUnstartedServer(nil)
 	test.Config, test.TLS, test.EnableHTTP2 = hs, hs.TLSConfig, true
 	test.StartTLS()

@@ -17,7 +17,7 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// A polite handler says why it ends.
+// A polite handler tells the peer why the connection ends.
 type polite struct {
 	*framer.Conn
 	framer.Collector
@@ -44,7 +44,7 @@ func (h *polite) HandleShutdown() error {
 	return h.TryPush([]byte("421 4.3.2 shutting down\r\n"))
 }
 
-// In a Session, Next tells of both.
+// In a Session, Next returns an error for both.
 var newPoliteSession = framer.Session(func(c *framer.Conn) error {
 	fmt.Fprint(c, "220 ready\r\n")
 	for {

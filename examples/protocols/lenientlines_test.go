@@ -10,7 +10,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// The terminator is made once, and used for all connections.
+// This Terminator is made once and used for all connections.
 var lenientLine = framer.AnyDelimiter("\r\n", "\n").Limit(510)
 
 var newLenient = framer.Messages(lenientLine, func(c *framer.Conn, line []byte) error {

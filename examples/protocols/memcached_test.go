@@ -56,7 +56,7 @@ func (s *cache) serve(c *framer.Conn) error {
 	}
 }
 
-// set is for "set <key> <flags> <exptime> <bytes>", and the data behind it.
+// set carries out "set <key> <flags> <exptime> <bytes>" with the data behind it.
 func (s *cache) set(c *framer.Conn, args []string) error {
 	if len(args) != 4 || len(args[0]) > 250 {
 		return errBadSet
@@ -71,7 +71,7 @@ func (s *cache) set(c *framer.Conn, args []string) error {
 		return err // nil: the next call of Next skips the data
 	}
 	if err == io.EOF {
-		return io.ErrUnexpectedEOF // the command came, and no data
+		return io.ErrUnexpectedEOF // the command came without its data
 	}
 	if err != nil {
 		return err

@@ -26,13 +26,14 @@ var newMLLP = framer.Replies(mllp, func(c *framer.Conn, block, reply []byte) ([]
 	if !ok {
 		return nil, errMLLP
 	}
-	// The message must be stored before this: the sender does not keep it after an AA.
+	// A real server stores the message before it answers: the sender does not keep it
+	// after an AA.
 	// MSH-3 to MSH-8, the names and the time, are empty in this answer.
 	return fmt.Appendf(reply, "\x0bMSH|^~\\&|||||||ACK|A%s|P|2.5\rMSA|AA|%[1]s\r\x1c\r", id), nil
 })
 
-// controlID returns MSH-10, which the answer refers to. The separator of the fields,
-// MSH-1, is the one behind "MSH" in this message.
+// controlID returns MSH-10, which the answer refers to. MSH-1, the byte behind "MSH",
+// separates the fields of this message.
 func controlID(msg string) (string, bool) {
 	header, _, _ := strings.Cut(msg, "\r") // segments end in a CR alone
 	if len(header) < 4 || header[:3] != "MSH" {
@@ -43,7 +44,7 @@ func controlID(msg string) (string, bool) {
 		return "", false
 	}
 	id := fields[9]
-	return id, !strings.Contains(id, "|") // it must stay one field in the answer
+	return id, !strings.Contains(id, "|") // in the answer it must be one field
 }
 
 func Example_mllp() {

@@ -18,13 +18,13 @@ import (
 // A sentence has at most 82 bytes, with its line end.
 var nmeaLine = framer.AnyDelimiter("\r\n", "\n").Limit(80)
 
-// sentences returns the whole sentences that come from r, without "$" and checksum.
-// What is damaged is left out. An error of r comes last.
+// sentences returns the sentences that r gives, without "$" and checksum. It leaves out
+// damaged ones. An error of r comes last.
 func sentences(r io.Reader) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for line, err := range framer.NewFramer(r, nil).All(nmeaLine) {
 			if errors.As(err, new(*framer.MessageTooLongError)) {
-				continue // a line end was lost; All goes on behind the next one
+				continue // a line end was lost; All goes on after the next one
 			}
 			if err == io.ErrUnexpectedEOF {
 				return // the port was closed in the middle of a sentence
@@ -40,9 +40,10 @@ func sentences(r io.Reader) iter.Seq2[string, error] {
 	}
 }
 
-// checked takes "$" and the checksum from a line, if it is the XOR of the bytes between.
+// checked returns a line without "$" and checksum. It reports false if the checksum is
+// not the XOR of the bytes between them.
 func checked(line string) (string, bool) {
-	line = line[strings.LastIndexByte(line, '$')+1:] // noise in front
+	line = line[strings.LastIndexByte(line, '$')+1:] // skip noise before it
 	sentence, digits, _ := strings.Cut(line, "*")
 	want, err := strconv.ParseUint(digits, 16, 8)
 	sum := byte(0)

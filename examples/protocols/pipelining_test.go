@@ -16,13 +16,15 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A pipeline sends requests without waiting for the replies to those before. Replies
+var errServerEnded = errors.New("the server has ended the connection")
+
+// A pipeline sends requests without waiting for the replies to earlier ones. Replies
 // come in the order of the requests.
 type pipeline struct {
 	*framer.Conn
 	framer.Collector
-	turn    sync.Mutex       // is held for a request, so that both have one order
-	waiting chan chan string // one for each request without a reply
+	turn    sync.Mutex       // held while a request is sent: waiting has the order of the requests
+	waiting chan chan string // one channel for each request without a reply
 }
 
 func newPipeline(c *framer.Conn) framer.Handler {
@@ -30,23 +32,27 @@ func newPipeline(c *framer.Conn) framer.Handler {
 	return &pipeline{Conn: c, waiting: make(chan chan string, 64)}
 }
 
-// FoundTerminator gives a reply to the one who has waited longest.
+// FoundTerminator gives a reply to the caller that has waited longest.
 func (p *pipeline) FoundTerminator() error {
 	select {
 	case reply := <-p.waiting:
-		reply <- string(p.Take()) // has room
+		reply <- string(p.Take()) // does not block: the channel has room
 		return nil
 	default:
 		return errors.New("a reply without a request")
 	}
 }
 
+// HandleEnd gives a reason to the callers that still wait. Without it they would get
+// net.ErrClosed.
+func (p *pipeline) HandleEnd(error) error { return p.CloseWithError(errServerEnded) }
+
 // Do sends a request and returns its reply. It may be called from any goroutine.
 func (p *pipeline) Do(ctx context.Context, request string) (string, error) {
 	if strings.ContainsAny(request, "\r\n") { // it would be two requests
 		return "", errors.New("a line end in a request")
 	}
-	reply := make(chan string, 1) // has room also if nobody waits any more
+	reply := make(chan string, 1) // has room, even if nobody waits any more
 	if err := p.send(request, reply); err != nil {
 		return "", err
 	}
@@ -69,7 +75,7 @@ func (p *pipeline) send(request string, reply chan string) error {
 	p.turn.Lock()
 	defer p.turn.Unlock()
 	select {
-	case p.waiting <- reply: // before Push: the reply may be quick
+	case p.waiting <- reply: // before Push, because the reply may come quickly
 		return p.Push([]byte(request + "\r\n"))
 	case <-p.Context().Done():
 		return context.Cause(p.Context())
@@ -79,6 +85,9 @@ func (p *pipeline) send(request string, reply chan string) error {
 func Example_pipelining() {
 	server := framer.Server{NewHandler: framer.Replies(framer.Delimiter("\r\n"),
 		func(c *framer.Conn, msg, reply []byte) ([]byte, error) {
+			if string(msg) == "QUIT" {
+				return nil, c.CloseWhenDone()
+			}
 			return fmt.Appendf(reply, "%s\r\n", strings.ToUpper(string(msg))), nil
 		})}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -104,13 +113,12 @@ func Example_pipelining() {
 	}
 	asking.Wait()
 
-	c.CloseWhenDone()
+	_, err = p.Do(context.Background(), "QUIT")
+	fmt.Println("QUIT:", err)
 	fmt.Println("ended:", c.Wait())
-	_, err = p.Do(context.Background(), "four")
-	fmt.Println("closed:", errors.Is(err, net.ErrClosed))
 	server.Close()
 	running.Wait()
 	// Output:
-	// ended: <nil>
-	// closed: true
+	// QUIT: the server has ended the connection
+	// ended: the server has ended the connection
 }

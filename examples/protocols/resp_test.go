@@ -38,8 +38,8 @@ func respCount(c *framer.Conn, kind string, limit int64) (int64, error) {
 	return int64(n), nil
 }
 
-// respRequest reads a request: an array of strings. It makes no room for what a count
-// claims: append makes it for what has come.
+// respRequest reads a request: an array of strings. It allocates nothing for what a
+// count claims: append allocates for what has come.
 func respRequest(c *framer.Conn) (parts []string, err error) {
 	n, err := respCount(c, "*", maxParts)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// serveSecure is a server of SMTP, as far as STARTTLS needs it.
+// serveSecure is the part of an SMTP server that STARTTLS needs.
 func serveSecure(config *tls.Config) func(*framer.Conn) error {
 	return func(c *framer.Conn) error {
 		name, secret := "", false
@@ -36,7 +36,7 @@ func serveSecure(config *tls.Config) func(*framer.Conn) error {
 				if err := c.StartTLS(tls.Server, config); err != nil {
 					return err
 				}
-				name, secret = "", true // what came in clear, anybody may have said
+				name, secret = "", true // forget what came in clear: anybody can have sent it
 			case name == "":
 				fmt.Fprint(c, "503 EHLO first\r\n")
 			default:
@@ -59,7 +59,7 @@ func askSecure(config *tls.Config) func(*framer.Conn) error {
 			return err
 		}
 		if reply, err := say("STARTTLS"); err != nil || !strings.HasPrefix(reply, "220 ") {
-			return fmt.Errorf("no TLS: %q, %v", reply, err) // and not: go on in clear
+			return fmt.Errorf("no TLS: %q, %v", reply, err) // do not go on in clear
 		}
 		if err := c.StartTLS(tls.Client, config); err != nil {
 			return err
@@ -89,7 +89,7 @@ func Example_startTLS() {
 	}
 	fmt.Println("served:", <-served)
 
-	// A command that somebody has put behind STARTTLS.
+	// An attacker has put a command behind STARTTLS.
 	talk("EHLO me\r\nSTARTTLS\r\nRSET\r\n", framer.Session(serveSecure(certified.TLS)))
 	// Output:
 	// EHLO me    250 hello me

@@ -11,7 +11,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// Both line ends are found, so that the wrong one can be refused at once.
+// strictLine finds both line ends, so that newStrict can refuse the wrong one at once.
 var strictLine = framer.AnyDelimiter("\r\n", "\n").Limit(510)
 
 var errBareLF = errors.New("a line ended in a bare LF")
@@ -20,7 +20,7 @@ func newStrict(c *framer.Conn) framer.Handler {
 	return framer.Messages(strictLine, func(c *framer.Conn, line []byte) error {
 		if c.Matched() != "\r\n" {
 			fmt.Fprint(c, "500 5.5.2 bare LF refused\r\n")
-			return errBareLF // the connection ends; the answer is sent before
+			return errBareLF // the answer is sent, then the connection ends
 		}
 		_, err := fmt.Fprintf(c, "250 %s\r\n", line)
 		return err

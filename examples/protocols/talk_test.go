@@ -18,8 +18,8 @@ import (
 // quiet is a Config that logs nothing.
 var quiet = &framer.Config{Logger: slog.New(slog.DiscardHandler)}
 
-// talk serves one connection, whose peer sends input and then ends its side. It prints
-// the lines that the peer gets, and why the connection has ended if there was an error.
+// talk serves one connection. The peer sends input and ends its side. talk prints the
+// lines that the peer receives, and the error that the connection ended with, if any.
 func talk(input string, newHandler func(*framer.Conn) framer.Handler) {
 	client, nc := framertest.Pipe()
 	defer client.Close()

@@ -11,8 +11,8 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A message has a byte for its type, then a length of four bytes, which counts what
-// follows it.
+// A message begins with a byte for its type. Then comes a length of four bytes, which
+// counts the bytes after it.
 var typed = framer.Prefix{Size: 4, Offset: 1, Keep: true}
 
 const typedHeader = 5 // bytes
@@ -25,7 +25,7 @@ func appendTyped(dst []byte, kind byte, payload []byte) ([]byte, error) {
 
 var newTyped = framer.Replies(framer.LengthPrefix(typed).Limit(typedHeader+1<<10),
 	func(c *framer.Conn, msg, reply []byte) ([]byte, error) {
-		kind, payload := msg[0], msg[typedHeader:] // Keep has left the header there
+		kind, payload := msg[0], msg[typedHeader:] // Keep leaves the header there
 		switch kind {
 		case 'E':
 			return appendTyped(reply, 'e', payload)

@@ -17,8 +17,8 @@ import (
 	"github.com/goframer/framer"
 )
 
-// serveUploads takes commands of the form "PUT name size", each with the file behind it,
-// which may have limit bytes.
+// serveUploads receives commands of the form "PUT name size", each with the file behind
+// it. A file may have at most limit bytes.
 func serveUploads(dir *os.Root, limit int64) func(*framer.Conn) error {
 	return func(c *framer.Conn) error {
 		for {
@@ -52,7 +52,7 @@ func serveUploads(dir *os.Root, limit int64) func(*framer.Conn) error {
 	}
 }
 
-// store has a file under its name when all of it is there. An os.Root lets no name
+// store gives the file its name when all of it is there. An os.Root refuses names that
 // lead out of it.
 func store(dir *os.Root, name string, body io.Reader) (err error) {
 	part := name + ".part"

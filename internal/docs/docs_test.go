@@ -2,8 +2,8 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Package docs checks the documents against the code that they speak of. It has nothing
-// but tests.
+// Package docs compares the documents with the code that they describe. It has only
+// tests.
 package docs
 
 import (
@@ -20,10 +20,10 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the programs of docs/from-asynchat.md anew")
+var update = flag.Bool("update", false, "rewrite the programs in docs/from-asynchat.md")
 
-// documents are those that are checked, relative to the root.
-var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/from-asynchat.md"}
+// documents are the documents that the tests check, relative to the root.
+var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/from-asynchat.md", "docs/protocols.md"}
 
 const root = "../.."
 
@@ -36,15 +36,15 @@ func read(t *testing.T, name string) string {
 	return strings.ReplaceAll(string(text), "\r\n", "\n") // a checkout on Windows
 }
 
-// program finds a program in from-asynchat.md: its file, and its text.
+// program matches a program in from-asynchat.md: its file and its text.
 var program = regexp.MustCompile("(?m)^Go, \\[(\\w+\\.go)\\]\\(.*\\):\n\n```go\n((?s:.*?))```\n")
 
-// TestPrograms compares the programs that from-asynchat.md shows with those that are
-// tested. After a change of one of them,
+// TestPrograms compares the programs that from-asynchat.md shows with the files that are
+// tested. After a change of a file,
 //
 //	go test ./internal/docs -update
 //
-// writes them anew.
+// rewrites the document.
 func TestPrograms(t *testing.T) {
 	const name = "docs/from-asynchat.md"
 	text := read(t, name)
@@ -82,8 +82,8 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// declared returns the files of package framer in which a name is declared: a function,
-// type, constant or variable, or "type.member".
+// declared returns, for each name of package framer, the files that declare it. A name is
+// that of a function, type, constant or variable, or "type.member".
 func declared(t *testing.T) map[string][]string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, "*.go"))
@@ -115,7 +115,7 @@ func declared(t *testing.T) map[string][]string {
 	return names
 }
 
-// shortNames returns names with members without their type, too.
+// shortNames returns names, and also each member without its type.
 func shortNames(names map[string][]string) map[string][]string {
 	all := maps.Clone(names)
 	for name, files := range names {
@@ -126,7 +126,7 @@ func shortNames(names map[string][]string) map[string][]string {
 	return all
 }
 
-// receiver returns the type of a method with a point behind it, or "".
+// receiver returns the type of a method, followed by a period, or "".
 func receiver(f *ast.FuncDecl) string {
 	if f.Recv == nil {
 		return ""
@@ -169,8 +169,9 @@ var (
 	outside = regexp.MustCompile(`^(bufio|bytes|context|http|io|net|os|runtime|sync|syscall|tls)\.[A-Z]`)
 )
 
-// TestArchitecture finds everything that ARCHITECTURE.md quotes in package framer: files,
-// functions, methods, types and fields, and a name that is followed by a file in that.
+// TestArchitecture checks that package framer has everything that ARCHITECTURE.md quotes:
+// files, functions, methods, types and fields. A name that is followed by a file must be
+// declared in that file.
 func TestArchitecture(t *testing.T) {
 	names := declared(t)
 	text := read(t, "ARCHITECTURE.md")
@@ -196,12 +197,12 @@ func TestArchitecture(t *testing.T) {
 	}
 }
 
-// member finds a name of the API in the right column of a table.
+// member matches a name of the API in the right column of a table.
 var member = regexp.MustCompile(`^(?:framer\.)?(\*?[A-Z]\w*(?:\.[A-Z]\w*)?)(?:\(.*\))?$`)
 
-// TestRows finds the right column of the tables of from-asynchat.md in package framer.
-// Methods and fields may stand without their type, and a test or example is one of
-// examples/asynchat.
+// TestRows checks the right columns of the tables of from-asynchat.md: package framer must
+// have the names. Methods and fields may stand without their type. Tests and examples must
+// be in examples/asynchat.
 func TestRows(t *testing.T) {
 	names := shortNames(declared(t))
 	tests := testsOf(t, "examples/asynchat")
@@ -256,7 +257,7 @@ func testsOf(t *testing.T, dir string) (names []string) {
 
 var fuzz = regexp.MustCompile(`-fuzz '\^(\w+)\$' ([^\s` + "`" + `]+)`)
 
-// TestFuzzTargets finds the fuzz targets that CONTRIBUTING.md calls.
+// TestFuzzTargets checks that the fuzz targets that CONTRIBUTING.md runs exist.
 func TestFuzzTargets(t *testing.T) {
 	matches := fuzz.FindAllStringSubmatch(read(t, "CONTRIBUTING.md"), -1)
 	if len(matches) == 0 {
@@ -275,7 +276,7 @@ var (
 	foreign = regexp.MustCompile(`^(testing/|golang\.org/|github\.com/|framertest\.|\[\]byte$)`)
 )
 
-// TestLinks finds the files that the documents link to.
+// TestLinks checks that the files that the documents link to exist.
 func TestLinks(t *testing.T) {
 	for _, name := range documents {
 		for _, match := range link.FindAllStringSubmatch(read(t, name), -1) {
@@ -289,8 +290,37 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestContributing finds what CONTRIBUTING.md quotes: names of package framer, files and
-// directories.
+var (
+	code     = regexp.MustCompile("(?ms)^```.*?^```$")
+	heading  = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	inside   = regexp.MustCompile(`\]\(#([^)]+)\)`)
+	noAnchor = regexp.MustCompile(`[^\w -]`)
+)
+
+// TestAnchors checks that the headings that a document links to within itself exist.
+func TestAnchors(t *testing.T) {
+	found := 0
+	for _, name := range documents {
+		text := code.ReplaceAllString(read(t, name), "")
+		var anchors []string
+		for _, match := range heading.FindAllStringSubmatch(text, -1) {
+			plain := noAnchor.ReplaceAllString(strings.ToLower(match[1]), "")
+			anchors = append(anchors, strings.ReplaceAll(plain, " ", "-"))
+		}
+		for _, match := range inside.FindAllStringSubmatch(text, -1) {
+			found++
+			if !slices.Contains(anchors, match[1]) {
+				t.Errorf("%s has no heading %s", name, match[1])
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d links were found", found)
+	}
+}
+
+// TestContributing checks that the names of package framer, the files and the directories
+// that CONTRIBUTING.md quotes exist.
 func TestContributing(t *testing.T) {
 	names := shortNames(declared(t))
 	for _, match := range quoted.FindAllStringSubmatch(read(t, "CONTRIBUTING.md"), -1) {

@@ -17,8 +17,8 @@ import (
 
 var line = framer.Delimiter("\r\n").Limit(510)
 
-// newSlowed makes handlers that read no faster than limiter allows. It may be one for
-// all connections, or for those of a user.
+// newSlowed makes handlers that read no faster than limiter allows. All connections can
+// share one limiter, or those of one user.
 func newSlowed(limiter *rate.Limiter) func(*framer.Conn) framer.Handler {
 	return framer.Messages(line, func(c *framer.Conn, msg []byte) error {
 		if err := limiter.Wait(c.Context()); err != nil {
@@ -58,7 +58,7 @@ func TestRefusing(t *testing.T) {
 	})
 }
 
-// answers wants these answers to four commands that come at once.
+// answers sends four commands at once, and expects the answers want.
 func answers(t *testing.T, newLimited func(*rate.Limiter) func(*framer.Conn) framer.Handler, want string) {
 	client, nc := framertest.Pipe()
 	newHandler := newLimited(rate.NewLimiter(rate.Every(time.Second), 2))
