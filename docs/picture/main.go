@@ -3,8 +3,9 @@
 // license that can be found in the LICENSE file.
 
 // Picture draws the pictures of the README, each for a light and a dark page: the life
-// of a byte, and what bench has measured, from the tables of bench/RESULTS.md. After a
-// change, and after a new run of bench, write them anew in the root of the repository:
+// of a byte, and what bench has measured, from the tables of bench/RESULTS.md. It also
+// writes the figures of the README. After a change, and after a new run of bench, call it
+// in the root of the repository:
 //
 //	go run ./docs/picture
 package main
@@ -29,11 +30,15 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	pictures, err := draw(string(results))
+	readme, err := os.ReadFile(filepath.Join(*root, readmeFile))
 	if err != nil {
 		log.Fatal(err)
 	}
-	for name, text := range pictures {
+	files, err := draw(string(results), string(readme))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(*root, name), []byte(text), 0o666); err != nil {
 			log.Fatal(err)
 		}
@@ -43,16 +48,20 @@ func main() {
 // resultsFile has the numbers. As all names of files here, it is relative to the root.
 const resultsFile = "bench/RESULTS.md"
 
-// draw returns the pictures by their files. text is what resultsFile has.
-func draw(text string) (map[string]string, error) {
-	r, err := parseResults(text)
+// draw returns the pictures, and the README, by their files. It is given what the files
+// have now.
+func draw(resultsText, readmeText string) (map[string]string, error) {
+	r, err := parseResults(resultsText)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", resultsFile, err)
 	}
-	pictures := make(map[string]string)
+	files := make(map[string]string)
 	for name, th := range map[string]theme{"light": light, "dark": dark} {
-		pictures["docs/byte-"+name+".svg"] = drawByte(th)
-		pictures["docs/results-"+name+".svg"] = drawResults(th, r)
+		files["docs/byte-"+name+".svg"] = drawByte(th)
+		files["docs/results-"+name+".svg"] = drawResults(th, r)
 	}
-	return pictures, nil
+	if files[readmeFile], err = withFigures(readmeText, r); err != nil {
+		return nil, fmt.Errorf("%s: %w", readmeFile, err)
+	}
+	return files, nil
 }
