@@ -23,7 +23,8 @@ import (
 var update = flag.Bool("update", false, "rewrite the programs in docs/from-asynchat.md")
 
 // documents are the documents that the tests check, relative to the root.
-var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/from-asynchat.md", "docs/protocols.md"}
+var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/from-asynchat.md",
+	"docs/net-http.md", "docs/production.md", "docs/protocols.md"}
 
 const root = "../.."
 
