@@ -525,7 +525,7 @@ func (c *Conn) abort(err error, by origin) {
 	}
 	c.state = StateClosed
 	c.endWith(ending{err: err, by: by})
-	cut := c.queue.shut() // c.end is set before, so a push that fails from now on finds the reason
+	cut := c.queue.shut() // c.end is set, so a push that fails from now on finds the reason
 	err = c.end.err
 	served, lent := c.served, c.hijacked.lent
 	stream := c.stream // StartTLS does not change it after StateClosed

@@ -36,9 +36,9 @@ type progress struct {
 	waiting bool      // a write waits for the peer
 	ending  bool      // no input is given to the handler any more, and output goes on
 	over    bool      // the output has ended
-	looked  bool      // look was called since the write began to wait, and it knew the answer
+	looked  bool      // look has asked since the write began to wait, and got an answer
 	last    bool      // the write that waits, or is about to wait, is the last attempt
-	busy    bool      // for MinWriteRate: since the values below were set, there was output to write all the time
+	busy    bool      // for MinWriteRate: there was always output since waited and before were set
 	expired timeout   // the timeout for which the waiting write was told to return, or noTimeout
 	stalls  int64     // writes that have waited for stallTime or longer
 	since   time.Time // when the write began to wait, or ending was set
@@ -294,8 +294,8 @@ func (p *progress) check() {
 	}
 }
 
-// stalled returns why the connection must end now. If it need not end, stalled returns
-// nil and sets the alarm again.
+// stalled returns why the connection must end now. Otherwise it returns nil, and sets the
+// alarm again if there is something to watch.
 func (p *progress) stalled() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -308,7 +308,7 @@ func (p *progress) stalled() error {
 		p.alarm.timer.Reset(lastChance)
 		return nil
 	case p.last:
-		return p.c.timeoutError(p.expired) // the write is past its deadline and has not returned: the connection ignores deadlines
+		return p.c.timeoutError(p.expired) // the connection ignores deadlines
 	}
 	tells := p.look()
 	left, which := p.left()

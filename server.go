@@ -306,7 +306,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn, conns *errgroup.Group) 
 		})
 		return nil
 	}
-	if s.Refuse == nil && s.slots != nil && !s.slots.TryAcquire(1) { // TryAcquire may succeed when life has ended; then nc is served
+	if s.Refuse == nil && s.slots != nil && !s.slots.TryAcquire(1) { // TryAcquire also takes a place while shutting down
 		if err := s.acquire(s.life); err != nil {
 			return err
 		}
@@ -353,7 +353,7 @@ func (s *Server) say(nc net.Conn, f func(net.Conn)) error {
 		return err
 	}
 	if ended, err := closeWrite(nc); ended && err == nil {
-		io.CopyN(io.Discard, nc, maxRefused) // to close with unread input would send a reset, which destroys what f has written
+		io.CopyN(io.Discard, nc, maxRefused) // closing with unread input would destroy what f has written
 	}
 	return nil
 }
@@ -635,7 +635,7 @@ func (s *Server) checkIdle() {
 func (s *Server) Shutdown(ctx context.Context) error {
 	idle, err := s.beginShutdown()
 	select {
-	case <-idle: // this is success also if ctx has ended
+	case <-idle: // everything has ended, so it does not matter if ctx has
 		return err
 	default:
 	}

@@ -200,7 +200,7 @@ func (c *Conn) causeOfEnd() error { return causeOf(c.err()) }
 
 // shakeHands performs the handshake of u.
 func (c *Conn) shakeHands(u *upgrade) (*tls.Conn, error) {
-	c.queue.endTurn() // otherwise a push that follows an answer could write in place of the writer
+	c.queue.endTurn() // from now on a push is not an answer, so it does not write in place of the writer
 	c.mu.Lock()
 	u.shaking = true // from now on only abort interrupts the connection
 	c.deadline = time.Time{}
