@@ -410,7 +410,7 @@ func isTimeout(err error) bool {
 // A shutdown, a close or DiscardBuffers does not interrupt a handshake.
 func TestStartTLSIsNotInterrupted(t *testing.T) {
 	server, client := tlsConfigs(t)
-	client.InsecureSkipVerify = true // at the time of the bubble, the certificate is not valid yet
+	client.InsecureSkipVerify = true // the certificate is not tested here
 	start := func(c *framer.Conn) error {
 		err := c.StartTLS(tls.Server, server)
 		if err == nil {
