@@ -124,10 +124,11 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// rateGrace is how long a peer may fall short of MinReadRate or MinWriteRate at first.
+// rateGrace is how long a peer may at first fall short of MinReadRate or MinWriteRate.
 const rateGrace = 5 * time.Second
 
-// timeFor returns how long n bytes may take at a rate in bytes a second, with the grace.
+// timeFor returns how long n bytes may take at a rate in bytes a second, including
+// rateGrace.
 func timeFor(n int64, rate int) time.Duration {
 	d := float64(n) / float64(rate) * float64(time.Second)
 	return max(rateGrace, time.Duration(min(d, float64(math.MaxInt64/2))))
@@ -142,7 +143,7 @@ const (
 	defaultLingerTimeout    = 5 * time.Second
 )
 
-// readBufferSizes returns how large a read buffer is at first, and at most.
+// readBufferSizes returns the size of a read buffer at first, and its greatest size.
 func (cfg *Config) readBufferSizes() (small, large int) {
 	if cfg == nil || cfg.ReadBufferSize <= 0 {
 		return smallBuffer, largeBuffer
@@ -151,11 +152,12 @@ func (cfg *Config) readBufferSizes() (small, large int) {
 	return size, size
 }
 
-// maxReadBuffer is the largest ReadBufferSize that is granted.
+// maxReadBuffer is the greatest ReadBufferSize, in bytes. A larger one is reduced to it.
 const maxReadBuffer = 16 << 20
 
-// writeBufferSizes returns how much is written at once where that need not wait,
-// and where it has to: how far a write has got is known only at its end.
+// writeBufferSizes returns the greatest size of a write that need not wait, and of one
+// that waits. The second is smaller, because nobody knows how far a write has got before
+// it returns.
 func (cfg *Config) writeBufferSizes() (direct, waiting int) {
 	return limit(cfg.WriteBufferSize, 256<<10, math.MaxInt), limit(cfg.WriteBufferSize, 64<<10, math.MaxInt)
 }
@@ -167,12 +169,12 @@ func (cfg *Config) maxMessageSize() int64 {
 	return limit(cfg.MaxMessageSize, defaultMaxMessageSize, math.MaxInt64)
 }
 
-// maxQueuedBytes returns 0 for no limit.
+// maxQueuedBytes returns MaxQueuedBytes, or 0 if there is no limit.
 func (cfg *Config) maxQueuedBytes() int64 {
 	return int64(limit(cfg.MaxQueuedBytes, defaultMaxQueuedBytes, 0))
 }
 
-// These return 0 for no limit.
+// The methods below return 0 if there is no limit.
 
 func (cfg *Config) handshakeTimeout() time.Duration {
 	return limit(cfg.HandshakeTimeout, defaultHandshakeTimeout, 0)
@@ -184,7 +186,7 @@ func (cfg *Config) writeTimeout() time.Duration {
 	return limit(cfg.WriteTimeout, defaultWriteTimeout, 0)
 }
 
-// lingerTimeout returns 0 for not at all.
+// lingerTimeout returns LingerTimeout, or 0 if there is no wait.
 func (cfg *Config) lingerTimeout() time.Duration {
 	return limit(cfg.LingerTimeout, defaultLingerTimeout, 0)
 }
@@ -196,8 +198,7 @@ func (cfg *Config) logger() *slog.Logger {
 	return cfg.Logger
 }
 
-// limit returns the value of a field whose zero value is zero and whose negative
-// values mean off.
+// limit returns value, or zero if value is 0, or off if value is negative.
 func limit[T int | int64 | time.Duration](value, zero, off T) T {
 	switch {
 	case value == 0:

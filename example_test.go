@@ -33,8 +33,8 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// talk serves one connection, sends it the input, and prints the lines that it
-// answers with until it closes.
+// talk serves one connection and sends it the input. It prints the lines of the answer,
+// until the server closes the connection.
 func talk(input string, newHandler func(*framer.Conn) framer.Handler) {
 	client, nc := net.Pipe()
 	var served sync.WaitGroup
@@ -61,8 +61,8 @@ func newEcho(c *framer.Conn) framer.Handler {
 
 func (e *echo) FoundTerminator() error { return e.Push(append(e.Take(), "\r\n"...)) }
 
-// A server that sends every line back. Most programs call ListenAndServe; here a
-// client is connected by a pipe.
+// A server that sends every line back. Most programs call ListenAndServe; here a pipe
+// connects the client.
 func Example() {
 	server := framer.Server{NewHandler: newEcho}
 
@@ -83,7 +83,7 @@ func Example() {
 	// world.
 }
 
-// A counted handler takes commands of the form "ECHO n", each followed by n bytes,
+// A counted handler takes commands of the form "ECHO n". Each is followed by n bytes,
 // which it sends back.
 type counted struct {
 	*framer.Conn
@@ -115,8 +115,8 @@ func (h *counted) FoundTerminator() error {
 	return h.SetTerminator(framer.Length(n))
 }
 
-// A handler changes the terminator as the protocol wants it: a line announces how
-// many bytes follow, and after them comes a line again.
+// A handler changes the terminator as the protocol needs it. A line announces how many
+// bytes follow. After them comes a line again.
 func ExampleConn_SetTerminator() {
 	talk("ECHO 5\nHelloECHO 0\nECHO 7\n, world\nQUIT\n", newCounted)
 	// Output:
@@ -125,7 +125,7 @@ func ExampleConn_SetTerminator() {
 	// ", world"
 }
 
-// Flush is for what must not happen before the peer was told.
+// Flush returns when the peer's data has been sent, so that the next step comes after it.
 func ExampleConn_Flush() {
 	var unplugged bool
 	talk("", framer.Session(func(c *framer.Conn) error {
@@ -142,7 +142,7 @@ func ExampleConn_Flush() {
 	// unplugged: true
 }
 
-// TryPush is for output that may be left out, to peers that are slow.
+// TryPush does not wait for a slow peer. Use it for output that may be left out.
 func ExampleConn_TryPush() {
 	_, nc := net.Pipe()
 	c := framer.NewConn(nc, newEcho, &framer.Config{MaxQueuedBytes: 16})
@@ -160,8 +160,8 @@ func ExampleConn_TryPush() {
 	// 16 bytes wait
 }
 
-// A client is a Conn too. With an address in place of a connection, Dial makes
-// and starts one.
+// A client is a Conn too. NewConn takes a connection; Dial takes an address and starts
+// the Conn.
 func ExampleNewConn() {
 	here, there := net.Pipe()
 	upper := framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
@@ -186,7 +186,7 @@ func ExampleNewConn() {
 	// Output: HELLO
 }
 
-// Straight-line code suits a dialogue.
+// In a Session, a dialogue is straight-line code.
 func ExampleSession() {
 	talk("gopher\r\nsecret\r\n", framer.Session(func(c *framer.Conn) error {
 		crlf := framer.Delimiter("\r\n")
@@ -195,7 +195,7 @@ func ExampleSession() {
 		if err != nil {
 			return err
 		}
-		user := string(line) // line is lent until the next call of Next
+		user := string(line) // line is lent until the next call of Next, so it is copied
 
 		fmt.Fprint(c, "password?\r\n")
 		if line, err = c.Next(crlf); err != nil {
@@ -214,7 +214,8 @@ func ExampleSession() {
 	// welcome, gopher
 }
 
-// A function that is called for every message suits requests that stand alone.
+// Messages calls a function for every message. It suits requests that do not depend on
+// each other.
 func ExampleMessages() {
 	line := framer.Delimiter("\r\n")
 	talk("one\r\ntwo\r\nQUIT\r\n", framer.Messages(line, func(c *framer.Conn, msg []byte) error {
@@ -231,7 +232,7 @@ func ExampleMessages() {
 	// BYE
 }
 
-// A greeter speaks first, and says goodbye when the server shuts down.
+// A greeter speaks first. It says goodbye when the server shuts down.
 type greeter struct {
 	*echo
 }
@@ -255,7 +256,7 @@ func ExampleConnectHandler() {
 	// Output: "220 ready\r\n" <nil>
 }
 
-// Shutdown lets every connection say goodbye.
+// In a shutdown, every connection says goodbye.
 func ExampleShutdownHandler() {
 	server := framer.Server{NewHandler: newGreeter}
 	client, nc := net.Pipe()
@@ -274,7 +275,7 @@ func ExampleShutdownHandler() {
 	// 421 closing
 }
 
-// An ircClient is asked whether it is still there, and dropped if it does not say so.
+// An ircClient is sent a PING when it is silent. It is dropped if it does not answer.
 type ircClient struct {
 	*framer.Conn
 	framer.Collector
@@ -282,7 +283,7 @@ type ircClient struct {
 }
 
 func (h *ircClient) FoundTerminator() error {
-	h.asked = false // whatever it says, it is there
+	h.asked = false // any line shows that the client is there
 	h.Reset()
 	return nil
 }
@@ -297,8 +298,9 @@ func (h *ircClient) HandleTimeout(err error) error {
 	return nil
 }
 
-// A server of IRC asks a client that is silent. What goes out to it does not count: the
-// broadcasts of a channel would keep a dead client alive.
+// An IRC server sends a PING to a silent client. What it sends to the client does not
+// count as activity: otherwise the broadcasts of a channel would keep a dead client
+// alive.
 func ExampleTimeoutHandler() {
 	client, nc := net.Pipe()
 	newHandler := func(c *framer.Conn) framer.Handler {
@@ -306,7 +308,7 @@ func ExampleTimeoutHandler() {
 		return &ircClient{Conn: c}
 	}
 	cfg := &framer.Config{
-		ReadIdleTimeout: 2 * time.Millisecond, // mostly minutes
+		ReadIdleTimeout: 2 * time.Millisecond, // in practice, minutes
 		Logger:          slog.New(slog.DiscardHandler),
 	}
 	served := make(chan error)
@@ -322,7 +324,8 @@ func ExampleTimeoutHandler() {
 	// framer: no byte came for 2ms (Config.ReadIdleTimeout): i/o timeout
 }
 
-// In a Session, Next tells of a timeout. A server of SMTP says so before it closes.
+// In a Session, Next returns the timeout as an error. An SMTP server tells the client
+// before it closes.
 func ExampleConfig_timeout() {
 	client, nc := framertest.Pipe()
 	newHandler := framer.Session(func(c *framer.Conn) error {
@@ -334,7 +337,7 @@ func ExampleConfig_timeout() {
 		return err
 	})
 	cfg := &framer.Config{
-		IdleTimeout: 2 * time.Millisecond, // mostly five minutes
+		IdleTimeout: 2 * time.Millisecond, // in practice, five minutes
 		Logger:      slog.New(slog.DiscardHandler),
 	}
 	var served sync.WaitGroup
@@ -350,7 +353,7 @@ func ExampleConfig_timeout() {
 	// 421 4.4.2 timeout
 }
 
-// After a line that asks for it, the connection is one of raw bytes.
+// A line asks for raw bytes. After it, the connection is no longer framed.
 func ExampleConn_Hijack() {
 	line := framer.Delimiter("\r\n")
 	talk("CONNECT\r\nraw bytes\x00", framer.Messages(line, func(c *framer.Conn, msg []byte) error {
@@ -362,16 +365,16 @@ func ExampleConn_Hijack() {
 			raw, err := bufio.NewReader(nc).ReadString(0)
 			fmt.Fprintf(nc, "tunnelled %q %v\n", raw, err)
 		})
-		return c.Push([]byte("200 connected\r\n")) // is sent before
+		return c.Push([]byte("200 connected\r\n")) // sent before the connection is handed over
 	}))
 	// Output:
 	// 200 connected
 	// tunnelled "raw bytes\x00" <nil>
 }
 
-// A client and a server upgrade their connection, as with STARTTLS of SMTP.
+// A client and a server upgrade their connection to TLS, as with STARTTLS of SMTP.
 func ExampleConn_StartTLS() {
-	certified := httptest.NewTLSServer(nil) // has a certificate
+	certified := httptest.NewTLSServer(nil) // used only for its certificate
 	defer certified.Close()
 	serverConfig := certified.TLS
 	clientConfig := certified.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
@@ -381,7 +384,7 @@ func ExampleConn_StartTLS() {
 	s := framer.Server{NewHandler: framer.Replies(line, func(c *framer.Conn, msg, reply []byte) ([]byte, error) {
 		if string(msg) == "STARTTLS" {
 			err := c.StartTLS(tls.Server, serverConfig)
-			return append(reply, "220 go ahead\r\n"...), err // sent before, in clear
+			return append(reply, "220 go ahead\r\n"...), err // sent in clear, before the handshake
 		}
 		_, secret := c.NetConn().(*tls.Conn)
 		return fmt.Appendf(reply, "250 %s, secret: %t\r\n", msg, secret), nil
@@ -421,7 +424,7 @@ func ExampleConn_StartTLS() {
 	// 250 NOOP, secret: true
 }
 
-// Some servers answer when they have seen the end of the request, as sort does.
+// Some servers answer only after the end of the request, as sort does.
 func ExampleConn_CloseWrite() {
 	here, there := framertest.Pipe()
 	go func() {
@@ -440,7 +443,7 @@ func ExampleConn_CloseWrite() {
 		for {
 			line, err := c.Next(framer.Delimiter("\n"))
 			if err != nil {
-				return err // io.EOF is an orderly end
+				return err // io.EOF is the end of the peer's side
 			}
 			fmt.Printf("%s\n", line)
 		}
@@ -453,7 +456,7 @@ func ExampleConn_CloseWrite() {
 	// <nil>
 }
 
-// A lineCount says in the end how many lines have come.
+// A lineCount answers the end of the input with the number of lines.
 type lineCount struct {
 	*framer.Conn
 	framer.Collector
@@ -474,7 +477,7 @@ func (h *lineCount) HandleEnd(err error) error {
 	return nil
 }
 
-// The peer has ended its side, and still reads.
+// The peer has ended its side and still reads. HandleEnd can send it an answer.
 func ExampleEndHandler() {
 	client, nc := framertest.Pipe()
 	newHandler := func(c *framer.Conn) framer.Handler {
@@ -495,7 +498,8 @@ func ExampleEndHandler() {
 	// unexpected EOF
 }
 
-// A function that appends its answer is the fastest way to serve small requests.
+// Replies calls a function that appends its answer. It is the fastest way to serve small
+// requests.
 func ExampleReplies() {
 	line := framer.Delimiter("\r\n")
 	talk("PING\r\nADD 2\r\nQUIT\r\n", framer.Replies(line, func(c *framer.Conn, msg, reply []byte) ([]byte, error) {
@@ -516,7 +520,7 @@ func ExampleReplies() {
 	// BYE
 }
 
-// Whoever sends too long a line is told, and may go on.
+// A client that sends too long a line is told so, and may go on.
 func ExampleOnTooLong() {
 	line := framer.Delimiter("\n").Limit(10)
 	newHandler := framer.Messages(line, func(c *framer.Conn, msg []byte) error {
@@ -536,7 +540,7 @@ func ExampleOnTooLong() {
 	// you said "quit"
 }
 
-// An upload goes to where it belongs as it comes, whatever MaxMessageSize is.
+// An upload is written to its destination while it comes. MaxMessageSize does not apply.
 func ExampleConn_NextReader() {
 	talk("PUT 12\nHello, world", framer.Session(func(c *framer.Conn) error {
 		line, err := c.Next(framer.Delimiter("\n"))
@@ -551,7 +555,7 @@ func ExampleConn_NextReader() {
 		if err != nil {
 			return err
 		}
-		sum := crc32.NewIEEE() // or a file
+		sum := crc32.NewIEEE() // it could be a file
 		n, err := io.Copy(sum, body)
 		if err != nil {
 			return err
@@ -570,8 +574,8 @@ type member struct {
 
 func (m *member) HandleConnect() error { return m.Push([]byte("welcome\r\n")) }
 
-// One payload goes to all members that the server knows, without a copy for each. Those
-// who are too slow for it are dropped, and it is known why.
+// One payload goes to all members, without a copy for each. A member that is too slow is
+// dropped, and the reason has its name.
 func ExampleConn_Handler() {
 	names := make(chan string, 2)
 	server := framer.Server{
@@ -614,8 +618,8 @@ func ExampleConn_Handler() {
 	// framer: Server closed
 }
 
-// A line that a proxy has put before the protocol is read by other means. What was
-// buffered behind it is given back.
+// A proxy puts a line before the protocol. The program reads that line itself. Unread
+// gives back what was buffered after it.
 func ExampleUnread() {
 	server := framer.Server{NewHandler: newEcho}
 	client, nc := net.Pipe()
@@ -638,7 +642,7 @@ func ExampleUnread() {
 	// "hello\r\n"
 }
 
-// A mailbox takes a mail that has begun to its end, also when the server shuts down.
+// A mailbox receives a whole mail that has begun, even when the server shuts down.
 type mailbox struct {
 	*framer.Conn
 	framer.Collector
@@ -693,7 +697,7 @@ func ExampleShutdownHandler_stayOpen() {
 	// 421 closing
 }
 
-// A pipelinedEcho sends all lines that came at once back in one push.
+// A pipelinedEcho sends back all lines that came at once in one push.
 type pipelinedEcho struct {
 	*framer.Conn
 	framer.Collector
@@ -703,7 +707,7 @@ type pipelinedEcho struct {
 func (e *pipelinedEcho) FoundTerminator() error {
 	defer e.Reset()
 	if string(e.Bytes()) == "quit" {
-		// HandleReadComplete will not be called any more.
+		// After CloseWhenDone, HandleReadComplete is not called any more.
 		return errors.Join(e.HandleReadComplete(), e.CloseWhenDone())
 	}
 	e.answers = append(e.answers, e.Bytes()...)
@@ -717,7 +721,7 @@ func (e *pipelinedEcho) HandleReadComplete() error {
 	return err
 }
 
-// Requests that come many at once are answered at once.
+// Requests that come together are answered together.
 func ExampleReadCompleteHandler() {
 	talk("one\r\ntwo\r\nquit\r\n", func(c *framer.Conn) framer.Handler {
 		c.SetTerminator(framer.Delimiter("\r\n"))
@@ -728,14 +732,15 @@ func ExampleReadCompleteHandler() {
 	// two
 }
 
-// A logged echo tells why its connection has ended.
+// A logged echo prints the reason for which its connection has ended.
 type logged struct {
 	*echo
 }
 
 func (l *logged) HandleClose(err error) { fmt.Println("closed:", err) }
 
-// The reason is nil after a whole message, and an error in the middle of one.
+// The reason is nil if the input ended after a whole message, and an error if it ended in
+// the middle of one.
 func ExampleCloseHandler() {
 	client, nc := net.Pipe()
 	newHandler := func(c *framer.Conn) framer.Handler { return &logged{newEcho(c).(*echo)} }
@@ -748,7 +753,7 @@ func ExampleCloseHandler() {
 	// Output: closed: unexpected EOF
 }
 
-// In a Session, Next tells of the shutdown.
+// In a Session, Next returns ErrServerClosed when the server shuts down.
 func ExampleServer_Shutdown() {
 	server := framer.Server{NewHandler: framer.Session(func(c *framer.Conn) error {
 		fmt.Fprintln(c, "hello")
@@ -779,7 +784,7 @@ func ExampleServer_Shutdown() {
 	// shut down: <nil>
 }
 
-// ServeConn is for connections that don't come from a listener of the server.
+// ServeConn serves a connection that does not come from a listener of the server.
 func ExampleServer_ServeConn() {
 	server := framer.Server{
 		NewHandler: framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
@@ -802,8 +807,8 @@ func ExampleServer_ServeConn() {
 	// messages: 2
 }
 
-// A server knows its connections: a message for all of them. TryPush passes over
-// those that are slow.
+// A server knows its connections, and can send a message to all of them. TryPush leaves
+// out the slow ones.
 func ExampleServer_Conns() {
 	var server framer.Server
 	server.NewHandler = framer.Session(func(c *framer.Conn) error {
@@ -843,7 +848,7 @@ func ExampleServer_Conns() {
 	// hello, all
 }
 
-// Next is for code that knows what comes next, here a string of Redis.
+// Next suits code that knows what comes next. Here it is a string of Redis.
 func ExampleFramer_Next() {
 	f := framer.NewFramer(strings.NewReader("$12\r\nHello,\r\nyou!\r\n"), nil)
 	line, err := f.Next(framer.Delimiter("\r\n"))
@@ -861,7 +866,7 @@ func ExampleFramer_Next() {
 	// Output: "Hello,\r\nyou!" <nil>
 }
 
-// An upload of any size goes where it belongs, and never lies in memory.
+// An upload of any size is copied to its destination. It is never in memory as a whole.
 func ExampleFramer_NextReader() {
 	f := framer.NewFramer(strings.NewReader("STORE 11\r\nhello worldQUIT\r\n"), nil)
 	line := framer.Delimiter("\r\n")
@@ -880,7 +885,7 @@ func ExampleFramer_NextReader() {
 		fmt.Println(err)
 		return
 	}
-	var file strings.Builder // any io.Writer
+	var file strings.Builder // it could be any io.Writer
 	n, err := io.Copy(&file, upload)
 	fmt.Println(n, err, file.String())
 
@@ -891,7 +896,7 @@ func ExampleFramer_NextReader() {
 	// QUIT <nil>
 }
 
-// A line that is not complete comes with an error.
+// The last line is not complete, so it comes with an error.
 func ExampleFramer_All() {
 	const log = "first\nsecond\nthi"
 	for line, err := range framer.NewFramer(strings.NewReader(log), nil).All(framer.Delimiter("\n")) {
@@ -920,7 +925,7 @@ func (s *sum) FoundTerminator() error {
 	return err
 }
 
-// A handler without a connection reads a file.
+// A handler can read a file, without a connection.
 func ExampleFramer_Run() {
 	files := fstest.MapFS{"numbers.txt": {Data: []byte("39\n2\n1\n")}}
 	file, err := files.Open("numbers.txt")
@@ -938,7 +943,7 @@ func ExampleFramer_Run() {
 	// Output: 42 <nil>
 }
 
-// A words handler keeps every message.
+// A words handler keeps every message in a list.
 type words struct {
 	framer.Collector
 	all []string
@@ -949,7 +954,7 @@ func (w *words) FoundTerminator() error {
 	return nil
 }
 
-// A message may come in pieces. A Collector puts them together.
+// A message may come in pieces. A Collector joins them.
 func ExampleCollector() {
 	f := framer.NewFramer(strings.NewReader("together again,"), &framer.Config{ReadBufferSize: 4})
 	f.SetTerminator(framer.AnyDelimiter(" ", ","))
@@ -959,7 +964,7 @@ func ExampleCollector() {
 	// Output: ["together" "again"]
 }
 
-// A download asks for the length of what comes, and then for that.
+// A download first reads a length, and then as many bytes.
 type download struct {
 	*framer.Framer
 	framer.Collector
@@ -976,7 +981,7 @@ func (d *download) FoundTerminator() error {
 		return err
 	}
 	if err := d.SetTerminator(framer.Length(int64(n))); err != nil {
-		return err // it is above the limit
+		return err // n is above MaxMessageSize
 	}
 	d.Reset()
 	d.Grow(n)
@@ -984,7 +989,7 @@ func (d *download) FoundTerminator() error {
 	return nil
 }
 
-// Where the length is known, the memory for a message is taken in one piece.
+// If the length is known, Grow allocates the memory for the message at once.
 func ExampleCollector_Grow() {
 	f := framer.NewFramer(strings.NewReader("12\nHello, world"), nil)
 	f.SetTerminator(framer.Delimiter("\n"))
@@ -994,7 +999,7 @@ func ExampleCollector_Grow() {
 	// Output: "Hello, world"
 }
 
-// Lines with either end.
+// Lines may end in CRLF, LF or CR.
 func ExampleAnyDelimiter() {
 	f := framer.NewFramer(strings.NewReader("dos\r\nunix\nmac\r"), nil)
 	for line, err := range f.All(framer.AnyDelimiter("\r\n", "\n", "\r")) {
@@ -1006,8 +1011,8 @@ func ExampleAnyDelimiter() {
 	// "mac" <nil>
 }
 
-// A server that lets nobody smuggle a line: an end of line that is not CRLF is found,
-// and refused.
+// A server must not let a client smuggle a line. It accepts only CRLF and refuses every
+// other end of line.
 func ExampleFramer_Matched() {
 	f := framer.NewFramer(strings.NewReader("HELO example.com\r\nMAIL FROM:<a@example.com>\n"), nil)
 	for line, err := range f.All(framer.AnyDelimiter("\r\n", "\n")) {
@@ -1026,7 +1031,8 @@ func ExampleFramer_Matched() {
 	// 500 5.5.2 bare LF refused
 }
 
-// A mail comes in lines up to a lone dot. The dot that begins a line was doubled.
+// A mail consists of lines up to a lone dot. A dot at the beginning of a line was
+// doubled.
 func ExampleDotBlock() {
 	f := framer.NewFramer(strings.NewReader("Subject: dots\r\n\r\n..gitignore\r\n.\r\n.\r\nQUIT\r\n"), nil)
 	for range 2 {
@@ -1041,7 +1047,7 @@ func ExampleDotBlock() {
 	// "QUIT" <nil>
 }
 
-// Records of 7 bytes.
+// Every record has 7 bytes.
 func ExampleFixedLength() {
 	f := framer.NewFramer(strings.NewReader("ada1815alan912"), nil)
 	for record, err := range f.All(framer.FixedLength(7)) {
@@ -1052,7 +1058,7 @@ func ExampleFixedLength() {
 	// "alan912" <nil>
 }
 
-// Messages of DNS over TCP have their length in front, in two bytes.
+// In DNS over TCP, every message comes after its length, in two bytes.
 func ExampleLengthPrefix() {
 	f := framer.NewFramer(strings.NewReader("\x00\x05query\x00\x06answer"), nil)
 	for msg, err := range f.All(framer.LengthPrefix(framer.Prefix{Size: 2})) {
@@ -1063,8 +1069,8 @@ func ExampleLengthPrefix() {
 	// "answer" <nil>
 }
 
-// Messages of PostgreSQL have a byte for their type, then a length of four bytes
-// that counts itself. Keep leaves both in the message.
+// In PostgreSQL, a message begins with a byte for its type. Then comes its length in four
+// bytes, which counts itself. Keep leaves both in the message.
 func ExamplePrefix() {
 	postgres := framer.LengthPrefix(framer.Prefix{Size: 4, Offset: 1, Adjustment: -4, Keep: true})
 	f := framer.NewFramer(strings.NewReader("Q\x00\x00\x00\x0dselect 1\x00X\x00\x00\x00\x04"), nil)
@@ -1080,7 +1086,7 @@ func ExamplePrefix() {
 	// X ""
 }
 
-// The same Prefix is for sending, too.
+// The same Prefix is used for sending.
 func ExamplePrefix_AppendLength() {
 	postgres := framer.Prefix{Size: 4, Offset: 1, Adjustment: -4}
 	const query = "select 1\x00"
@@ -1093,7 +1099,7 @@ func ExamplePrefix_AppendLength() {
 	// Output: "Q\x00\x00\x00\rselect 1\x00"
 }
 
-// Every split function for a bufio.Scanner is a terminator.
+// Every split function for a bufio.Scanner can be a terminator.
 func ExampleSplit() {
 	f := framer.NewFramer(strings.NewReader("  to be\tor not "), nil)
 	for word, err := range f.All(framer.Split(bufio.ScanWords)) {
@@ -1106,7 +1112,7 @@ func ExampleSplit() {
 	// "not" <nil>
 }
 
-// Commands are short, and what they announce may be long.
+// Commands are short, but the data that they announce may be long.
 func ExampleTerminator_Limit() {
 	f := framer.NewFramer(strings.NewReader("PUT 20\ntwenty bytes of databut a command is not so long\n"), &framer.Config{MaxMessageSize: 8})
 	command := framer.Delimiter("\n")
@@ -1137,7 +1143,7 @@ func (h *tolerant) HandleOversize(e *framer.MessageTooLongError) error {
 	return nil
 }
 
-// A message that is too long can be passed over.
+// A handler can skip a message that is too long.
 func ExampleOversizeHandler() {
 	const input = "short\nvery, very long\nfine\n"
 	f := framer.NewFramer(strings.NewReader(input), &framer.Config{MaxMessageSize: 10})
@@ -1151,7 +1157,7 @@ func ExampleOversizeHandler() {
 	// "fine"
 }
 
-// The error tells what came to the wrong port.
+// The error shows what came to the wrong port.
 func ExampleMessageTooLongError() {
 	f := framer.NewFramer(strings.NewReader("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"), nil)
 	_, err := f.Next(framer.LengthPrefix(framer.Prefix{Size: 4}))
@@ -1165,8 +1171,8 @@ func ExampleMessageTooLongError() {
 	// like HTTP: true
 }
 
-// A dotText produces a text as SMTP and POP3 send it: a line that begins with a
-// dot gets a second one, and a dot alone ends the text.
+// A dotText produces a text as SMTP and POP3 send it: it puts a second dot before a line
+// that begins with a dot, and ends the text with a lone dot.
 type dotText struct {
 	lines *bufio.Scanner
 	buf   []byte
@@ -1187,7 +1193,7 @@ func (t *dotText) More() ([]byte, error) {
 	return t.buf, nil
 }
 
-// A producer makes its output while it is sent, however much there is.
+// A producer makes its output while it is sent. So the output may be of any size.
 func ExampleProducer() {
 	const mail = "Run\n./configure\n. or\nmake"
 	talk("", framer.Session(func(c *framer.Conn) error {
@@ -1201,7 +1207,7 @@ func ExampleProducer() {
 	// .
 }
 
-// A closure over its state is a producer.
+// A closure can be a producer. Its state is in its variables.
 func ExampleProducerFunc() {
 	talk("", framer.Session(func(c *framer.Conn) error {
 		n := 3
@@ -1219,7 +1225,7 @@ func ExampleProducerFunc() {
 	// 1
 }
 
-// A large text goes out in small pieces.
+// A large text is sent in small pieces.
 func ExampleNewSimpleProducer() {
 	p := framer.NewSimpleProducer([]byte("Lorem ipsum dolor sit amet"), 10)
 	for {
@@ -1235,7 +1241,7 @@ func ExampleNewSimpleProducer() {
 	// "t amet"
 }
 
-// One payload for many connections, without a copy for each.
+// One payload goes to many connections, without a copy for each.
 func ExampleNewBytesProducer() {
 	motd := []byte("Have a nice day.\n")
 	newHandler := framer.Session(func(c *framer.Conn) error {
@@ -1248,7 +1254,8 @@ func ExampleNewBytesProducer() {
 	// Have a nice day.
 }
 
-// A file is closed when it has been sent, or when the connection has ended before.
+// The file is closed when it has been sent. It is also closed if the connection ends
+// before that.
 func ExampleNewReaderProducer() {
 	files := fstest.MapFS{"motd": {Data: []byte("Have a nice day.\n")}}
 	talk("motd\nrumours\n", framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, name []byte) error {
@@ -1267,7 +1274,7 @@ func ExampleNewReaderProducer() {
 	// no rumours
 }
 
-// Whatever can be ranged over can be sent.
+// Any sequence can be sent.
 func ExampleNewSeqProducer() {
 	lines := func(yield func([]byte) bool) {
 		for i := range 3 {
@@ -1285,7 +1292,7 @@ func ExampleNewSeqProducer() {
 	// 2 squared is 4
 }
 
-// A body between what begins and what ends it, all as one producer.
+// Concat makes one producer of a header, a body and a trailer.
 func ExampleConcat() {
 	body := strings.NewReader("Have a nice day.\n")
 	talk("", framer.Session(func(c *framer.Conn) error {
@@ -1301,7 +1308,7 @@ func ExampleConcat() {
 	// 226 done
 }
 
-// How a transfer went, for the log.
+// OnDone tells how a transfer has ended, for the log.
 func ExampleOnDone() {
 	var entry string
 	talk("", framer.Session(func(c *framer.Conn) error {
@@ -1316,9 +1323,9 @@ func ExampleOnDone() {
 	// sent 17 bytes, error: <nil>
 }
 
-// A server of net/http gains a protocol of lines on the same TLS port, by the upgrade of
-// a request and by ALPN, and loses nothing that it had. Most programs call
-// hs.ListenAndServeTLS; here package httptest has a certificate.
+// A server of net/http also serves a protocol of lines on the same TLS port, by the
+// upgrade of a request and by ALPN. Everything else works as before. Most programs call
+// hs.ListenAndServeTLS; here package httptest provides the certificate.
 func ExampleServer_ConfigureHTTP() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "hello over", r.Proto) })
@@ -1343,7 +1350,7 @@ func ExampleServer_ConfigureHTTP() {
 	response.Body.Close()
 	client.CloseIdleConnections()
 
-	// A client of the protocol, by ALPN.
+	// A client uses the protocol by ALPN.
 	config := client.Transport.(*http.Transport).TLSClientConfig.Clone()
 	config.NextProtos = []string{"lines/1"}
 	agreed, err := tls.Dial("tcp", test.Listener.Addr().String(), config)
@@ -1355,7 +1362,8 @@ func ExampleServer_ConfigureHTTP() {
 	fmt.Println(strings.TrimSpace(line))
 	agreed.Close()
 
-	// And by an upgrade. DialHTTP does this for a server whose certificate the system knows.
+	// Another client upgrades a request. DialHTTP does this if the system trusts the
+	// server's certificate.
 	config.NextProtos = nil
 	nc, err := tls.Dial("tcp", test.Listener.Addr().String(), config)
 	if err != nil {
@@ -1373,7 +1381,7 @@ func ExampleServer_ConfigureHTTP() {
 	}
 	c.Wait()
 
-	// The end of both. The first begins the second, too.
+	// Shut down both servers. The first call also begins the second shutdown.
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	err = errors.Join(hs.Shutdown(ctx), lines.Shutdown(ctx))
@@ -1385,7 +1393,8 @@ func ExampleServer_ConfigureHTTP() {
 	// drained: <nil>
 }
 
-// What the handlers before the Server know of a request, the connection's context has.
+// The context of the connection has the values that the HTTP handlers before the Server
+// have set.
 func ExampleServer_ServeHTTP() {
 	type userKey struct{}
 	lines := &framer.Server{
@@ -1427,10 +1436,11 @@ func ExampleServer_ServeHTTP() {
 	// framer: the connection was not upgraded: the server says 401 Unauthorized: "who are you?"
 }
 
-// A server that refuses can be asked again later.
+// If a server does not upgrade the connection, the error has its answer. After a 503, as
+// here, the client can try again later.
 func ExampleDialHTTP() {
 	lines := &framer.Server{Protocol: "lines/1", NewHandler: newEcho}
-	lines.Close() // it ends
+	lines.Close() // ends the connection
 	hs := httptest.NewServer(lines)
 	defer hs.Close()
 
@@ -1442,13 +1452,13 @@ func ExampleDialHTTP() {
 	// 503: shutting down
 }
 
-// The figures of a server, and of each connection, for whatever shows metrics: package
-// expvar, here, in one line.
+// The figures of a server and of each connection can be given to any system for metrics.
+// Here package expvar publishes them in one line.
 func ExampleServer_Stats() {
 	server := framer.Server{NewHandler: framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
 		return c.Push(append(msg, '\n'))
 	})}
-	if expvar.Get("framer") == nil { // a name can be published once
+	if expvar.Get("framer") == nil { // a name can be published only once
 		expvar.Publish("framer", expvar.Func(func() any { return server.Stats() }))
 	}
 

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// A hijacking is what has come of Hijack.
+// A hijacking is the state of a call of Hijack.
 type hijacking struct {
-	f        func(net.Conn) // or nil; owned by the goroutine of Serve
-	released bool           // it has taken the connection; likewise
-	lent     bool           // the connection, to f, which has not returned
+	f        func(net.Conn) // nil if Hijack was not called; owned by the goroutine of Serve
+	released bool           // f has returned and owns the connection; owned by the goroutine of Serve
+	lent     bool           // f has the connection and has not returned; guarded by Conn.mu
 }
 
 // Hijack takes the connection away from c, for a protocol that is not framed: CONNECT,
@@ -39,8 +39,8 @@ func (c *Conn) Hijack(f func(nc net.Conn)) {
 	c.framer.stop.Store(true)
 }
 
-// lend reports whether the connection can be given to the function of Hijack: unless it
-// was closed, or CloseWhenDone has ended the output after all.
+// lend reports whether the function of Hijack can be given the connection. It can't if
+// the connection was closed, or CloseWhenDone has ended the output.
 func (c *Conn) lend() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -53,7 +53,7 @@ func (c *Conn) handOver() {
 	c.progress.endEnd()
 	c.nc.SetDeadline(time.Time{})
 	nc := Unread(c.nc, c.rest())
-	c.framer.release() // f may take long
+	c.framer.release() // f may run for a long time
 	end := ending{err: errors.New("framer: the function of Hijack has ended its goroutine"), by: byHandler}
 	defer func() {
 		if end.err != nil {
@@ -68,7 +68,7 @@ func (c *Conn) handOver() {
 	})
 }
 
-// rest returns a copy of what was read and not given to the handler.
+// rest returns a copy of the input that was read and not given to the handler.
 func (c *Conn) rest() []byte {
 	rest := c.framer.rest()
 	if s, ok := c.stream.(plainStream); ok {
@@ -79,7 +79,8 @@ func (c *Conn) rest() []byte {
 	return rest
 }
 
-// letGo ends c and leaves its connection open, unless it was closed meanwhile.
+// letGo ends c and leaves its connection open, unless the connection was closed
+// meanwhile.
 func (c *Conn) letGo() {
 	c.mu.Lock()
 	c.hijacked.lent = false

@@ -61,7 +61,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !s.tryAcquire() {
 		s.noteFull(r.RemoteAddr)
-		// How long that will last is not known, so there is no Retry-After.
+		// The server does not know how long it will be full, so there is no Retry-After.
 		s.refuseHTTP(w, r, http.StatusServiceUnavailable, "too many connections")
 		return
 	}
@@ -80,13 +80,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.Push(s.switchingProtocols(w.Header()))
 	ctx := context.WithoutCancel(r.Context())
-	go func() { // Shutdown waits for c
+	go func() { // Shutdown waits for c, and so for this goroutine
 		defer s.release()
 		s.attend(ctx, c)
 	}()
 }
 
-// checkRequest returns the status to refuse r with, and why, or 0.
+// checkRequest returns the status with which to refuse r, and the reason. The status is 0
+// if r is accepted.
 func (s *Server) checkRequest(r *http.Request) (status int, why string) {
 	upgrade := strings.Join(r.Header["Upgrade"], ",")
 	switch {
@@ -96,7 +97,7 @@ func (s *Server) checkRequest(r *http.Request) (status int, why string) {
 		return http.StatusInternalServerError, "Server without NewHandler"
 	case r.ProtoMajor > 1:
 		return http.StatusHTTPVersionNotSupported, "only HTTP/1.1 can be upgraded to " + s.Protocol
-	case !r.ProtoAtLeast(1, 1), // RFC 9110 section 7.8: Upgrade must be ignored
+	case !r.ProtoAtLeast(1, 1), // RFC 9110 section 7.8: the server must ignore Upgrade
 		!slices.ContainsFunc(listElements(upgrade), s.isOurs),
 		!hasToken(r.Header["Connection"], "upgrade"):
 		return http.StatusUpgradeRequired, "upgrade to " + s.Protocol + " required"
@@ -118,7 +119,7 @@ func (s *Server) refuseHTTP(w http.ResponseWriter, r *http.Request, status int, 
 	}
 	header := w.Header()
 	if r.ProtoMajor == 1 && r.Header["Upgrade"] != nil {
-		// First, or net/http does not heed it.
+		// net/http honors it only if it is set before the header is written.
 		header.Set("Connection", "close")
 	}
 	switch status {
@@ -131,7 +132,7 @@ func (s *Server) refuseHTTP(w http.ResponseWriter, r *http.Request, status int, 
 	http.Error(w, why, status)
 }
 
-// hijack takes the connection from net/http, with what that has buffered.
+// hijack takes the connection from net/http, with the input that net/http has buffered.
 func hijack(w http.ResponseWriter) (net.Conn, error) {
 	nc, buffered, err := http.NewResponseController(w).Hijack()
 	if errors.Is(err, http.ErrNotSupported) {
@@ -141,21 +142,23 @@ func hijack(w http.ResponseWriter) (net.Conn, error) {
 		return nc, err
 	}
 	unread, err := buffered.Reader.Peek(buffered.Reader.Buffered())
-	return Unread(nc, unread), err // newConn makes a copy
+	return Unread(nc, unread), err // Unread keeps the slice; newConn copies it
 }
 
-// refuseUpgraded answers the request of a connection that enrol has refused.
+// refuseUpgraded answers the request of a connection for which enrol has returned an
+// error.
 func (s *Server) refuseUpgraded(nc net.Conn, err error) {
 	if err != ErrServerClosed {
 		s.say(nc, func(nc net.Conn) { writeRefusal(nc, http.StatusForbidden) })
 		return
 	}
-	// Shut down since the request was looked at. There is no time to wait for the peer.
+	// The server was shut down after checkRequest had accepted the request. There is no
+	// time to wait for the peer.
 	nc.SetDeadline(time.Now().Add(refuseTimeout))
 	writeRefusal(nc, http.StatusServiceUnavailable)
 }
 
-// writeRefusal writes a whole response to a connection that net/http has let go of.
+// writeRefusal writes a whole response to a connection that was hijacked from net/http.
 func writeRefusal(nc net.Conn, status int) {
 	fmt.Fprintf(nc, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status, http.StatusText(status))
 }
@@ -171,7 +174,7 @@ func (s *Server) switchingProtocols(header http.Header) []byte {
 	return b.Bytes()
 }
 
-// isOurs reports whether an element of Upgrade names the protocol of s.
+// isOurs reports whether an element of the Upgrade field names the protocol of s.
 func (s *Server) isOurs(protocol string) bool { return sameProtocol(protocol, s.Protocol) }
 
 // TLSNextProto serves a connection that has agreed on Protocol by ALPN. It is for the
@@ -190,7 +193,7 @@ func (s *Server) TLSNextProto(hs *http.Server, c *tls.Conn, h http.Handler) {
 	}
 	ctx := context.Background()
 	if base, ok := h.(interface{ BaseContext() context.Context }); ok {
-		ctx = base.BaseContext() // how net/http gives its own HTTP/2 the context
+		ctx = base.BaseContext() // net/http gives the context to its own HTTP/2 in this way
 	}
 	if s.tryAcquire() {
 		defer s.release()
@@ -245,13 +248,14 @@ func (s *Server) ConfigureHTTP(hs *http.Server) error {
 	}
 	protocols := httpProtocols(hs)
 	if hs.Protocols == nil && hs.TLSNextProto == nil && protocols.HTTP2() {
-		hs.Protocols = &protocols // TLSNextProto alone would turn HTTP/2 off
+		hs.Protocols = &protocols // to set TLSNextProto alone would turn HTTP/2 off
 	}
 	config := hs.TLSConfig.Clone()
 	if config == nil {
 		config = new(tls.Config)
 	}
-	// A client that offers the protocol wants it, whatever else it offers.
+	// A client that offers the protocol wants it, so it comes first, before all that the
+	// client offers as well.
 	next := append([]string{s.Protocol}, config.NextProtos...)
 	if protocols.HTTP2() && !slices.Contains(next, "h2") {
 		next = append(next, "h2")
@@ -271,12 +275,13 @@ func (s *Server) ConfigureHTTP(hs *http.Server) error {
 	return nil
 }
 
-// isHTTP reports whether an ALPN name is one of HTTP, or a key that net/http uses for it.
+// isHTTP reports whether protocol is an ALPN name of HTTP, or a key that net/http uses
+// for HTTP.
 func isHTTP(protocol string) bool {
 	return slices.Contains([]string{"http/1.0", "http/1.1", "h2", "h2c", "h3", "http/3", "unencrypted_http2"}, protocol)
 }
 
-// httpProtocols returns what hs speaks by itself.
+// httpProtocols returns the versions of HTTP that hs speaks itself.
 func httpProtocols(hs *http.Server) (p http.Protocols) {
 	if hs.Protocols != nil {
 		return *hs.Protocols
@@ -286,23 +291,23 @@ func httpProtocols(hs *http.Server) (p http.Protocols) {
 		p.SetHTTP2(hs.TLSNextProto["h2"] != nil)
 		return p
 	}
-	// A program can be built or started without HTTP/2. One who asked for it then, by
-	// Protocols, would have it offered and not served.
+	// A program can be built or started without HTTP/2. If its Protocols asked for HTTP/2
+	// then, hs would offer HTTP/2 and not serve it.
 	probe := http.Server{}
 	probe.Serve(noListener{})
 	p.SetHTTP2(probe.TLSNextProto["h2"] != nil)
 	return p
 }
 
-// A noListener is a net.Listener that was closed.
+// A noListener is a net.Listener that is closed from the start.
 type noListener struct{}
 
 func (noListener) Accept() (net.Conn, error) { return nil, net.ErrClosed }
 func (noListener) Close() error              { return nil }
 func (noListener) Addr() net.Addr            { return &net.TCPAddr{} }
 
-// isProtocol reports whether s can be an element of Upgrade: a name, and perhaps a
-// version, which are tokens (RFC 9110 sections 5.6.2 and 7.8).
+// isProtocol reports whether s can be an element of the Upgrade field: a name, perhaps
+// with a version. Both are tokens (RFC 9110 sections 5.6.2 and 7.8).
 func isProtocol(s string) bool {
 	name, version, found := strings.Cut(s, "/")
 	return isToken(name) && (!found || isToken(version))
@@ -315,16 +320,16 @@ func isToken(s string) bool {
 	})
 }
 
-// sameProtocol compares elements of Upgrade. The case of the name does not count (RFC
-// 9110 section 7.8), that of the version does.
+// sameProtocol reports whether two elements of the Upgrade field are the same. The case
+// of the name does not count (RFC 9110 section 7.8); the case of the version does.
 func sameProtocol(a, b string) bool {
 	nameA, versionA, _ := strings.Cut(a, "/")
 	nameB, versionB, _ := strings.Cut(b, "/")
 	return strings.EqualFold(nameA, nameB) && versionA == versionB
 }
 
-// listElements returns the elements of the value of a field that is a list of tokens
-// (RFC 9110 section 5.6.1).
+// listElements returns the elements of a field value that is a list of tokens (RFC 9110
+// section 5.6.1).
 func listElements(value string) (elements []string) {
 	for element := range strings.SplitSeq(value, ",") {
 		if element = strings.Trim(element, " \t"); element != "" {
@@ -334,7 +339,7 @@ func listElements(value string) (elements []string) {
 	return elements
 }
 
-// hasToken reports whether one of the elements of a field is token, in whatever case.
+// hasToken reports whether one of the values has the element token. Case does not count.
 func hasToken(values []string, token string) bool {
 	return slices.ContainsFunc(listElements(strings.Join(values, ",")), func(element string) bool {
 		return strings.EqualFold(element, token)

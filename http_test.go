@@ -32,7 +32,7 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// ask is a request for an upgrade, of the protocol of newLines.
+// ask is a request to upgrade to the protocol of newLines.
 const ask = "GET /lines HTTP/1.1\r\nHost: framer.test\r\nConnection: Upgrade\r\nUpgrade: lines/1\r\n\r\n"
 
 // newLines returns a Server for net/http that sends every line back.
@@ -48,7 +48,7 @@ func newLines() *framer.Server {
 
 func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
 
-// startHTTP has hs serve on l and ends it with the test.
+// startHTTP runs hs on l and closes hs at the end of the test.
 func startHTTP(t *testing.T, l net.Listener, hs *http.Server) {
 	t.Helper()
 	if hs.ErrorLog == nil {
@@ -64,8 +64,8 @@ func startHTTP(t *testing.T, l net.Listener, hs *http.Server) {
 	})
 }
 
-// endWithTest has s waited for at the end of the test. It must be called before the http.Server
-// is started, which is to end first.
+// endWithTest closes s at the end of the test and waits for it. It must be called before
+// the http.Server is started, because the http.Server must end first.
 func endWithTest(t *testing.T, s *framer.Server) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), watchdog)
@@ -77,7 +77,8 @@ func endWithTest(t *testing.T, s *framer.Server) {
 	})
 }
 
-// serveLines serves s, as a handler or part of one, and returns where.
+// serveLines runs an HTTP server whose handler is h, which is s or uses s. It returns the
+// listener.
 func serveLines(t *testing.T, s *framer.Server, h http.Handler) net.Listener {
 	t.Helper()
 	endWithTest(t, s)
@@ -96,11 +97,12 @@ func (c peerConn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
 func newPeer(t *testing.T, nc net.Conn) peerConn {
 	t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(watchdog)) // a failing test shall not hang
+	nc.SetDeadline(time.Now().Add(watchdog)) // a failing test must not hang
 	return peerConn{nc, bufio.NewReader(nc)}
 }
 
-// readResponse reads a response. What follows an answer 101 is left to be read.
+// readResponse reads a response. After an answer 101, it leaves the rest of the input
+// unread.
 func (c peerConn) readResponse(t *testing.T) (r *http.Response, body string) {
 	t.Helper()
 	r, err := http.ReadResponse(c.in, nil)
@@ -117,7 +119,7 @@ func (c peerConn) readResponse(t *testing.T) (r *http.Response, body string) {
 	return r, string(text)
 }
 
-// readSwitch reads the answer 101.
+// readSwitch reads a response, which must be 101.
 func (c peerConn) readSwitch(t *testing.T) *http.Response {
 	t.Helper()
 	r, body := c.readResponse(t)
@@ -127,7 +129,7 @@ func (c peerConn) readSwitch(t *testing.T) *http.Response {
 	return r
 }
 
-// wires are what an upgrade is tried over.
+// wires returns the kinds of connection on which an upgrade is tried.
 func wires(t *testing.T) map[string]func(l net.Listener) (server net.Listener, dial func() (net.Conn, error)) {
 	overTLS := func(version uint16) func(l net.Listener) (net.Listener, func() (net.Conn, error)) {
 		return func(l net.Listener) (net.Listener, func() (net.Conn, error)) {
@@ -150,9 +152,9 @@ type (
 	greetingKey struct{}
 )
 
-// What net/http has buffered is the beginning of the input, the peer's end of its side is
-// heard, and nothing is lost behind it; the context has the values of the request's and
-// does not end with it; the states are those of any connection.
+// The input that net/http has buffered comes first. The server sees the end of the peer's
+// side, and nothing before it is lost. The context has the values of the request's
+// context and does not end with it. The states are those of any connection.
 func TestServeHTTP(t *testing.T) {
 	for name, wire := range wires(t) {
 		t.Run(name, func(t *testing.T) {
@@ -214,7 +216,7 @@ func TestServeHTTP(t *testing.T) {
 	}
 }
 
-// waitForConns waits until the connections of s have ended, and shuts it down.
+// waitForConns waits until the connections of s have ended. Then it shuts s down.
 func waitForConns(t *testing.T, s *framer.Server) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), watchdog)
@@ -224,7 +226,7 @@ func waitForConns(t *testing.T, s *framer.Server) {
 	}
 }
 
-// However a request and the messages behind it are cut, all of it arrives.
+// All of a request and of the messages after it arrives, wherever the bytes are cut.
 func TestServeHTTPCuts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newLines()
@@ -239,7 +241,7 @@ func TestServeHTTPCuts(t *testing.T) {
 			}
 			peer := newPeer(t, nc)
 			writeString(t, peer, input[:cut])
-			synctest.Wait() // net/http has read that
+			synctest.Wait() // net/http has read that now
 			writeString(t, peer, input[cut:])
 			nc.CloseWrite()
 			peer.readSwitch(t)
@@ -251,7 +253,7 @@ func TestServeHTTPCuts(t *testing.T) {
 	})
 }
 
-// More may have been sent than net/http buffers.
+// The client may have sent more than net/http buffers.
 func TestServeHTTPManyMessagesBehind(t *testing.T) {
 	s := newLines()
 	l := serveLines(t, s, s)
@@ -267,7 +269,7 @@ func TestServeHTTPManyMessagesBehind(t *testing.T) {
 	}
 }
 
-// Requests of HTTP may come before, in the same packet.
+// Other HTTP requests may come before the upgrade, in the same packet.
 func TestServeHTTPAfterRequests(t *testing.T) {
 	s := newLines()
 	mux := http.NewServeMux()
@@ -287,7 +289,8 @@ func TestServeHTTPAfterRequests(t *testing.T) {
 	exchange(t, peer)
 }
 
-// The answer does not wait for a handler that is being made, nor for what that waits for.
+// The answer is sent while NewHandler still runs, and does not wait for what NewHandler
+// waits for.
 func TestServeHTTPSlowNewHandler(t *testing.T) {
 	for name, wire := range wires(t) {
 		t.Run(name, func(t *testing.T) {
@@ -315,8 +318,8 @@ func TestServeHTTPSlowNewHandler(t *testing.T) {
 	}
 }
 
-// A client that has ended its side, or has gone, while a middleware takes its time: its
-// request is over for net/http, but not for those who still read.
+// The client ends its side, or closes the connection, while a middleware still runs. For
+// net/http the request is over then. A client that still reads must get its answer.
 func TestServeHTTPSlowMiddleware(t *testing.T) {
 	for name, wire := range wires(t) {
 		for _, gone := range []bool{false, true} {
@@ -352,7 +355,7 @@ func TestServeHTTPSlowMiddleware(t *testing.T) {
 	}
 }
 
-// Names are compared as RFC 9110 says.
+// The elements of header fields are compared as RFC 9110 says.
 func TestServeHTTPFields(t *testing.T) {
 	s := newLines()
 	l := serveLines(t, s, s)
@@ -385,19 +388,21 @@ func TestServeHTTPFields(t *testing.T) {
 	}
 }
 
-// noHijack is a ResponseWriter that does not let go of the connection.
+// noHijack is a ResponseWriter that can't be hijacked.
 type noHijack struct{ http.ResponseWriter }
 
-// wrappedWriter is one that does, as http.ResponseController asks for it.
+// wrappedWriter is a ResponseWriter that can be hijacked through Unwrap, which
+// http.ResponseController calls.
 type wrappedWriter struct{ http.ResponseWriter }
 
 func (w wrappedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// hijacker is one that has a say.
+// hijacker is a ResponseWriter that calls before in Hijack. It returns an error if before
+// does.
 type hijacker struct {
 	http.ResponseWriter
 	before func() error
-	buffer bool // is returned
+	buffer bool // whether Hijack returns the buffer
 }
 
 func (w hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -411,8 +416,8 @@ func (w hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nc, buffer, err
 }
 
-// Every refusal says why. The connection is closed if it is not known whether requests
-// follow.
+// Every refusal has a reason in its body. The connection is closed if the bytes after the
+// request may not be requests.
 func TestServeHTTPRefuses(t *testing.T) {
 	with := func(wrap func(http.ResponseWriter) http.ResponseWriter) func(s *framer.Server) http.Handler {
 		return func(s *framer.Server) http.Handler {
@@ -420,13 +425,13 @@ func TestServeHTTPRefuses(t *testing.T) {
 		}
 	}
 	for name, test := range map[string]struct {
-		request string // ask, if it is empty
+		request string // if empty, it is ask
 		server  func(s *framer.Server)
 		handler func(s *framer.Server) http.Handler
 		status  int
 		body    string
-		header  http.Header // some of it
-		raw     string      // likewise
+		header  http.Header // fields that the response must have
+		raw     string      // text that the response must contain
 		goesOn  bool
 		logs    int
 	}{
@@ -504,7 +509,7 @@ func TestServeHTTPRefuses(t *testing.T) {
 			var book logBook
 			s := newLines()
 			s.Config.Logger = slog.New(&book)
-			s.MaxConns = 1 // of which a refusal takes none
+			s.MaxConns = 1 // a refused request must not keep the place
 			if test.server != nil {
 				test.server(s)
 			}
@@ -556,7 +561,7 @@ func TestServeHTTPRefuses(t *testing.T) {
 	}
 }
 
-// What wraps a ResponseWriter, and knows how, is no hindrance.
+// A ResponseWriter that wraps another can be upgraded if it has Hijack or Unwrap.
 func TestServeHTTPWrapped(t *testing.T) {
 	for name, wrap := range map[string]func(http.Handler) http.Handler{
 		"Unwrap": func(h http.Handler) http.Handler {
@@ -590,7 +595,7 @@ func TestServeHTTPWrapped(t *testing.T) {
 	}
 }
 
-// At MaxConns there is no wait.
+// At MaxConns a request is refused at once.
 func TestServeHTTPMaxConns(t *testing.T) {
 	s := newLines()
 	s.MaxConns = 1
@@ -611,11 +616,11 @@ func TestServeHTTPMaxConns(t *testing.T) {
 	}
 	exchange(t, first)
 
-	// What was refused, and has failed, has given its place back.
+	// An upgrade that was refused or has failed has released its place.
 	first.Conn.(*net.TCPConn).CloseWrite()
 	readAll(t, first)
 	first.Close()
-	for { // the place is free a little later
+	for { // the place is free a little after the connection has ended
 		peer := newPeer(t, dial(t, l))
 		writeString(t, peer, ask)
 		if r, _ := peer.readResponse(t); r.StatusCode == 101 {
@@ -637,7 +642,7 @@ func TestServeHTTPOverHTTP2(t *testing.T) {
 	}
 }
 
-// The timeouts of net/http end with the upgrade.
+// The timeouts of net/http do not apply after the upgrade.
 func TestServeHTTPDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newLines()
@@ -667,7 +672,7 @@ func TestServeHTTPDeadlines(t *testing.T) {
 	})
 }
 
-// A client that never takes the answer is dropped, as any peer.
+// A client that never reads the answer is dropped, like any peer.
 func TestServeHTTPUnreadAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newLines()
@@ -698,7 +703,7 @@ func TestServeHTTPUnreadAnswer(t *testing.T) {
 	})
 }
 
-// A Shutdown between the look at a request and its upgrade.
+// Shutdown is called after a request was checked and before it is upgraded.
 func TestServeHTTPShutdownMeanwhile(t *testing.T) {
 	s := newLines()
 	var w0 hijacker
@@ -721,8 +726,8 @@ func TestServeHTTPShutdownMeanwhile(t *testing.T) {
 	}
 }
 
-// serveBoth has hs serve TLS, with the protocol of s beside HTTP, and returns where, and
-// a configuration for clients.
+// serveBoth runs hs with TLS, so that it serves HTTP and the protocol of s. It returns
+// the address and a configuration for clients.
 func serveBoth(t *testing.T, s *framer.Server, hs *http.Server) (address string, client *tls.Config) {
 	t.Helper()
 	server, client := tlsConfigs(t)
@@ -750,7 +755,7 @@ func serveBoth(t *testing.T, s *framer.Server, hs *http.Server) (address string,
 	return l.Addr().String(), client
 }
 
-// get sends a request for "/", by HTTP/2 if that is offered to the server and accepted.
+// get sends a request for "/". It uses HTTP/2 if http2 is true and the server accepts it.
 func get(t *testing.T, address string, config *tls.Config, http2 bool) (status, proto int) {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: config.Clone(), ForceAttemptHTTP2: http2}
@@ -764,7 +769,7 @@ func get(t *testing.T, address string, config *tls.Config, http2 bool) (status, 
 	return r.StatusCode, r.ProtoMajor
 }
 
-// dialALPN connects and offers protocols.
+// dialALPN connects and offers the protocols.
 func dialALPN(t *testing.T, address string, config *tls.Config, protocols ...string) (*tls.Conn, error) {
 	config = config.Clone()
 	config.NextProtos = protocols
@@ -776,7 +781,7 @@ func dialALPN(t *testing.T, address string, config *tls.Config, protocols ...str
 	return nc, err
 }
 
-// One port has HTTP/1.1, HTTP/2 and the protocol of a Server.
+// One port serves HTTP/1.1, HTTP/2 and the protocol of a Server.
 func TestConfigureHTTP(t *testing.T) {
 	type nameKey struct{}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
@@ -848,7 +853,7 @@ func TestConfigureHTTP(t *testing.T) {
 	}
 }
 
-// HTTP/2 is on if it was.
+// ConfigureHTTP leaves HTTP/2 on if it was on, and off if it was off.
 func TestConfigureHTTPKeepsProtocols(t *testing.T) {
 	set := func(set ...func(*http.Protocols, bool)) *http.Protocols {
 		p := new(http.Protocols)
@@ -869,9 +874,9 @@ func TestConfigureHTTPKeepsProtocols(t *testing.T) {
 		"HTTP/2 in NextProtos": {TLSConfig: &tls.Config{NextProtos: []string{"h2"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// What net/http does with this by itself.
+			// First, what net/http does with hs by itself.
 			server, client := tlsConfigs(t)
-			var offered bool // HTTP/2, to those who make the listener
+			var offered bool // whether TLSConfig offers HTTP/2, for programs that make the listener
 			negotiate := func(configured bool) (protos []string) {
 				own := &http.Server{TLSNextProto: maps.Clone(hs.TLSNextProto), Protocols: hs.Protocols, TLSConfig: hs.TLSConfig.Clone()}
 				if own.TLSConfig == nil {
@@ -909,7 +914,7 @@ func TestConfigureHTTPKeepsProtocols(t *testing.T) {
 					got := "-"
 					if err == nil {
 						got = nc.ConnectionState().NegotiatedProtocol
-						if got == "h2" { // is it served?
+						if got == "h2" { // HTTP/2 was negotiated; see if it is served, too
 							if _, err := nc.Read(make([]byte, 1)); err != nil {
 								got = "dead"
 							}
@@ -952,7 +957,7 @@ func TestConfigureHTTPWithoutHTTP2(t *testing.T) {
 	}
 }
 
-// The base context of net/http ends the connections by ALPN.
+// When the base context of net/http ends, the connections by ALPN end.
 func TestTLSNextProtoContext(t *testing.T) {
 	s := newLines()
 	base, cancel := context.WithCancelCause(context.Background())
@@ -975,7 +980,7 @@ func TestTLSNextProtoContext(t *testing.T) {
 	nc.Close()
 }
 
-// A listener that the user has made of the TLSConfig, as httptest does.
+// The user makes the TLS listener from TLSConfig, as httptest does.
 func TestConfigureHTTPOwnListener(t *testing.T) {
 	s := newLines()
 	hs := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {})}
@@ -1029,11 +1034,11 @@ func TestConfigureHTTPRefuses(t *testing.T) {
 	}
 }
 
-// At MaxConns net/http must not wait for us.
+// At MaxConns TLSNextProto does not wait.
 func TestTLSNextProtoMaxConns(t *testing.T) {
 	for _, polite := range []bool{false, true} {
 		t.Run(fmt.Sprintf("Refuse=%v", polite), func(t *testing.T) {
-			const refused = 70 // more than may be refused at once
+			const refused = 70 // more than the number of calls of Refuse that may run at once
 			s := newLines()
 			s.MaxConns = 1
 			want := ""
@@ -1065,8 +1070,9 @@ func TestTLSNextProtoMaxConns(t *testing.T) {
 	}
 }
 
-// The Shutdown of net/http begins ours, ends with the connections that have come by
-// ALPN, and does not know of those that were upgraded.
+// The Shutdown of net/http begins the Shutdown of the Server. It returns when the
+// connections by ALPN have ended. It does not wait for the upgraded ones, of which it
+// does not know.
 func TestConfigureHTTPShutdown(t *testing.T) {
 	s := newLines()
 	hold := make(chan struct{})
@@ -1093,7 +1099,7 @@ func TestConfigureHTTPShutdown(t *testing.T) {
 	defer cancel()
 	shut := make(chan error)
 	go func() { shut <- hs.Shutdown(ctx) }()
-	readString(t, agreed, "bye\n") // both, before anything else ends
+	readString(t, agreed, "bye\n") // both peers get the line before any connection ends
 	readString(t, upgraded, "bye\n")
 	select {
 	case err := <-shut:
@@ -1113,7 +1119,8 @@ func TestConfigureHTTPShutdown(t *testing.T) {
 	}
 }
 
-// A farewellLine is an echo that says goodbye and stays until its peer has gone.
+// A farewellLine is an echo that says goodbye in a shutdown and stays until its peer has
+// gone.
 type farewellLine struct {
 	*framer.Conn
 	framer.Collector
@@ -1129,7 +1136,7 @@ func (h *farewellLine) HandleShutdown() error {
 	return framer.ErrStayOpen
 }
 
-// The context of the documented way bounds both.
+// If both servers are shut down in the documented way, the context limits both.
 func TestConfigureHTTPShutdownOutOfTime(t *testing.T) {
 	s := newLines()
 	s.NewHandler = func(c *framer.Conn) framer.Handler { return &farewellLine{Conn: c} }
@@ -1156,7 +1163,7 @@ func TestConfigureHTTPShutdownOutOfTime(t *testing.T) {
 	}
 }
 
-// Close of net/http ends the connections by ALPN, and no others.
+// Close of net/http ends the connections by ALPN and no others.
 func TestConfigureHTTPClose(t *testing.T) {
 	s := newLines()
 	hs := &http.Server{Handler: s}
@@ -1180,8 +1187,8 @@ func TestConfigureHTTPClose(t *testing.T) {
 	io.Copy(io.Discard, upgraded)
 }
 
-// Whenever the servers are shut down, every client gets an answer that makes sense, or
-// none, and nothing is left.
+// Whenever the servers are shut down, every client gets either a correct answer or none.
+// No connection is left.
 func TestHTTPShutdownAtAnyMoment(t *testing.T) {
 	const clients = 8
 	for round := range 60 {
@@ -1228,8 +1235,8 @@ func TestHTTPShutdownAtAnyMoment(t *testing.T) {
 	}
 }
 
-// visit sends a line, and closes its side. What comes is an answer to that, or a refusal
-// of the whole.
+// visit sends a line and ends its side. It fails the test unless it gets the answer, or a
+// refusal of the connection, or a network error.
 func visit(t *testing.T, address string, config *tls.Config, byALPN bool) {
 	config = config.Clone()
 	if byALPN {
@@ -1263,18 +1270,19 @@ func visit(t *testing.T, address string, config *tls.Config, byALPN bool) {
 	got, err := io.ReadAll(peer)
 	switch {
 	case string(got) == "line\n" && err == nil:
-	case byALPN && len(got) == 0: // closed before it was served
+	case byALPN && len(got) == 0: // the server has closed it before it was served
 	case err == nil || !errors.As(err, new(net.Error)):
 		t.Errorf("ALPN %v: the peer reads %q, %v", byALPN, got, err)
 	}
 }
 
-// maxContexts is more than what net/http's contexts take, which have the values of the
-// request, in bytes; a request with its buffers takes more than ten times as much.
+// maxContexts is how many bytes the contexts of net/http may take; they hold the values
+// of the request. It is a little more than they need. A request with its buffers takes
+// more than ten times as much.
 const maxContexts = 900
 
-// An upgraded connection costs what one costs that was accepted: of the request nothing
-// is left but its contexts.
+// An upgraded connection takes as much memory as an accepted one, and the contexts of its
+// request. Nothing else of the request is kept.
 func TestServeHTTPMemory(t *testing.T) {
 	if underRace || testing.Short() {
 		t.Skip("not with the race detector")
@@ -1282,7 +1290,7 @@ func TestServeHTTPMemory(t *testing.T) {
 	direct, upgraded := 0, 0
 	const rounds = 2
 	for round := range 1 + rounds {
-		if round == 1 { // the first has made what the runtime keeps of goroutines
+		if round == 1 { // round 0 does not count: in it, the runtime allocates what it keeps for goroutines
 			direct, upgraded = 0, 0
 		}
 		direct += memoryPerConn(t, "", func(l net.Listener) func() {
@@ -1313,8 +1321,8 @@ func TestServeHTTPMemory(t *testing.T) {
 	}
 }
 
-// memoryPerConn returns the memory of the server's side of a connection that is silent
-// after it has answered a line.
+// memoryPerConn returns how much memory the server uses for one connection that has
+// answered a line and is silent now.
 func memoryPerConn(t *testing.T, request string, serve func(net.Listener) (end func())) int {
 	const conns = 2000
 	l := listen(t, "tcp", "127.0.0.1:0")
@@ -1350,16 +1358,16 @@ func memoryPerConn(t *testing.T, request string, serve func(net.Listener) (end f
 			n += m
 		}
 	}
-	for runtime.NumGoroutine() > goroutines+conns { // of net/http, and writers
+	for runtime.NumGoroutine() > goroutines+conns { // wait until goroutines of net/http, and writers, have ended
 		runtime.Gosched()
 	}
 	after := memoryInUse()
 	return int(after-before) / conns
 }
 
-// memoryInUse returns the bytes of objects and of stacks.
+// memoryInUse returns how many bytes objects and stacks take.
 func memoryInUse() int64 {
-	for range 3 { // pools are emptied by the second, and stacks shrink
+	for range 3 { // the second run empties the pools, and stacks shrink
 		runtime.GC()
 	}
 	var m runtime.MemStats
@@ -1367,7 +1375,7 @@ func memoryInUse() int64 {
 	return int64(m.HeapAlloc + m.StackInuse)
 }
 
-// A gateListener accepts nothing until it is open.
+// A gateListener accepts nothing until open is closed.
 type gateListener struct {
 	net.Listener
 	open chan struct{}

@@ -78,7 +78,7 @@ type UpgradeError struct {
 	Body       []byte // its beginning, of at most 1 KiB
 }
 
-// maxErrorBody is how much of a body an UpgradeError has, in bytes.
+// maxErrorBody is how many bytes of the body an UpgradeError has at most.
 const maxErrorBody = 1 << 10
 
 // Error returns a text with the status and the beginning of the body.
@@ -90,8 +90,8 @@ func (e *UpgradeError) Error() string {
 	return s
 }
 
-// newUpgradeRequest returns the request for a URL. Errors don't show it, for it may have
-// a password.
+// newUpgradeRequest returns the request for a URL. Its errors do not show the URL, which
+// may contain a password.
 func newUpgradeRequest(ctx context.Context, rawURL string) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
 	if err != nil {
@@ -125,7 +125,7 @@ func checkProtocol(protocol string) error {
 func dialURL(ctx context.Context, u *url.URL, cfg *Config) (net.Conn, error) {
 	port := u.Port()
 	if port == "" {
-		port = u.Scheme // which is its name
+		port = u.Scheme // net.Dial accepts the name of the scheme as the port
 	}
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
@@ -156,7 +156,7 @@ func withHandshakeTimeout(ctx context.Context, cfg *Config) (context.Context, co
 	return ctx, func() {}
 }
 
-// askForUpgrade sends r, and returns what came behind the answer 101.
+// askForUpgrade sends r and returns what came after the answer 101.
 func askForUpgrade(nc net.Conn, r *http.Request, protocol string, cfg *Config) (unread []byte, err error) {
 	if err := checkProtocol(protocol); err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func askForUpgrade(nc net.Conn, r *http.Request, protocol string, cfg *Config) (
 	switch _, refused := err.(*UpgradeError); {
 	case refused:
 		return nil, err
-	case !stopped: // or the deadline might come later
+	case !stopped: // the function that sets the deadline has run, or may run later and set it then
 		err = context.Cause(ctx)
 	}
 	if err != nil {
@@ -191,11 +191,12 @@ func askForUpgrade(nc net.Conn, r *http.Request, protocol string, cfg *Config) (
 }
 
 const (
-	maxResponse = 64 << 10 // bytes of responses before the switch
-	maxInterim  = 5        // responses, as net/http
+	maxResponse = 64 << 10 // bytes that are read of the responses, up to the end of the 101
+	maxInterim  = 5        // responses before the 101, as in net/http
 )
 
-// readSwitch reads the answer to r. It returns what was read behind it.
+// readSwitch reads the answer to r. It returns the input that it has read after the
+// answer.
 func readSwitch(nc net.Conn, r *http.Request, protocol string) (unread []byte, err error) {
 	limited := &io.LimitedReader{R: nc, N: maxResponse}
 	in := bufio.NewReader(limited)
@@ -217,7 +218,7 @@ func readSwitch(nc net.Conn, r *http.Request, protocol string) (unread []byte, e
 	return nil, fmt.Errorf("more than %d informational answers", maxInterim)
 }
 
-// checkSwitch returns an error if the server has switched to something else.
+// checkSwitch returns an error if the server has switched to another protocol.
 func checkSwitch(response *http.Response, protocol string) error {
 	upgrade := listElements(strings.Join(response.Header["Upgrade"], ","))
 	switch {

@@ -27,7 +27,8 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// receiveLines makes handlers that give the lines that come to a test.
+// receiveLines returns a newHandler function. Its handlers send the lines that come to
+// the channel.
 func receiveLines(lines chan<- string) func(*framer.Conn) framer.Handler {
 	return framer.Messages(framer.Delimiter("\n"), func(_ *framer.Conn, msg []byte) error {
 		lines <- string(msg)
@@ -50,12 +51,12 @@ func next(t *testing.T, lines <-chan string) string {
 // quiet is a Config for clients.
 func quiet() *framer.Config { return &framer.Config{Logger: discardLogger()} }
 
-// Client and server of this package, and a server that speaks first.
+// DialHTTP works with a Server of this package, also with one that speaks first.
 func TestDialHTTP(t *testing.T) {
 	s := newLines()
 	newHandler := s.NewHandler
 	s.NewHandler = func(c *framer.Conn) framer.Handler {
-		c.Push([]byte("welcome\n")) // leaves with the answer
+		c.Push([]byte("welcome\n")) // sent together with the answer 101
 		return newHandler(c)
 	}
 	mux := http.NewServeMux()
@@ -73,7 +74,7 @@ func TestDialHTTP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cancel() // was for connecting only
+	cancel() // ctx was for the connecting only
 	defer c.Wait()
 	defer c.Close()
 	if line := next(t, lines); line != "welcome" {
@@ -94,7 +95,7 @@ func TestDialHTTP(t *testing.T) {
 	}
 }
 
-// fakeServer answers one request with text and returns its URL.
+// fakeServer answers one request with text. It returns its URL.
 func fakeServer(t *testing.T, text string) string {
 	l := listen(t, "tcp", "127.0.0.1:0")
 	served := make(chan struct{})
@@ -127,7 +128,7 @@ func fakeServer(t *testing.T, text string) string {
 
 const agree = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: lines/1\r\n\r\n"
 
-// Answers that are accepted, and what is read behind them.
+// These answers are accepted, and the bytes after them are the input.
 func TestDialHTTPAnswers(t *testing.T) {
 	for name, text := range map[string]string{
 		"plain":         agree,
@@ -154,12 +155,13 @@ func TestDialHTTPAnswers(t *testing.T) {
 	}
 }
 
-// Answers that are not: no Conn comes of them, and no more is kept than is bounded.
+// These answers are refused. DialHTTP returns no Conn, and keeps only a limited part of
+// the answer.
 func TestDialHTTPRefused(t *testing.T) {
 	for name, test := range map[string]struct {
 		text   string
-		want   string // in the error
-		status int    // of an UpgradeError
+		want   string // part of the error's text
+		status int    // that of the UpgradeError, or 0 if the error is not one
 	}{
 		"not found":        {text: "HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\noh no", want: `404 Not Found: "oh no"`, status: 404},
 		"no body":          {text: "HTTP/1.1 204 No Content\r\n\r\n", want: "204 No Content", status: 204},
@@ -202,7 +204,7 @@ func TestDialHTTPRefused(t *testing.T) {
 	}
 }
 
-// The refusals of a Server are what a client is told.
+// A client learns the status with which a Server has refused it.
 func TestDialHTTPRefusedByServer(t *testing.T) {
 	s := newLines()
 	l := serveLines(t, s, s)
@@ -213,7 +215,7 @@ func TestDialHTTPRefusedByServer(t *testing.T) {
 	}
 }
 
-// What makes no sense is refused, without telling the password.
+// Arguments that make no sense are refused. The error does not show the password.
 func TestDialHTTPArguments(t *testing.T) {
 	for _, test := range []struct{ url, protocol string }{
 		{"ftp://u:s3cret@127.0.0.1", "lines/1"},
@@ -246,8 +248,8 @@ func TestDialHTTPArguments(t *testing.T) {
 	}
 }
 
-// A server that does not answer, or does so slowly, is waited for as long as ctx and
-// HandshakeTimeout say.
+// If a server does not answer, or answers too slowly, UpgradeHTTP waits until ctx ends or
+// HandshakeTimeout is over.
 func TestUpgradeHTTPTimeout(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer  string
@@ -296,7 +298,7 @@ func TestUpgradeHTTPTimeout(t *testing.T) {
 	}
 }
 
-// A cancelled context ends the wait.
+// Cancelling the context ends the wait.
 func TestDialHTTPCancelled(t *testing.T) {
 	l := listen(t, "tcp", "127.0.0.1:0")
 	defer l.Close()
@@ -321,7 +323,7 @@ func TestDialHTTPCancelled(t *testing.T) {
 	}
 }
 
-// A request that was made by hand lacks what http.NewRequest would have made.
+// A request that was not made by http.NewRequest lacks fields that it would have set.
 func TestUpgradeHTTPBareRequest(t *testing.T) {
 	nc, peer := framertest.Pipe()
 	defer peer.Close()
@@ -335,7 +337,8 @@ func TestUpgradeHTTPBareRequest(t *testing.T) {
 	c.Wait()
 }
 
-// On a connection of one's own: a Unix socket, or TLS with one's own roots.
+// UpgradeHTTP works on a connection that the program has made: a Unix socket, or TLS with
+// other roots.
 func TestUpgradeHTTP(t *testing.T) {
 	server, client := tlsConfigs(t)
 	for name, test := range map[string]struct {
@@ -382,10 +385,11 @@ func TestUpgradeHTTP(t *testing.T) {
 	}
 }
 
-// By https the server must be who it says, for the system; HTTP/2 is not offered.
+// With https, the server must have a certificate that the system trusts. HTTP/2 is not
+// offered.
 func TestDialHTTPS(t *testing.T) {
 	const variable = "FRAMER_TEST_URL"
-	if url := os.Getenv(variable); url != "" { // in a process of its own; see below
+	if url := os.Getenv(variable); url != "" { // this process was started by the code below
 		lines := make(chan string, 1)
 		c, err := framer.DialHTTP(t.Context(), url, "lines/1", receiveLines(lines), quiet())
 		if err != nil {
@@ -395,7 +399,7 @@ func TestDialHTTPS(t *testing.T) {
 		fmt.Println("answered:", next(t, lines))
 		c.CloseWhenDone()
 		c.Wait()
-		os.Exit(0) // TestMain is for the other process
+		os.Exit(0) // TestMain's check is for the parent process
 	}
 
 	s := newLines()

@@ -18,7 +18,7 @@ import (
 	"github.com/goframer/framer/internal/poison"
 )
 
-// claim makes c the business of one goroutine, which must see to finish.
+// claim gives c to one goroutine, which must make sure that finish is called.
 func (c *Conn) claim() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -32,17 +32,18 @@ func (c *Conn) claim() error {
 	return nil
 }
 
-// begin makes the handler. If there is none, c is finished, and the reason returned.
+// begin makes the handler. If there is none, begin finishes c and returns the reason.
 func (c *Conn) begin(ctx context.Context) (err error) {
 	c.mu.Lock()
 	c.life.values = ctx
 	c.mu.Unlock()
-	c.nc.SetDeadline(time.Time{}) // others may have left one
+	c.nc.SetDeadline(time.Time{}) // the program may have left a deadline
 	prepareSocket(c.nc)
 	if c.unshaken() == nil {
 		c.openQueue() // newHandler may push more than the queue holds
 	} else if timeout := c.config().handshakeTimeout(); timeout > 0 {
-		// Nothing is sent before the handshake, so that it may wait in vain.
+		// The queue is not opened before the handshake. So a push of newHandler that
+		// waits for room would wait for ever.
 		limit := newAlarm(timeout, func() { c.abort(c.timeoutError(handshakeTimeout), byPeer) })
 		defer limit.stop()
 	}
@@ -68,7 +69,7 @@ func (c *Conn) makeHandler() ending {
 		c.framer.lender = newLender(poison.Of(&c.poisonMark))
 	}
 	c.mu.Lock()
-	c.handler = h // for Handler
+	c.handler = h // the method Handler returns it
 	c.mu.Unlock()
 	if h == nil {
 		return ending{err: errors.New("framer: a connection without a Handler"), by: byHandler}
@@ -84,7 +85,7 @@ func (c *Conn) makeHandler() ending {
 	return ending{}
 }
 
-// protected calls f. A panic in it is logged, and becomes the ending.
+// protected calls f. If f panics, the panic is logged and becomes the ending.
 func (c *Conn) protected(where string, f func() ending) (end ending) {
 	err := protect(func() error {
 		end = f()
@@ -97,8 +98,7 @@ func (c *Conn) protected(where string, f func() ending) (end ending) {
 	return end
 }
 
-// heed has c closed when ctx ends. What it returns must be called when that is no
-// longer wanted.
+// heed closes c when ctx ends. The caller must call stop when that is no longer wanted.
 func (c *Conn) heed(ctx context.Context) (stop func()) {
 	if ctx.Done() == nil {
 		return func() {}
@@ -128,17 +128,17 @@ func (c connContext) Value(key any) any {
 	return c.values.Value(key)
 }
 
-// serve is Serve after begin.
+// serve does the part of Serve that comes after begin.
 func (c *Conn) serve(ctx context.Context) (err error) {
 	end := ending{err: errors.New("framer: the handler has ended its goroutine"), by: byHandler}
 	defer func() { err = c.finish(end) }()
 	defer c.heed(ctx)()
-	defer func() { c.windDown(end) }() // also if the handler calls runtime.Goexit
+	defer func() { c.windDown(end) }() // deferred, so that it runs also if the handler calls runtime.Goexit
 	end = c.protected("the handler", c.converse)
 	return nil
 }
 
-// converse is the life of the connection until its handler is done.
+// converse runs the connection from the handshake until the handler is done.
 func (c *Conn) converse() ending {
 	if err := c.handshake(); err != nil {
 		return ending{err: err, by: byHandshake}
@@ -174,7 +174,7 @@ func (c *Conn) converse() ending {
 	}
 }
 
-// connected lets the handler begin.
+// connected calls HandleConnect.
 func (c *Conn) connected() ending {
 	h, ok := c.handler.(ConnectHandler)
 	if !ok || c.framer.stop.Load() {
@@ -183,11 +183,11 @@ func (c *Conn) connected() ending {
 	return c.endOfHandler(h.HandleConnect())
 }
 
-// lastWord lets the handler say something about an end of the input, and whether it
-// ends the conversation.
+// lastWord tells the handler of an end of the input, by the optional method for that end.
+// It reports whether the conversation is over.
 func (c *Conn) lastWord(end ending) (ending, bool) {
 	if c.framer.stop.Load() && (end.err == nil || errors.Is(end.err, errClosed)) {
-		return ending{what: endByClose}, true // or Close, which has its own reason
+		return ending{what: endByClose}, true // or by Close, which has set its own reason
 	}
 	switch {
 	case end.by == byHandler:
@@ -216,7 +216,8 @@ func (c *Conn) lastWord(end ending) (ending, bool) {
 	return end, true
 }
 
-// goodbye lets the handler say goodbye in a shutdown, or stay.
+// goodbye calls HandleShutdown. It reports whether the conversation is over: it is not if
+// the handler wants to stay.
 func (c *Conn) goodbye() (ending, bool) {
 	h, ok := c.handler.(ShutdownHandler)
 	if !ok || c.framer.stop.Load() {
@@ -232,15 +233,15 @@ func (c *Conn) goodbye() (ending, bool) {
 	return ending{what: endByShutdown}, true
 }
 
-// openQueue lets output be written.
+// openQueue lets the writer send what is in the queue.
 func (c *Conn) openQueue() {
-	if c.out.run == nil { // or a push from elsewhere may be reading it
-		c.out.run = c.runWriter // once: it allocates
+	if c.out.run == nil { // if it is set, a push of another goroutine may be reading it
+		c.out.run = c.runWriter // only once, because it allocates
 	}
 	c.queue.open(c)
 }
 
-// receive feeds the handler.
+// receive gives the input to the handler, until the input or the handler ends.
 func (c *Conn) receive() ending {
 	if c.framer.stop.Load() {
 		return ending{what: endByClose}
@@ -260,9 +261,9 @@ func (c *Conn) receive() ending {
 }
 
 // endOfHandler returns the ending for what a handler has returned. A terminator that was
-// refused is an error as well, unless the handler has closed the connection for that.
-// That a message of the peer is too long is not the handler's doing, also if it was the
-// one to say so.
+// refused is an error as well, unless the handler has closed the connection for that
+// reason. If a message was too long, that is the peer's doing, even if the handler has
+// returned that error.
 func (c *Conn) endOfHandler(err error) ending {
 	if err == nil && !c.framer.stop.Load() {
 		err = c.framer.refused
@@ -273,8 +274,8 @@ func (c *Conn) endOfHandler(err error) ending {
 	return ending{err: err, by: byHandler}
 }
 
-// endOfInput returns the ending for an error of the input, which may be no more than
-// its end.
+// endOfInput returns the ending for an error of the input. io.EOF, or no error, is the
+// peer's end.
 func (c *Conn) endOfInput(err error) ending {
 	switch {
 	case err == nil, err == io.EOF:
@@ -285,12 +286,12 @@ func (c *Conn) endOfInput(err error) ending {
 	return ending{err: err, by: byPeer}
 }
 
-// A handshaker is a tls.Conn, perhaps one in disguise.
+// A handshaker is a tls.Conn, or something that wraps one.
 type handshaker interface {
 	HandshakeContext(context.Context) error
 }
 
-// unshaken returns what has still to shake hands, or nil.
+// unshaken returns the handshaker whose handshake is still to be done, or nil.
 func (c *Conn) unshaken() handshaker {
 	t := handshakerOf(c.nc)
 	if done, ok := t.(interface{ ConnectionState() tls.ConnectionState }); ok && done.ConnectionState().HandshakeComplete {
@@ -334,7 +335,8 @@ func (c *Conn) limitedHandshake(t handshaker) error {
 	return fmt.Errorf("framer: TLS handshake: %w", err)
 }
 
-// enter raises the state to s. It is for the goroutine of Serve.
+// enter sets the state to s, unless it is at s or beyond. The goroutine of Serve calls
+// it.
 func (c *Conn) enter(s ConnState) {
 	c.mu.Lock()
 	raised := c.state < s
@@ -347,13 +349,14 @@ func (c *Conn) enter(s ConnState) {
 	}
 }
 
-// windDown takes the connection from the conversation to its end.
+// windDown sends the rest of the output and ends the connection, when the conversation is
+// over.
 func (c *Conn) windDown(end ending) {
 	c.framer.stop.Store(true)
 	var fatal syscall.Errno
 	if c.broken != nil && !c.peerDone() && errors.As(c.broken, &fatal) {
-		// The connection is no more. If the handler did not think so, that is the
-		// reason.
+		// The connection is broken. If the handler has reported no error, that is the
+		// reason of the end.
 		if end.err == nil {
 			end = ending{err: c.broken, by: byNetwork}
 		}
@@ -369,14 +372,14 @@ func (c *Conn) windDown(end ending) {
 	}
 	c.mu.Lock()
 	c.endWith(end)
-	if c.linger != nil { // it begins anew
+	if c.linger != nil { // the linger time begins anew
 		c.linger = newLinger(c.lingerTimeout(!c.linger.blind), c.linger.unsent, !c.linger.blind)
 	}
 	c.mu.Unlock()
 	c.queue.close()
-	c.dropUpgrade() // when nothing can be pushed any more
+	c.dropUpgrade() // only now, when nothing more can be pushed
 	if c.queue.hasProducers() {
-		c.progress.beginEnd() // they must not be silent for ever
+		c.progress.beginEnd() // otherwise a producer could have nothing to say for ever
 	}
 	if handOver {
 		c.awaitWriter()
@@ -389,30 +392,30 @@ func (c *Conn) windDown(end ending) {
 	c.awaitWriter()
 }
 
-// endWith makes e the reason of the end, if there is none yet, or if the end was in
-// order so far and e cuts it off. c.mu must be held.
+// endWith makes e the reason of the end if there is no reason yet. It also does so if e
+// is an error and the end was in order so far. c.mu must be held.
 func (c *Conn) endWith(e ending) {
 	if c.end == (ending{}) || c.end.err == nil && e.err != nil {
 		c.end = e
 	}
 }
 
-// peerDone reports whether the peer has ended its side. One that speaks TLS may
-// have done so without saying it properly.
+// peerDone reports whether the peer has ended its side. Over TLS, a peer may have done so
+// without a close_notify.
 func (c *Conn) peerDone() bool {
 	return c.broken == io.EOF || c.broken == io.ErrUnexpectedEOF
 }
 
-// discardInput reads and throws away until the peer's end, or until it is no use
-// any more.
+// discardInput reads input and throws it away, until the peer's end, or until there is no
+// point in going on.
 func (c *Conn) discardInput() {
 	if c.peerDone() {
 		return
 	}
 	err := c.stream.await(func() error { return c.discardAll(c.stream) })
 	for early := 0; early < maxEmpty && c.unreadable(err); early++ {
-		// Perhaps it passes, or it is only the outermost layer, such as TLS after a
-		// record that makes no sense.
+		// The error may pass. Or only the outermost layer has failed, such as TLS after
+		// an invalid record, and the connection below it can still be read.
 		before := c.traffic.read.Load()
 		err = c.discardAll(plainStream{c, innermost(c.nc)})
 		if c.traffic.read.Load() != before {
@@ -433,15 +436,16 @@ func (c *Conn) discardInput() {
 	}
 }
 
-// unreadable reports whether err is one of reading only: output can still be sent.
+// unreadable reports whether err concerns reading only, so that output can still be sent.
 func (c *Conn) unreadable(err error) bool {
 	var fatal syscall.Errno
 	return (c.broken != nil || err == io.ErrNoProgress) && !c.peerDone() && !c.isClosed() &&
 		err != errLingered && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.As(err, &fatal)
 }
 
-// awaitLinger waits for the peer to take the output where nothing can be read, because
-// of readErr. If it can't be known whether the peer has, that is the reason of the end.
+// awaitLinger waits for the peer to take the output when nothing can be read because of
+// readErr. If the system does not tell whether the peer has taken it, readErr is the
+// reason of the end.
 func (c *Conn) awaitLinger(readErr error) error {
 	c.awaitWriter()
 	for {
@@ -467,7 +471,7 @@ func (c *Conn) awaitLinger(readErr error) error {
 	}
 }
 
-// awaitWriter returns when the output has been sent, or can't be.
+// awaitWriter blocks until the output has been sent, or can't be sent.
 func (c *Conn) awaitWriter() {
 	drained := make(chan struct{})
 	c.mu.Lock()
@@ -480,11 +484,11 @@ func (c *Conn) awaitWriter() {
 	<-drained
 }
 
-// finish ends everything that is left and returns the reason. It is the last that
-// the goroutine of Serve does.
+// finish ends everything that is left and returns the reason of the end. The goroutine of
+// Serve calls it last. abort calls it for a connection that nobody serves.
 func (c *Conn) finish(end ending) error {
 	c.abort(end.err, end.by)
-	c.ends.severed.Wait() // it may be another goroutine that closes the connection
+	c.ends.severed.Wait() // another goroutine may be closing the connection
 	c.writers.Wait()
 	c.progress.stop()
 	if !c.hijacked.released {
@@ -510,8 +514,8 @@ func (c *Conn) finish(end ending) error {
 	return end.err
 }
 
-// abort closes the connection at once, from any goroutine. Only the first call
-// has an effect; the reason counts if there is none yet.
+// abort closes the connection at once. It may be called from any goroutine. Only the
+// first call has an effect. err is the reason of the end if there is none yet.
 func (c *Conn) abort(err error, by origin) {
 	c.framer.stop.Store(true)
 	c.mu.Lock()
@@ -521,16 +525,16 @@ func (c *Conn) abort(err error, by origin) {
 	}
 	c.state = StateClosed
 	c.endWith(ending{err: err, by: by})
-	cut := c.queue.shut() // now whoever fails to push has a reason
+	cut := c.queue.shut() // c.end is set, so a push that fails from now on finds the reason
 	err = c.end.err
 	served, lent := c.served, c.hijacked.lent
-	stream := c.stream // StartTLS does not change it any more
+	stream := c.stream // StartTLS does not change it after StateClosed
 	cancel := c.life.cancel
 	c.tellDrained()
 	c.mu.Unlock()
 
 	if lent {
-		// The function of Hijack must not take it for the peer's end.
+		// The function of Hijack must not mistake the end for the peer's end.
 		plainStream{c: c}.sever(cut)
 	} else {
 		stream.sever(cut)
@@ -545,7 +549,8 @@ func (c *Conn) abort(err error, by origin) {
 	}
 }
 
-// causeOf returns what is the reason for those who wanted to go on.
+// causeOf returns reason, or errClosed if reason is nil: a call that fails because the
+// connection has ended must return an error.
 func causeOf(reason error) error {
 	if reason == nil {
 		return errClosed

@@ -35,9 +35,9 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// TestMain fails if a goroutine that concerns this package outlives the tests.
+// TestMain fails if a goroutine of this package is still there after the tests.
 func TestMain(m *testing.M) {
-	debug.SetGCPercent(400) // much garbage and nothing that stays: half of the time is the collector's
+	debug.SetGCPercent(400) // the tests make much garbage and keep nothing, so half of the time would be spent in the collector
 	code := m.Run()
 	if leaked := leakedGoroutines(); code == 0 && len(leaked) > 0 {
 		fmt.Fprintf(os.Stderr, "%d goroutines have leaked:\n\n%s\n", len(leaked), strings.Join(leaked, "\n\n"))
@@ -46,9 +46,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leakedGoroutines returns the stacks of the goroutines that run this package or
-// were created by it. Those that have only their last steps to do are given the
-// processor before.
+// leakedGoroutines returns the stacks of the goroutines that run code of this package or
+// were created by it. It first gives the processor to goroutines that are about to end.
 func leakedGoroutines() []string {
 	for end := time.Now().Add(watchdog / 6); ; runtime.Gosched() {
 		leaked := goroutines("github.com/goframer/framer")
@@ -71,8 +70,8 @@ func goroutines(s string) (found []string) {
 	return found
 }
 
-// An example without an Output comment is compiled and never run, and one that
-// uses a declaration of another file has no Run button.
+// Every example has an Output comment, or it would be compiled and never run. No example
+// uses a declaration of another file, or it would have no Run button.
 func TestExamplesArePlayable(t *testing.T) {
 	names, err := filepath.Glob("*_test.go")
 	if err != nil {
@@ -101,11 +100,11 @@ func TestExamplesArePlayable(t *testing.T) {
 	}
 }
 
-// watchdog is how long a test waits for what is no question of time.
+// watchdog is how long a test waits for something that does not depend on time.
 const watchdog = time.Minute
 
-// underRace reports whether there is the race detector, with which everything takes
-// ten times as long.
+// underRace reports whether the race detector is on. It makes everything about ten times
+// slower.
 var underRace = func() bool {
 	info, _ := debug.ReadBuildInfo()
 	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
@@ -117,7 +116,7 @@ type transport struct {
 	pair func(t *testing.T) (nc, peer net.Conn)
 }
 
-// transports are all that a Conn is tested on.
+// transports returns all transports that a Conn is tested on.
 func transports() []transport {
 	list := []transport{
 		{"tcp4", func(t *testing.T) (nc, peer net.Conn) { return socketPair(t, "tcp4", "127.0.0.1:0") }},
@@ -154,8 +153,7 @@ func hasIPv6() bool {
 	return true
 }
 
-// canHalfClose reports whether an end of output can be seen on nc. Otherwise a
-// Conn can only close it.
+// canHalfClose reports whether one side of nc can end its output without closing nc.
 func canHalfClose(nc net.Conn) bool {
 	_, ok := nc.(interface{ CloseWrite() error })
 	return ok
@@ -168,7 +166,7 @@ func onTransports(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
 		t.Run(tr.name, func(t *testing.T) {
 			nc, peer := tr.pair(t)
 			t.Cleanup(func() { peer.Close() })
-			// A failing test shall not hang.
+			// A failing test must not hang.
 			peer.SetDeadline(time.Now().Add(watchdog))
 			test(t, nc, peer)
 		})
@@ -182,7 +180,7 @@ func memoryPair(*testing.T) (nc, peer net.Conn) {
 	return a, b
 }
 
-// socketPair connects to a listener of its own.
+// socketPair returns the two ends of a connection. It uses a listener of its own.
 func socketPair(t *testing.T, network, address string) (nc, peer net.Conn) {
 	t.Helper()
 	l, err := net.Listen(network, address)
@@ -201,7 +199,7 @@ func socketPair(t *testing.T, network, address string) (nc, peer net.Conn) {
 	return nc, peer
 }
 
-// tlsConfigs returns configurations for the two sides, of the test's own.
+// tlsConfigs returns TLS configurations for the two sides. They are for this test alone.
 func tlsConfigs(t *testing.T) (server, client *tls.Config) {
 	t.Helper()
 	cert, err := certificate()
@@ -222,7 +220,7 @@ var certificate = sync.OnceValues(func() (tls.Certificate, error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
 		DNSNames:     []string{"framer.test"},
-		NotBefore:    time.Unix(0, 0), // in a bubble it is the year 2000
+		NotBefore:    time.Unix(0, 0), // the clock of a synctest bubble begins in the year 2000
 		NotAfter:     time.Now().Add(time.Hour),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
@@ -233,14 +231,14 @@ var certificate = sync.OnceValues(func() (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, err
 })
 
-// A script is a Handler of functions, all optional. It records the names of the
-// methods that are called, and fails the test if two run at once, if one runs
-// after HandleClose, or if HandleClose is not called exactly once.
+// A script is a Handler made of functions, which are all optional. It records the names
+// of the methods that are called. It fails the test if two methods run at once, if one
+// runs after HandleClose, or if HandleClose is not called exactly once.
 type script struct {
 	*framer.Conn
 	framer.Collector
 	onConnect  func() error
-	onCollect  func(data []byte) error // in place of the Collector
+	onCollect  func(data []byte) error // called in place of the Collector's method
 	onFound    func() error
 	onOversize func(e *framer.MessageTooLongError) error
 	onShutdown func() error
@@ -252,7 +250,7 @@ type script struct {
 	calls []string
 }
 
-// enter notes the call of a method; what it returns must be called at its end.
+// enter records the call of a method. The method must call leave when it ends.
 func (s *script) enter(name string) (leave func()) {
 	if !s.busy.CompareAndSwap(false, true) {
 		s.t.Errorf("%s is called while another method runs", name)
@@ -326,7 +324,7 @@ func (s *script) HandleClose(err error) {
 	}
 }
 
-// newHandler makes s the Handler of c, with lines as its messages.
+// newHandler makes s the Handler of c. Each message is a line.
 func (s *script) newHandler(c *framer.Conn) framer.Handler {
 	s.Conn = c
 	if err := c.SetTerminator(framer.Delimiter("\n")); err != nil {
@@ -335,11 +333,11 @@ func (s *script) newHandler(c *framer.Conn) framer.Handler {
 	return s
 }
 
-// serve runs s on nc. At the end of the test the connection is closed.
+// serve runs s on nc. It closes the connection at the end of the test.
 func (s *script) serve(t *testing.T, nc net.Conn, cfg framer.Config) *framer.Conn {
 	t.Helper()
 	s.t = t
-	t.Cleanup(func() { // runs after the one of serve
+	t.Cleanup(func() { // runs after the cleanup function of serve
 		if n := s.called("close"); n != 1 {
 			t.Errorf("HandleClose was called %d times, want 1", n)
 		}
@@ -347,7 +345,7 @@ func (s *script) serve(t *testing.T, nc net.Conn, cfg framer.Config) *framer.Con
 	return serve(t, nc, s.newHandler, cfg)
 }
 
-// serve runs a Conn on nc. At the end of the test the connection is closed.
+// serve runs a Conn on nc. It closes the connection at the end of the test.
 func serve(t *testing.T, nc net.Conn, newHandler func(*framer.Conn) framer.Handler, cfg framer.Config) *framer.Conn {
 	t.Helper()
 	return serveContext(t, context.Background(), nc, newHandler, cfg)
@@ -374,7 +372,7 @@ func serveContext(t *testing.T, ctx context.Context, nc net.Conn, newHandler fun
 	return c
 }
 
-// A logBook is a slog.Handler that keeps what it is given.
+// A logBook is a slog.Handler that keeps all records.
 type logBook struct {
 	mu      sync.Mutex
 	records []slog.Record
@@ -391,7 +389,7 @@ func (b *logBook) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// find returns the records with the message.
+// find returns the records that have the message.
 func (b *logBook) find(message string) (found []slog.Record) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -414,7 +412,8 @@ func attr(r slog.Record, key string) (value string) {
 	return value
 }
 
-// readAll returns what comes from the peer until its end. The end must be clean.
+// readAll returns all input of nc. It fails the test if the input does not end with
+// io.EOF.
 func readAll(t *testing.T, nc net.Conn) string {
 	t.Helper()
 	data, err := io.ReadAll(nc)
@@ -424,7 +423,7 @@ func readAll(t *testing.T, nc net.Conn) string {
 	return string(data)
 }
 
-// readString reads as many bytes as want has, which must be want.
+// readString reads len(want) bytes and fails the test if they are not want.
 func readString(t *testing.T, r io.Reader, want string) {
 	t.Helper()
 	got := make([]byte, len(want))
@@ -434,7 +433,7 @@ func readString(t *testing.T, r io.Reader, want string) {
 	}
 }
 
-// writeString writes s, which must succeed.
+// writeString writes s and fails the test if it can't.
 func writeString(t *testing.T, w io.Writer, s string) {
 	t.Helper()
 	if _, err := io.WriteString(w, s); err != nil {
@@ -442,7 +441,7 @@ func writeString(t *testing.T, w io.Writer, s string) {
 	}
 }
 
-// A countingConn counts calls of Write. It has no ReadFrom and no CloseWrite.
+// A countingConn records the calls of Write. It has no ReadFrom and no CloseWrite.
 type countingConn struct {
 	net.Conn
 	mu    sync.Mutex
@@ -456,7 +455,7 @@ func (c *countingConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// writes returns the sizes of the writes so far.
+// writes returns the sizes of all writes so far.
 func (c *countingConn) writes() []int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -474,7 +473,7 @@ func (p *closeCounter) Close() error {
 	return nil
 }
 
-// exchange sends a line, which must come back.
+// exchange sends a line and waits until the peer has sent it back.
 func exchange(t *testing.T, peer net.Conn) {
 	t.Helper()
 	writeString(t, peer, "line\n")

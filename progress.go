@@ -13,43 +13,46 @@ import (
 	"time"
 )
 
-// A progress knows how the output of a connection gets on, and ends the connection
-// when it does not.
+// A progress watches how the output of a connection gets on, and ends the connection when
+// it stands still.
 //
-// A write that waits returns when the system has room again, and Linux says so only
-// when a third of its buffer is free. What counts is therefore what the peer's system
-// acknowledges, and that has to be asked for: four times in a WriteTimeout, and only
-// while a write waits. So a peer is dropped when it has taken nothing for a
-// WriteTimeout and at most a quarter more. Where the system does not tell, it is what
-// the write has got rid of when the WriteTimeout is over, or a new one does then.
+// A write that waits returns when the system has room again. Linux says so only when a
+// third of its buffer is free. So the return of a write is not what counts. What counts
+// is how much the peer's system has acknowledged, and a progress has to ask for that. It
+// asks four times in a WriteTimeout, and only while a write waits. So a peer is dropped
+// when it has taken nothing for a WriteTimeout, or up to a quarter longer. Where the
+// system does not tell, the progress ends the waiting write when the WriteTimeout is
+// over. Then it counts how much that write, or a new one that follows at once, has got
+// rid of.
 //
-// There is no deadline on the connection meanwhile: after one that has expired, TLS
-// would not write any more, however much the peer has taken.
+// The connection has no deadline until then: after a deadline has expired, TLS would not
+// write any more, however much the peer has taken.
 type progress struct {
 	c *Conn
 
 	mu      sync.Mutex
-	alarm   *alarm    // made when first needed
-	armed   bool      // it will ring
+	alarm   *alarm    // made when it is first needed
+	armed   bool      // alarm is set and will ring
 	waiting bool      // a write waits for the peer
 	ending  bool      // no input is given to the handler any more, and output goes on
 	over    bool      // the output has ended
-	looked  bool      // there was a look since the write began to wait
-	last    bool      // the write that waits has a last chance
-	busy    bool      // for MinWriteRate: there was no moment without output since
-	expired timeout   // for which the write that waits was told to return, if it was
+	looked  bool      // look has asked since the write began to wait, and got an answer
+	last    bool      // the write that waits, or is about to wait, is the last attempt
+	busy    bool      // for MinWriteRate: there was always output since waited and before were set
+	expired timeout   // the timeout for which the waiting write was told to return, or noTimeout
 	stalls  int64     // writes that have waited for stallTime or longer
-	since   time.Time // when waiting or ending began
+	since   time.Time // when the write began to wait, or ending was set
 	taken   time.Time // when the peer has last taken output
 	moved   time.Time // when a byte has last moved either way, if there is an IdleTimeout
-	acked   uint64    // what the peer's system had acknowledged at the last look; see acked
+	acked   uint64    // what the peer's system had acknowledged at the last look; see the function acked
 
-	// While busy: how long the peer was waited for, and what it had taken before that.
+	// While busy is set: how long the peer was waited for, and how much it had taken
+	// before that.
 	waited time.Duration
 	before int64
 }
 
-// beginWait notes that a write waits from now on.
+// beginWait records that a write waits from now on.
 func (p *progress) beginWait() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -67,15 +70,15 @@ func (p *progress) beginWait() {
 	p.watch()
 }
 
-// rest notes that there is nothing more to write at the moment.
+// rest records that there is nothing to write at the moment.
 func (p *progress) rest() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.busy = false
 }
 
-// takenBytes returns how many bytes the peer has taken. Where that is not known, it is
-// given credit for the write that waits.
+// takenBytes returns how many bytes the peer has taken. Where the system does not tell,
+// it counts the write that waits as taken.
 func (p *progress) takenBytes() int64 {
 	if _, ok := innermost(p.c.nc).(*net.TCPConn); ok {
 		if n, ok := acked(p.c.nc); ok {
@@ -89,11 +92,13 @@ func (p *progress) takenBytes() int64 {
 	return n
 }
 
-// lastChance is how long a write may take that shall only see whether there is room.
+// lastChance is the time limit of a write that only has to find out whether there is
+// room.
 const lastChance = 10 * time.Millisecond
 
-// endWait notes that the write that has waited has got rid of n bytes, and says what
-// its error means: nil, with n zero, that it should try again.
+// endWait records that the write that waited has written n bytes. It returns what err,
+// the error of the write, means. If it returns nil and n is 0, the caller should write
+// again.
 func (p *progress) endWait(n int64, err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,20 +112,20 @@ func (p *progress) endWait(n int64, err error) error {
 	if p.busy {
 		p.waited += waited
 	}
-	if n > 0 && (p.ending || p.c.config().idleTimeout() > 0) { // otherwise nobody asks
+	if n > 0 && (p.ending || p.c.config().idleTimeout() > 0) { // otherwise nobody asks for these times
 		p.taken, p.moved = now, now
 	}
 	timedOut := errors.Is(err, os.ErrDeadlineExceeded)
 	if timedOut || expired != noTimeout {
-		p.c.nc.SetWriteDeadline(time.Time{}) // or the next write would not even begin
+		p.c.nc.SetWriteDeadline(time.Time{}) // otherwise the next write would fail at once
 	}
 	switch {
 	case !timedOut:
 		return err
 	case expired == noTimeout:
-		return nil // it was somebody else's deadline
-	case n > 0 && !isTLS(p.c.nc): // which does not write any more
-		return nil // some was taken after all
+		return nil // another goroutine has set that deadline
+	case n > 0 && !isTLS(p.c.nc): // over TLS no write is possible after a deadline has expired
+		return nil // the peer has taken some of it after all
 	case !last && p.hidesRoom():
 		p.last, p.expired = true, expired
 		return nil
@@ -128,14 +133,14 @@ func (p *progress) endWait(n int64, err error) error {
 	return p.c.timeoutError(expired)
 }
 
-// hidesRoom reports whether the system may have room for more although the write that
-// waited was not told. A new write sees. p.mu must be held.
+// hidesRoom reports whether the system may have room for more although it has not told
+// the write that waited. A new write finds out. p.mu must be held.
 func (p *progress) hidesRoom() bool {
 	_, tells := acked(p.c.nc)
 	return !tells && !isTLS(p.c.nc) && losesUnsent(p.c.nc)
 }
 
-// wrote notes that the peer has taken output without a wait.
+// wrote records that output was taken without a wait.
 func (p *progress) wrote() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -143,15 +148,16 @@ func (p *progress) wrote() {
 	p.moved = p.taken
 }
 
-// read notes that the peer has sent something.
+// read records that the peer has sent something.
 func (p *progress) read() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.moved = time.Now()
 }
 
-// lastMoved returns when a byte has last moved either way. While a write waits, it is
-// up to check to see that none does.
+// lastMoved returns when a byte has last moved either way. While a write waits, it
+// returns the present time: then check is responsible for the timeout, and not the
+// reader.
 func (p *progress) lastMoved() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -161,8 +167,8 @@ func (p *progress) lastMoved() time.Time {
 	return p.moved
 }
 
-// beginEnd notes that only output goes on from now. Whatever it waits for, a producer
-// or the peer, must not take longer than WriteTimeout.
+// beginEnd records that from now on there is only output. Whether the output waits for a
+// producer or for the peer, the wait must not last longer than WriteTimeout.
 func (p *progress) beginEnd() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -175,14 +181,14 @@ func (p *progress) beginEnd() {
 	p.watch()
 }
 
-// goOn ends what beginEnd has begun: the handler is given input again.
+// goOn reverses beginEnd: the handler is given input again.
 func (p *progress) goOn() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ending = false
 }
 
-// endEnd ends the watch for the end of the output.
+// endEnd records that the output has ended.
 func (p *progress) endEnd() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -200,8 +206,8 @@ func (p *progress) stop() {
 }
 
 // An alarm calls a function when its timer fires. The runtime keeps a timer that was
-// stopped until it would have fired, and what the function refers to must not stay with
-// it.
+// stopped until the time at which it would have fired. So the alarm drops the function
+// when it is stopped: what the function refers to must not be kept that long.
 type alarm struct {
 	timer *time.Timer
 	f     atomic.Pointer[func()]
@@ -226,9 +232,9 @@ func (a *alarm) stop() {
 	a.f.Store(nil)
 }
 
-// watch sets the alarm. One that is set may stay, and it stays when nothing waits any
-// more: it does no harm to look too early, and over TLS every write is one that waits.
-// p.mu must be held.
+// watch sets the alarm, unless it is set. An alarm that is set stays, even when nothing
+// waits any more: an early look does no harm, and over TLS every write is one that waits.
+// So the alarm is not set and stopped for every write. p.mu must be held.
 func (p *progress) watch() {
 	if p.armed {
 		return
@@ -240,7 +246,7 @@ func (p *progress) watch() {
 	p.ring(left / looks)
 }
 
-// ring lets the alarm ring after d. p.mu must be held.
+// ring makes the alarm ring after d. p.mu must be held.
 func (p *progress) ring(d time.Duration) {
 	p.armed = true
 	if p.alarm == nil {
@@ -250,11 +256,11 @@ func (p *progress) ring(d time.Duration) {
 	p.alarm.timer.Reset(d)
 }
 
-// looks is how often to ask, within a timeout, what the peer has taken.
+// looks is how many times within a timeout a progress asks what the peer has taken.
 const looks = 4
 
-// left returns how much is left of the timeout that runs out first, if there is one.
-// p.mu must be held.
+// left returns how much is left of the timeout that runs out first, and which one that
+// is. If there is no timeout, which is noTimeout. p.mu must be held.
 func (p *progress) left() (left time.Duration, which timeout) {
 	until := func(limit time.Duration, last time.Time, w timeout) {
 		if last.Before(p.since) {
@@ -266,9 +272,9 @@ func (p *progress) left() (left time.Duration, which timeout) {
 		}
 	}
 	until(p.c.config().writeTimeout(), p.taken, writeTimeout)
-	// While nothing waits, IdleTimeout is for the reader to see. When there is no reader
-	// any more it goes on to rule where WriteTimeout is off: nothing else would end a
-	// write to a peer that is gone.
+	// While there is a reader, the reader is responsible for IdleTimeout. When there is
+	// none any more, IdleTimeout applies here if WriteTimeout is off: nothing else would
+	// end a write to a peer that is gone.
 	if !p.c.framer.stop.Load() || p.c.config().writeTimeout() == 0 {
 		until(p.c.config().idleTimeout(), p.moved, idleTimeout)
 	}
@@ -281,15 +287,15 @@ func (p *progress) left() (left time.Duration, which timeout) {
 	return left, which
 }
 
-// check is called by the alarm.
+// check is called by the alarm. It ends the connection if the output has stalled.
 func (p *progress) check() {
 	if err := p.stalled(); err != nil {
 		p.c.abort(err, byPeer)
 	}
 }
 
-// stalled returns why the connection must end now. Otherwise it sees to it that it is
-// called again.
+// stalled returns why the connection must end now. Otherwise it returns nil, and sets the
+// alarm again if there is something to watch.
 func (p *progress) stalled() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -298,11 +304,11 @@ func (p *progress) stalled() error {
 		return nil
 	}
 	switch {
-	case p.last && !p.waiting: // it is about to begin
+	case p.last && !p.waiting: // the last attempt is about to begin
 		p.alarm.timer.Reset(lastChance)
 		return nil
 	case p.last:
-		return p.c.timeoutError(p.expired) // deadlines are not heeded
+		return p.c.timeoutError(p.expired) // the connection ignores deadlines
 	}
 	tells := p.look()
 	left, which := p.left()
@@ -316,8 +322,8 @@ func (p *progress) stalled() error {
 		p.ring(left)
 		return nil
 	case which != writeRate && p.waiting && p.expired == noTimeout:
-		// The write knows best how far it has got. If it does not return, it does
-		// not heed deadlines.
+		// Only the write knows how far it has got, so a deadline in the past makes it
+		// return. If it does not return, the connection ignores deadlines.
 		p.expired = which
 		p.c.nc.SetWriteDeadline(longAgo)
 		p.ring(max(p.limit(which)/looks, 1))
@@ -336,8 +342,8 @@ func (p *progress) limit(which timeout) time.Duration {
 	return p.c.config().writeTimeout()
 }
 
-// look asks what the peer has taken since the last look, and reports whether that can
-// be known. p.mu must be held.
+// look asks what the peer has taken since the last look, and reports whether the system
+// tells that. p.mu must be held.
 func (p *progress) look() bool {
 	n, ok := acked(p.c.nc)
 	if ok && (!p.looked || n != p.acked) {

@@ -10,19 +10,19 @@ import (
 	"os"
 )
 
-// An origin says whose doing the end of a connection is. How it is logged depends on
-// that, and not on the error: a handler may well return one of the network.
+// An origin says who has caused the end of a connection. The level of the log depends on
+// it, and not on the error: a handler may return an error of the network, for instance.
 type origin uint8
 
 const (
-	inOrder     origin = iota // what somebody has asked for, or the peer's end
+	inOrder     origin = iota // somebody has asked for the end, or the peer has ended its side
 	byNetwork                 // an error of the network
-	byPeer                    // what a peer can bring about at will: framing, timeouts
-	byHandshake               // likewise, in a handshake, or instead of one
-	byProgram                 // what CloseWithError was given
-	byHandler                 // what a handler returns
+	byPeer                    // what a peer can cause at will: a framing error, a timeout
+	byHandshake               // what a peer can cause in a handshake, or by sending something else instead
+	byProgram                 // the error that CloseWithError was given
+	byHandler                 // an error that a handler has returned
 	byPanic                   // a panic of a handler, which was logged when it was caught
-	bySystem                  // our own or the system's fault: a producer, for instance
+	bySystem                  // a fault of our own or of the system: a producer that has failed, for instance
 )
 
 func (o origin) level() slog.Level {
@@ -35,14 +35,14 @@ func (o origin) level() slog.Level {
 	return slog.LevelWarn
 }
 
-// An ending is why a connection ends.
+// An ending says why a connection ends.
 type ending struct {
-	err  error // nil if it is in order
+	err  error // nil if the end is in order
 	by   origin
-	what orderly // which end it is, if err is nil
+	what orderly // which end in order it is, if err is nil
 }
 
-// An orderly is an end that is in order.
+// An orderly says which end in order it is.
 type orderly uint8
 
 const (
@@ -90,20 +90,21 @@ func (c *Conn) logEnd(e ending) {
 	}
 	level := e.by.level()
 	if _, ok := e.err.(*PanicError); ok && e.by == bySystem {
-		level = slog.LevelDebug // it was logged when it was caught
+		level = slog.LevelDebug // logged when it was caught
 	}
 	c.log(level, "framer: connection ended", slog.Any("error", e.err))
 }
 
-// logPanic logs err if protect has returned it for a panic. It is called where that was
-// caught: the connection may have another reason to end.
+// logPanic logs err if it is a panic that protect has caught. It is called where the
+// panic was caught, because the connection may end for another reason.
 func (c *Conn) logPanic(err error, where string) {
 	if _, ok := err.(*PanicError); ok {
 		c.logError(err, "panic in "+where)
 	}
 }
 
-// logError logs what only the log can be told of, at level Error if it is a panic.
+// logError logs an error that can't be returned to anybody. The level is Error if it is a
+// panic.
 func (c *Conn) logError(err error, msg string) {
 	level, attrs := slog.LevelWarn, []slog.Attr{slog.Any("error", err)}
 	var p *PanicError
@@ -116,7 +117,7 @@ func (c *Conn) logError(err error, msg string) {
 func (c *Conn) log(level slog.Level, msg string, attrs ...slog.Attr) {
 	ctx := c.Context()
 	logger := c.config().logger()
-	protect(func() error { // who could be told?
+	protect(func() error { // a panic of the logger itself can't be reported
 		if logger.Enabled(ctx, level) {
 			attrs = append([]slog.Attr{slog.Any("remote", c.RemoteAddr())}, attrs...)
 			logger.LogAttrs(ctx, level, msg, attrs...)

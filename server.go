@@ -29,7 +29,7 @@ import (
 // [Server.Shutdown] whose context had ended.
 var ErrServerClosed = errors.New("framer: Server closed")
 
-// Mistakes of the program.
+// Errors that are mistakes of the program.
 var (
 	errNoHandler  = errors.New("framer: Server without NewHandler")
 	errNoListener = errors.New("framer: Serve without a Listener; did Listen fail?")
@@ -101,29 +101,30 @@ type Server struct {
 	// that serves it. StateNew comes first, StateClosed last.
 	ConnState func(*Conn, ConnState)
 
-	// Of the connections. It is not a part of the Server, because the garbage
-	// collector lets go of pools late.
+	// memory has the buffers of the connections. It is a pointer, and not a part of the
+	// Server, because the garbage collector frees a pool late: the pool must not keep the
+	// Server.
 	memory *buffers
 
 	mu         sync.Mutex
 	closed     bool            // Shutdown or Close was called
 	cut        bool            // Close was called, or Shutdown is out of time
-	life       context.Context // ends with closed
+	life       context.Context // ends when closed is set
 	cancel     context.CancelFunc
-	slots      *semaphore.Weighted // for MaxConns
-	refusals   *semaphore.Weighted // for Refuse
+	slots      *semaphore.Weighted // the places under MaxConns
+	refusals   *semaphore.Weighted // the places for calls of Refuse
 	listeners  map[*net.Listener]struct{}
-	stopped    chan struct{} // closed when Shutdown or Close has closed listeners
-	arriving   int           // accept loops, and connections that they have accepted and not yet in conns
+	stopped    chan struct{} // closed when Shutdown or Close has closed the listeners
+	arriving   int           // the number of accept loops, and of accepted connections that are not in conns yet
 	conns      map[*Conn]struct{}
 	onShutdown []func()
-	refusing   int           // connections that VerifyConn has refused, and are not closed yet
-	callbacks  int           // functions of onShutdown that run
-	idle       chan struct{} // for Shutdown: closed without conns, arriving and refused ones, and callbacks
-	stats      ServerStats   // of connections that have ended
+	refusing   int           // the number of connections that VerifyConn has refused and that are not closed yet
+	callbacks  int           // the number of functions of RegisterOnShutdown that are running
+	idle       chan struct{} // for Shutdown: closed when conns is empty, and arriving, refusing and callbacks are 0
+	stats      ServerStats   // the figures of the connections that have ended
 }
 
-// init makes what the zero value lacks. s.mu must be held.
+// init sets the fields that the zero value lacks. s.mu must be held.
 func (s *Server) init() {
 	if s.life != nil {
 		return
@@ -196,8 +197,8 @@ func (s *Server) ServeTLS(l net.Listener, certFile, keyFile string) error {
 	return s.Serve(tls.NewListener(l, config))
 }
 
-// addCertificate sets the certificate of config to that in the files. Without
-// files, config must have its own.
+// addCertificate sets the certificate of config to the one in the files. If there are no
+// files, config must have a certificate of its own.
 func addCertificate(config *tls.Config, certFile, keyFile string) error {
 	var empty string
 	switch {
@@ -244,7 +245,7 @@ func (s *Server) Serve(l net.Listener) error {
 	return err
 }
 
-// accept accepts connections until l fails for good, and has l closed.
+// accept accepts connections until l fails for good. Then it closes l.
 func (s *Server) accept(l net.Listener, conns *errgroup.Group) error {
 	if !s.trackListener(&l) {
 		l.Close()
@@ -283,8 +284,8 @@ func (s *Server) accept(l net.Listener, conns *errgroup.Group) error {
 	}
 }
 
-// awaitPlace returns when a connection can be accepted. The place is not kept while
-// Accept waits: other listeners may have use for it.
+// awaitPlace blocks until a connection can be accepted. It does not keep the place while
+// Accept waits, because other listeners may need it.
 func (s *Server) awaitPlace() error {
 	if s.Refuse != nil {
 		return s.life.Err()
@@ -296,7 +297,7 @@ func (s *Server) awaitPlace() error {
 	return nil
 }
 
-// admit has nc served, or refused.
+// admit starts a goroutine that serves or refuses nc.
 func (s *Server) admit(ctx context.Context, nc net.Conn, conns *errgroup.Group) error {
 	if s.Refuse != nil && s.slots != nil && !s.slots.TryAcquire(1) {
 		if err := s.refusals.Acquire(s.life, 1); err != nil {
@@ -309,7 +310,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn, conns *errgroup.Group) 
 		})
 		return nil
 	}
-	if s.Refuse == nil && s.slots != nil && !s.slots.TryAcquire(1) { // also while shutting down
+	if s.Refuse == nil && s.slots != nil && !s.slots.TryAcquire(1) { // TryAcquire also takes a place while shutting down
 		if err := s.acquire(s.life); err != nil {
 			return err
 		}
@@ -330,10 +331,10 @@ const (
 	refuseTimeout = 5 * time.Second
 )
 
-// refuse lets Refuse say no to nc, and sees to it that the peer hears it.
+// refuse calls Refuse for nc and makes sure that the peer receives what it writes.
 func (s *Server) refuse(nc net.Conn) {
 	defer nc.Close()
-	nc.SetDeadline(time.Now().Add(refuseTimeout)) // to ask for the address may mean to read a header
+	nc.SetDeadline(time.Now().Add(refuseTimeout)) // RemoteAddr may read a header, such as that of the PROXY protocol
 	stop := context.AfterFunc(s.life, func() { nc.SetDeadline(longAgo) })
 	s.noteFull(nc.RemoteAddr())
 	stop()
@@ -343,7 +344,8 @@ func (s *Server) refuse(nc net.Conn) {
 	}
 }
 
-// say has f write the last that the peer of nc is told, and sees to it that it is heard.
+// say calls f, which writes the last bytes for the peer of nc, and makes sure that the
+// peer receives them.
 func (s *Server) say(nc net.Conn, f func(net.Conn)) error {
 	nc.SetDeadline(time.Now().Add(refuseTimeout))
 	defer context.AfterFunc(s.life, func() { nc.SetDeadline(longAgo) })()
@@ -355,12 +357,12 @@ func (s *Server) say(nc net.Conn, f func(net.Conn)) error {
 		return err
 	}
 	if ended, err := closeWrite(nc); ended && err == nil {
-		io.CopyN(io.Discard, nc, maxRefused) // or a reset would destroy what was said
+		io.CopyN(io.Discard, nc, maxRefused) // closing with unread input would destroy what f has written
 	}
 	return nil
 }
 
-// noteFull counts and logs a connection that comes at the limit.
+// noteFull counts and logs a connection that is refused because of MaxConns.
 func (s *Server) noteFull(remote any) {
 	s.mu.Lock()
 	s.stats.Accepted++
@@ -369,18 +371,18 @@ func (s *Server) noteFull(remote any) {
 	s.Config.logger().Info("framer: connection refused", "remote", remote, "error", "at the limit (Server.MaxConns)")
 }
 
-// maxRefused is how much is read from a peer that was refused, in bytes.
+// maxRefused is how many bytes are read at most from a peer that was refused.
 const maxRefused = 256 << 10
 
-// Between two attempts to accept that failed.
+// The wait between two attempts to accept, after one has failed.
 const (
 	minAcceptDelay = 5 * time.Millisecond
 	maxAcceptDelay = time.Second
 )
 
-// passingErrors are errors of accepting that pass: a lack of resources, and what
-// happened to one connection only. On Linux accept(2) gives the errors that the
-// network has for a new connection.
+// passingErrors are the errors of Accept that pass: a lack of resources, and what has
+// happened to a single connection. On Linux, accept(2) also returns the network errors of
+// the new connection.
 var passingErrors = append(systemPasses,
 	syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
 	syscall.ECONNABORTED, syscall.EPERM,
@@ -388,7 +390,7 @@ var passingErrors = append(systemPasses,
 	syscall.EOPNOTSUPP, syscall.ENETUNREACH,
 )
 
-// passes reports whether accepting may succeed after err.
+// passes reports whether Accept may succeed later, after it has returned err.
 func passes(err error) bool {
 	var t interface{ Temporary() bool }
 	if errors.As(err, &t) && t.Temporary() {
@@ -404,7 +406,7 @@ func (s *Server) acceptError(err error) error {
 	return err
 }
 
-// acquire waits for a free place under MaxConns.
+// acquire takes a place under MaxConns. It blocks until one is free, or ctx ends.
 func (s *Server) acquire(ctx context.Context) error {
 	if s.slots == nil {
 		return ctx.Err()
@@ -412,7 +414,7 @@ func (s *Server) acquire(ctx context.Context) error {
 	return s.slots.Acquire(ctx, 1)
 }
 
-// tryAcquire takes a place under MaxConns, if one is free.
+// tryAcquire takes a place under MaxConns if one is free, and reports whether it has.
 func (s *Server) tryAcquire() bool {
 	s.mu.Lock()
 	s.init()
@@ -457,12 +459,13 @@ func (s *Server) ServeHandler(ctx context.Context, nc net.Conn, newHandler func(
 	return s.serve(ctx, nc, newHandler, given)
 }
 
-// An arrival says how a connection has come to the server.
+// An arrival says how a connection has come to the server: a program gave it, or the
+// server accepted it.
 type arrival bool
 
 const (
 	given   arrival = false
-	arrived arrival = true // it was accepted, and counts in Server.arriving
+	arrived arrival = true // it was accepted, and is counted in Server.arriving
 )
 
 // serve serves one connection.
@@ -475,34 +478,35 @@ func (s *Server) serve(ctx context.Context, nc net.Conn, newHandler func(*Conn) 
 	return s.attend(ctx, c)
 }
 
-// enrol makes nc one of the connections of s. After an error it must be turned away.
+// enrol adds nc to the connections of s. If it returns an error, the caller must call
+// turnAway with the Conn.
 //
-// It is not for the goroutine that accepts: to ask nc for its address may mean to read a
-// header from it, such as that of the PROXY protocol.
+// The goroutine that accepts must not call it: to get the address of nc may mean to read
+// a header from nc, such as that of the PROXY protocol.
 func (s *Server) enrol(nc net.Conn, newHandler func(*Conn) Handler, how arrival) (*Conn, error) {
 	c := newConn(nc, newHandler, &s.Config, s.memory)
-	c.claim() // others find it from track on, and may close it
+	c.claim() // from track on, other goroutines find c and may close it
 	if !s.track(c, how) {
 		return c, ErrServerClosed
 	}
 	if s.isClosed() {
-		c.shutdown() // Shutdown may have passed over it
+		c.shutdown() // Shutdown may have run before track added c
 	}
 	return c, s.verify(c)
 }
 
-// turnAway closes c, which enrol has refused.
+// turnAway closes c, for which enrol has returned an error.
 func (s *Server) turnAway(c *Conn) {
 	c.finish(ending{err: errClosed, by: inOrder})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.id != 0 { // otherwise it was not counted at all
+	if c.id != 0 { // it is 0 if track has refused c: then c is not in s.refusing
 		s.refusing--
 		s.checkIdle()
 	}
 }
 
-// attend serves c, which is enrolled.
+// attend serves c, which enrol has added.
 func (s *Server) attend(ctx context.Context, c *Conn) error {
 	defer s.forget(c)
 	if s.ConnContext != nil {
@@ -533,14 +537,14 @@ func (s *Server) verify(c *Conn) error {
 	delete(s.conns, c)
 	s.refusing++
 	s.stats.Refused++
-	s.stats.BytesRead += c.traffic.read.Load() // what has come by Unread
+	s.stats.BytesRead += c.traffic.read.Load() // what Unread has given
 	s.mu.Unlock()
 	c.log(slog.LevelInfo, "framer: connection refused", slog.Any("error", err))
 	return fmt.Errorf("framer: connection refused: %w", err)
 }
 
-// trackListener takes l to the listeners that Shutdown closes. It reports whether
-// the server is still open.
+// trackListener adds l to the listeners that Shutdown closes. It reports whether the
+// server is still open.
 func (s *Server) trackListener(l *net.Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -553,8 +557,8 @@ func (s *Server) trackListener(l *net.Listener) bool {
 	return true
 }
 
-// closeListener closes l, or waits until Shutdown or Close has: one of them does,
-// once.
+// closeListener closes l. If Shutdown or Close was called, that call closes l, and
+// closeListener waits until it has. So l is closed only once.
 func (s *Server) closeListener(l *net.Listener) {
 	s.mu.Lock()
 	closed := s.closed
@@ -569,9 +573,10 @@ func (s *Server) closeListener(l *net.Listener) {
 	(*l).Close()
 }
 
-// track takes c to the connections that Shutdown waits for. It reports whether it has:
-// the server may be closed. One that was accepted before it saw that is served all the
-// same, as in net/http: its peer may have sent a request.
+// track adds c to the connections that Shutdown waits for, and reports whether it has: it
+// does not if the server is closed. A connection that was accepted before the server was
+// shut down is added all the same, as in net/http: its peer may have sent a request. Only
+// after Close, or when Shutdown is out of time, it is not.
 func (s *Server) track(c *Conn, how arrival) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -589,21 +594,21 @@ func (s *Server) track(c *Conn, how arrival) bool {
 	return true
 }
 
-// forget ends what track has begun. c has ended.
+// forget removes c, which has ended, and adds its figures to those of the server.
 func (s *Server) forget(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
 	counts := c.counts()
 	if counts.End == NotEnded {
-		counts.End = EndPanic // of ConnContext or ConnState, which is not ours to catch
+		counts.End = EndPanic // ConnContext or ConnState has panicked; the server does not catch that
 	}
 	s.stats.Ended[counts.End]++
 	s.stats.add(counts)
 	s.checkIdle()
 }
 
-// checkIdle wakes Shutdown when nothing is left. s.mu must be held.
+// checkIdle wakes Shutdown if nothing is left to wait for. s.mu must be held.
 func (s *Server) checkIdle() {
 	if s.idle != nil && len(s.conns) == 0 && s.arriving == 0 && s.refusing == 0 && s.callbacks == 0 {
 		close(s.idle)
@@ -635,7 +640,7 @@ func (s *Server) checkIdle() {
 func (s *Server) Shutdown(ctx context.Context) error {
 	idle, err := s.beginShutdown()
 	select {
-	case <-idle: // also if ctx has ended
+	case <-idle: // everything has ended, so it does not matter if ctx has
 		return err
 	default:
 	}
@@ -648,7 +653,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// beginShutdown is Shutdown without the wait, which is over when idle is closed.
+// beginShutdown does what Shutdown does, without the wait. The wait is over when idle is
+// closed.
 func (s *Server) beginShutdown() (idle <-chan struct{}, err error) {
 	err = s.stop()
 	s.mu.Lock()
@@ -670,7 +676,7 @@ func (s *Server) beginShutdown() (idle <-chan struct{}, err error) {
 	return idle, err
 }
 
-// callback runs a function of RegisterOnShutdown.
+// callback runs f, which was given to RegisterOnShutdown.
 func (s *Server) callback(f func()) {
 	defer func() {
 		s.mu.Lock()
@@ -700,8 +706,10 @@ func (s *Server) Close() error {
 	return err
 }
 
-// stop closes the listeners, or waits until another call has; none is tracked any
-// more, and no connection. s.mu is not held: a listener may ask for Stats.
+// stop closes the listeners, or waits until another call has closed them. From then on
+// trackListener refuses every listener, and track adds only connections that were
+// accepted before. stop calls the listeners without s.mu, because a listener may call
+// Stats.
 func (s *Server) stop() error {
 	s.mu.Lock()
 	s.init()

@@ -31,7 +31,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// startServer runs s on l. At the end of the test it is closed.
+// startServer runs s on l. It closes s at the end of the test.
 func startServer(t *testing.T, s *framer.Server, l net.Listener) (served <-chan error) {
 	t.Helper()
 	if s.Config.Logger == nil {
@@ -66,7 +66,7 @@ func dial(t *testing.T, l net.Listener) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(time.Minute)) // a failing test shall not hang
+	nc.SetDeadline(time.Now().Add(time.Minute)) // a failing test must not hang
 	return nc
 }
 
@@ -106,7 +106,7 @@ func TestServerNetworks(t *testing.T) {
 	}
 }
 
-// All methods of a zero Server are harmless.
+// All methods of a zero Server can be called.
 func TestZeroServer(t *testing.T) {
 	methods := map[string]func(s *framer.Server) error{
 		"Close":    (*framer.Server).Close,
@@ -169,7 +169,7 @@ func TestServeWithoutListener(t *testing.T) {
 	}
 }
 
-// As in net/http, a function that returns no context panics at once.
+// A function that returns no context makes the server panic at once, as in net/http.
 func TestNilContext(t *testing.T) {
 	tests := map[string]func(s *framer.Server) error{
 		"BaseContext": func(s *framer.Server) error {
@@ -198,7 +198,7 @@ func TestNilContext(t *testing.T) {
 	}
 }
 
-// After Shutdown or Close nothing is served any more.
+// After Shutdown or Close the server serves nothing any more.
 func TestServerClosed(t *testing.T) {
 	server, _ := tlsConfigs(t)
 	s := framer.Server{NewHandler: newEchoLine, TLSConfig: server}
@@ -235,8 +235,8 @@ func TestListenFails(t *testing.T) {
 	}
 }
 
-// asyncore: set_reuse_addr. The address can be used again at once, though the
-// server has closed connections first, which are in TIME_WAIT.
+// asyncore: set_reuse_addr. The address can be used again at once, even if the server has
+// closed connections first, so that they are in the state TIME_WAIT.
 func TestRebind(t *testing.T) {
 	address := "127.0.0.1:0"
 	for range 3 {
@@ -350,7 +350,7 @@ func TestServeTLS(t *testing.T) {
 	}
 }
 
-// writeCertificate writes the certificate of config to files.
+// writeCertificate writes the certificate of config to files and returns their names.
 func writeCertificate(t *testing.T, config *tls.Config) (certFile, keyFile string) {
 	t.Helper()
 	certificate := config.Certificates[0]
@@ -369,8 +369,8 @@ func writeCertificate(t *testing.T, config *tls.Config) (certFile, keyFile strin
 	return write("cert.pem", "CERTIFICATE", certificate.Certificate[0]), write("key.pem", "PRIVATE KEY", key)
 }
 
-// The one-client server of the tutorial: the listener is closed when the client
-// has come, which is served to its end.
+// The one-client server of the tutorial closes the listener when the client has come. It
+// serves the client to its end.
 func TestOneClient(t *testing.T) {
 	l := listen(t, "tcp", "127.0.0.1:0")
 	s := framer.Server{NewHandler: func(c *framer.Conn) framer.Handler {
@@ -392,8 +392,8 @@ func TestOneClient(t *testing.T) {
 	}
 }
 
-// asyncore: quick_connect. Connections that are reset before, or while, they are
-// accepted don't disturb the server.
+// asyncore: quick_connect. Connections that are reset before or while they are accepted
+// do not disturb the server.
 func TestQuickConnect(t *testing.T) {
 	l := listen(t, "tcp", "127.0.0.1:0")
 	s := framer.Server{NewHandler: newEchoLine}
@@ -409,7 +409,7 @@ func TestQuickConnect(t *testing.T) {
 	checkEcho(t, dial(t, l))
 }
 
-// A panic ends its own connection only.
+// A panic ends only its own connection.
 func TestPanicStaysInItsConnection(t *testing.T) {
 	l := listen(t, "tcp", "127.0.0.1:0")
 	s := framer.Server{NewHandler: framer.Messages(framer.Delimiter("\r\n"), func(c *framer.Conn, msg []byte) error {
@@ -453,7 +453,7 @@ func TestMaxConns(t *testing.T) {
 		nc, fourth := framertest.Pipe()
 		given := call(func() error { return s.ServeConn(t.Context(), nc) })
 		waits(t, "ServeConn", given)
-		peers[0].Close() // one after the other, in either order
+		peers[0].Close() // the two that wait get the places one after the other, in any order
 		echoed := call(func() error {
 			checkEcho(t, fourth)
 			return fourth.Close()
@@ -467,8 +467,8 @@ func TestMaxConns(t *testing.T) {
 	})
 }
 
-// At the limit, Refuse says no, which arrives although the peer was talking, and those
-// who were there before don't notice.
+// At MaxConns, what Refuse writes arrives although the peer has sent data. The
+// connections that were there before are not affected.
 func TestRefuse(t *testing.T) {
 	var logs logBook
 	s := framer.Server{
@@ -506,7 +506,7 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-// ServeHandler serves with another handler, under the same limits and shutdown.
+// ServeHandler serves with another handler, under the same limits and the same Shutdown.
 func TestServeHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := framer.Server{MaxConns: 1}
@@ -589,8 +589,8 @@ func TestVerifyConn(t *testing.T) {
 	}
 }
 
-// An error of Accept that does not pass ends Serve, when the connections have
-// ended.
+// If Accept fails with an error that does not pass, Serve returns when the connections
+// have ended.
 func TestAcceptFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := framertest.Listen()
@@ -614,7 +614,7 @@ func TestAcceptFails(t *testing.T) {
 	})
 }
 
-// goodbye is a Server that says goodbye in HandleShutdown.
+// goodbye returns a Server that says goodbye in HandleShutdown.
 func goodbye(t *testing.T, scripts *sync.Map) *framer.Server {
 	return &framer.Server{NewHandler: func(c *framer.Conn) framer.Handler {
 		s := &script{t: t}
@@ -627,8 +627,8 @@ func goodbye(t *testing.T, scripts *sync.Map) *framer.Server {
 	}}
 }
 
-// asyncore: closeall, closeall_default. Every connection, those of ServeConn
-// included, says goodbye and ends, also while it waits for input.
+// asyncore: closeall, closeall_default. Every connection says goodbye and ends, also one
+// of ServeConn, and one that waits for input.
 func TestShutdown(t *testing.T) {
 	const peers = 50
 	l := listen(t, "tcp", "127.0.0.1:0")
@@ -657,7 +657,7 @@ func TestShutdown(t *testing.T) {
 	shutdown := call(func() error { return s.Shutdown(t.Context()) })
 	for i, peer := range conns {
 		want := "goodbye\n"
-		if i%2 == 0 { // a message that has begun is answered
+		if i%2 == 0 { // half of the peers have begun a message, which is answered
 			<-called
 			writeString(t, peer, " business\n")
 			want = "unfinished business\ngoodbye\n"
@@ -688,14 +688,13 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// A lateListener gives its connection when it is being closed, as a system does for which
-// that was too late.
+// A lateListener accepts a connection only when it is being closed, as a system may do.
 type lateListener struct {
 	net.Listener
 	nc      net.Conn
 	given   bool
 	closed  chan struct{}
-	proceed chan struct{} // for LocalAddr of the connection
+	proceed chan struct{} // LocalAddr of the connection waits for it
 }
 
 func (l *lateListener) Accept() (net.Conn, error) {
@@ -712,7 +711,7 @@ func (l *lateListener) Close() error {
 	return l.Listener.Close()
 }
 
-// A slowAddr reads its address from its peer, as with the PROXY protocol.
+// A slowAddr reads its own address from its peer, as with the PROXY protocol.
 type slowAddr struct {
 	net.Conn
 	known chan struct{}
@@ -723,8 +722,8 @@ func (c slowAddr) LocalAddr() net.Addr {
 	return c.Conn.LocalAddr()
 }
 
-// What was accepted before the listener was closed is served: the peer may have sent a
-// request. Shutdown waits for it, and Close closes it.
+// A connection that was accepted before the listener was closed is served, because the
+// peer may have sent a request. Shutdown waits for it, and Close closes it.
 func TestShutdownOfNewcomer(t *testing.T) {
 	tests := []struct {
 		name string
@@ -775,7 +774,7 @@ func TestShutdownOfNewcomer(t *testing.T) {
 	}
 }
 
-// halves are ways to end a message "half", which comes in two parts.
+// halves are ways to send the message "half" in two parts.
 var halves = map[string]struct {
 	term        framer.Terminator
 	first, rest string
@@ -815,8 +814,7 @@ func TestShutdownContextEnds(t *testing.T) {
 	})
 }
 
-// Shutdown waits for what was registered with RegisterOnShutdown, which is called
-// once.
+// Shutdown calls each function of RegisterOnShutdown once and waits for it.
 func TestRegisterOnShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s framer.Server
@@ -840,7 +838,7 @@ func TestRegisterOnShutdown(t *testing.T) {
 	})
 }
 
-// Close is not graceful.
+// Close closes the connections at once, without HandleShutdown.
 func TestServerClose(t *testing.T) {
 	l := listen(t, "tcp", "127.0.0.1:0")
 	var scripts sync.Map
@@ -850,7 +848,7 @@ func TestServerClose(t *testing.T) {
 	writeString(t, peer, "hello\n")
 	readString(t, peer, "hello\n")
 	for c := range s.Conns() {
-		if err := c.Flush(t.Context()); err != nil { // or the peer may find a reset
+		if err := c.Flush(t.Context()); err != nil { // otherwise the peer might get a reset before this
 			t.Error(err)
 		}
 	}
@@ -908,7 +906,7 @@ func TestConnState(t *testing.T) {
 	errBad := errors.New("bad")
 	tests := []struct {
 		name string
-		serv func(s *framer.Server) // adapts the server
+		serv func(s *framer.Server) // changes the server for the test
 		tls  bool
 		want []framer.ConnState
 	}{
@@ -954,8 +952,8 @@ func TestConnState(t *testing.T) {
 	}
 }
 
-// A lateAddress is a connection whose peer says first where it comes from, as by the PROXY
-// protocol: to ask for its address reads.
+// A lateAddress is a connection that learns its peer's address from the peer, as with the
+// PROXY protocol: RemoteAddr reads.
 type lateAddress struct {
 	net.Conn
 	once sync.Once
@@ -966,8 +964,7 @@ func (c *lateAddress) RemoteAddr() net.Addr {
 	return c.Conn.RemoteAddr()
 }
 
-// A connection that is refused does not keep its place by being silent when it is asked
-// for its address.
+// A peer that is refused and does not send its address does not keep its place.
 func TestRefusedWithoutAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := framertest.Listen()

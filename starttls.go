@@ -78,39 +78,41 @@ func (c *Conn) StartTLS(wrap func(net.Conn, *tls.Config) *tls.Conn, cfg *tls.Con
 		return nil
 	}
 	end := c.secure()
-	if end.err != nil { // there is nothing to go on with
+	if end.err != nil { // without the handshake the session can't go on
 		c.framer.stop.Store(true)
 		c.session.err = end.err
 		c.mu.Lock()
 		c.endWith(end)
 		c.mu.Unlock()
-		c.queue.close() // the function must not wait for what is never sent
+		c.queue.close() // a push of the function must not wait: nothing is sent any more
 	}
 	return end.err
 }
 
-// An upgrade is a StartTLS that was asked for. It has a place in the queue, where the
-// writer waits until the goroutine of Serve has shaken hands.
+// An upgrade is a call of StartTLS that is to be carried out. It has a place in the
+// queue. When the writer reaches that place, it waits until the goroutine of Serve has
+// performed the handshake.
 type upgrade struct {
 	wrap      func(net.Conn) *tls.Conn
-	ended     <-chan struct{} // the connection has
-	lastWords []byte          // of Replies: what is still sent in clear
-	given     bool            // to the writer: lastWords must not be changed any more
-	failed    bool            // nothing of what waits may be sent; for the writer, when over is closed
-	shaking   bool            // hands; guarded by the mutex of the Conn
+	ended     <-chan struct{} // closed when the connection has ended
+	lastWords []byte          // what Replies still sends in clear
+	given     bool            // the writer may use lastWords, so they must not be changed any more
+	failed    bool            // what waits in the queue must not be sent; the writer reads it when over is closed
+	shaking   bool            // the handshake is under way; guarded by the mutex of the Conn
 
-	begin chan struct{} // closed by Serve: lastWords are complete
-	clear chan struct{} // closed by the writer: all that goes in clear was sent
-	over  chan struct{} // closed by Serve: the writer may go on
+	begin chan struct{} // closed by Serve when lastWords are complete
+	clear chan struct{} // closed by the writer when all that goes in clear was sent
+	over  chan struct{} // closed by Serve when the writer may go on
 }
 
-// More makes an upgrade an entry of the queue.
+// More makes an upgrade a Producer, so that it can be an entry of the queue.
 func (u *upgrade) More() ([]byte, error) { return nil, nil }
 
-// isShaking reports whether there is a handshake, which must not be interrupted.
+// isShaking reports whether a handshake is under way. It must not be interrupted.
 func (u *upgrade) isShaking() bool { return u != nil && u.shaking }
 
-// awaitUpgrade is what the writer does at the place of u. It reports whether it can go on.
+// awaitUpgrade waits until the upgrade is done; the writer calls it when u is the next
+// entry of the queue. It reports whether the writer can go on.
 func (c *Conn) awaitUpgrade(u *upgrade) (ok bool) {
 	if !c.awaitHandler(u) {
 		return false
@@ -131,8 +133,9 @@ func (c *Conn) awaitUpgrade(u *upgrade) (ok bool) {
 	return true
 }
 
-// awaitHandler waits until the method that has called StartTLS has returned: it may wait
-// for room in the queue, where there is none before that.
+// awaitHandler waits until the method that has called StartTLS has returned. That has a
+// time limit: the method may wait for room in the queue, and nothing leaves the queue
+// before it returns.
 func (c *Conn) awaitHandler(u *upgrade) (ok bool) {
 	if timeout := c.config().handshakeTimeout(); timeout > 0 {
 		limit := newAlarm(timeout, func() { c.abort(c.timeoutError(handshakeTimeout), byPeer) })
@@ -141,7 +144,8 @@ func (c *Conn) awaitHandler(u *upgrade) (ok bool) {
 	return u.await(u.begin)
 }
 
-// await waits for step, and reports whether the connection is open.
+// await waits until step is closed or the connection has ended. It reports whether step
+// was closed.
 func (u *upgrade) await(step <-chan struct{}) bool {
 	select {
 	case <-step:
@@ -151,15 +155,16 @@ func (u *upgrade) await(step <-chan struct{}) bool {
 	}
 }
 
-// wantsUpgrade reports whether a StartTLS is to be carried out. end is what the handler, or
-// the input, has come to: also if the connection is to close, or to be handed over,
-// what was pushed behind StartTLS is for the peer.
+// wantsUpgrade reports whether a StartTLS is to be carried out. end is how the handler or
+// the input has ended. If the connection is to be closed or handed over, the StartTLS is
+// carried out all the same, because what was pushed after it must reach the peer.
 func (c *Conn) wantsUpgrade(end ending) bool {
 	return c.upgrade != nil && !c.upgrade.failed &&
 		(end.err == nil || end.err == errPaused || c.framer.stop.Load() && errors.Is(end.err, errClosed))
 }
 
-// secure does what StartTLS has asked for. The handler is not running, or waits for it.
+// secure carries out a StartTLS. The handler must not be running, except in a Session,
+// where the handler itself calls secure.
 func (c *Conn) secure() ending {
 	end := c.carryOut(c.upgrade)
 	if end.err != nil {
@@ -175,7 +180,7 @@ func (c *Conn) carryOut(u *upgrade) ending {
 	}
 	u.given = true
 	close(u.begin)
-	c.progress.beginEnd() // nobody reads, so that nothing else limits the wait
+	c.progress.beginEnd() // nobody reads, so no other timeout applies
 	cleared := u.await(u.clear)
 	c.progress.goOn()
 	if !cleared {
@@ -194,14 +199,14 @@ func (c *Conn) carryOut(u *upgrade) ending {
 	return ending{}
 }
 
-// causeOfEnd returns why the connection has ended, for those who wanted to go on.
+// causeOfEnd returns why the connection has ended, and never nil.
 func (c *Conn) causeOfEnd() error { return causeOf(c.err()) }
 
 // shakeHands performs the handshake of u.
 func (c *Conn) shakeHands(u *upgrade) (*tls.Conn, error) {
-	c.queue.endTurn() // no push may take the writer's place for one that was answered
+	c.queue.endTurn() // from now on a push is not an answer, so it does not write in place of the writer
 	c.mu.Lock()
-	u.shaking = true // nobody interrupts it but abort
+	u.shaking = true // from now on only abort interrupts the connection
 	c.deadline = time.Time{}
 	c.nc.SetReadDeadline(time.Time{})
 	c.mu.Unlock()
@@ -212,8 +217,9 @@ func (c *Conn) shakeHands(u *upgrade) (*tls.Conn, error) {
 	return t, c.limitedHandshake(t)
 }
 
-// goOnWith makes t the connection of c, unless that has ended. The writer waits, and no
-// handler runs; others, who want to end it or ask how it gets on, hold a mutex.
+// goOnWith makes t the connection of c, unless c has ended. The writer waits and no
+// handler runs meanwhile. Other goroutines, which may end c or check its progress, take
+// one of the two mutexes.
 func (c *Conn) goOnWith(t *tls.Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -229,7 +235,7 @@ func (c *Conn) goOnWith(t *tls.Conn) bool {
 	return true
 }
 
-// forgetInput forgets what has come of a message in clear.
+// forgetInput forgets the part of a message that has come in clear.
 func (c *Conn) forgetInput() {
 	c.framer.resume()
 	if collector := collectorOf(c.handler); collector != nil {
@@ -238,7 +244,7 @@ func (c *Conn) forgetInput() {
 	c.wait = inputWait{message: -1}
 }
 
-// dropUpgrade ends an upgrade that has not come about. What was pushed behind it must not
+// dropUpgrade ends an upgrade that was not carried out. What was pushed after it must not
 // be sent.
 func (c *Conn) dropUpgrade() {
 	u := c.upgrade

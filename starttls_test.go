@@ -26,8 +26,8 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// clearOrTLS returns the answer to line of a server that knows STARTTLS, and whether it is
-// that.
+// clearOrTLS returns the answer of a server with STARTTLS to line. starts reports whether
+// line is STARTTLS.
 func clearOrTLS(c *framer.Conn, line []byte) (reply string, starts bool) {
 	if string(line) == "STARTTLS" {
 		return "go ahead\n", true
@@ -41,7 +41,7 @@ func clearOrTLS(c *framer.Conn, line []byte) (reply string, starts bool) {
 
 var lines = framer.Delimiter("\n")
 
-// A tlsHandler is a server that knows STARTTLS, as a Handler.
+// A tlsHandler is a Handler of a server with STARTTLS.
 type tlsHandler struct {
 	*framer.Conn
 	framer.Collector
@@ -52,13 +52,14 @@ func (h *tlsHandler) FoundTerminator() error {
 	reply, starts := clearOrTLS(h.Conn, h.Bytes())
 	h.Push([]byte(reply))
 	if starts {
-		return h.start(h.Conn) // what is collected is forgotten
+		return h.start(h.Conn) // StartTLS forgets what was collected, so there is no Reset
 	}
 	h.Reset()
 	return nil
 }
 
-// startStyles are servers that know STARTTLS in every style. start is what calls StartTLS.
+// startStyles returns a server with STARTTLS in every style of handler. start calls
+// StartTLS.
 func startStyles(start func(c *framer.Conn) error) map[string]func(*framer.Conn) framer.Handler {
 	return map[string]func(*framer.Conn) framer.Handler{
 		"Handler": func(c *framer.Conn) framer.Handler {
@@ -99,7 +100,7 @@ func startStyles(start func(c *framer.Conn) error) map[string]func(*framer.Conn)
 	}
 }
 
-// plainTransports are those without TLS.
+// plainTransports returns the transports without TLS.
 func plainTransports() (plain []transport) {
 	for _, tr := range transports() {
 		if !strings.HasPrefix(tr.name, "tls") {
@@ -109,7 +110,7 @@ func plainTransports() (plain []transport) {
 	return plain
 }
 
-// onStartTLS runs test for every style on every transport. The server has start.
+// onStartTLS runs test for every style on every transport. start is given to the server.
 func onStartTLS(t *testing.T, start func(c *framer.Conn) error, test func(t *testing.T, c *framer.Conn, peer net.Conn)) {
 	t.Helper()
 	for style, newHandler := range startStyles(start) {
@@ -124,7 +125,7 @@ func onStartTLS(t *testing.T, start func(c *framer.Conn) error, test func(t *tes
 	}
 }
 
-// A large reply, which is mostly written from where it lies, leaves in clear as a small one.
+// A large reply is mostly written without a copy. It is sent in clear, as a small one is.
 func TestStartTLSBehindLargeReply(t *testing.T) {
 	server, client := tlsConfigs(t)
 	large := bytes.Repeat([]byte("x"), 1<<20)
@@ -189,7 +190,7 @@ func TestStartTLS(t *testing.T) {
 	})
 }
 
-// Both sides are framer's, and upgrade while messages of any cut come.
+// Both sides use this package and upgrade in the middle of a dialogue.
 func TestStartTLSClient(t *testing.T) {
 	server, client := tlsConfigs(t)
 	for style, newHandler := range startStyles(func(c *framer.Conn) error { return c.StartTLS(tls.Server, server) }) {
@@ -216,8 +217,8 @@ func TestStartTLSClient(t *testing.T) {
 	}
 }
 
-// What comes in clear behind STARTTLS must not be taken for what comes encrypted,
-// whether it has been read already or not.
+// Bytes that come in clear after STARTTLS must not be taken for encrypted ones, whether
+// they were read before StartTLS or not.
 func TestStartTLSInjection(t *testing.T) {
 	server, _ := tlsConfigs(t)
 	start := func(c *framer.Conn) error { return c.StartTLS(tls.Server, server) }
@@ -242,7 +243,7 @@ func TestStartTLSInjection(t *testing.T) {
 		writeString(t, peer, "STARTTLS\n")
 		readString(t, peer, "go ahead\n")
 		writeString(t, peer, "evil\n")
-		io.Copy(io.Discard, peer) // an alert, perhaps
+		io.Copy(io.Discard, peer) // the server may send an alert
 		peer.Close()
 		if err := c.Wait(); err == nil || !strings.Contains(err.Error(), "handshake") {
 			t.Errorf("the reason is %v", err)
@@ -250,7 +251,7 @@ func TestStartTLSInjection(t *testing.T) {
 	})
 }
 
-// A tap shows what a net.Conn reads.
+// A tap records what is read from a net.Conn.
 type tap struct {
 	net.Conn
 	seen bytes.Buffer
@@ -274,8 +275,8 @@ func allRecords(data []byte) bool {
 	return true
 }
 
-// Others push during the handshake. What they push is neither lost nor sent in clear, and
-// each keeps its order.
+// Other goroutines push during the handshake. What they push is not lost, is not sent in
+// clear, and keeps the order of each goroutine.
 func TestStartTLSWhilePushing(t *testing.T) {
 	const pushers, each = 4, 50
 	server, client := tlsConfigs(t)
@@ -304,7 +305,7 @@ func TestStartTLSWhilePushing(t *testing.T) {
 		readString(t, peer, "go ahead\n")
 		wire := &tap{Conn: peer}
 		secure := tls.Client(wire, client)
-		go io.WriteString(secure, "last\n") // net.Pipe lets nobody write while nobody reads
+		go io.WriteString(secure, "last\n") // on a net.Pipe a write waits for a read, so it needs its own goroutine
 		r := bufio.NewReader(secure)
 		var next [pushers]int
 		for n := 0; n < pushers*each+1; n++ {
@@ -328,16 +329,16 @@ func TestStartTLSWhilePushing(t *testing.T) {
 	})
 }
 
-// Each of these ends the upgrade, in a known way and a known time. Nothing that was pushed
-// behind it is sent.
+// Each of these makes StartTLS fail, with a known error and within a known time. Nothing
+// that was pushed after StartTLS is sent.
 func TestStartTLSFails(t *testing.T) {
 	server, _ := tlsConfigs(t)
-	stranger := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "framer.test"} // knows no certificate
+	stranger := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "framer.test"} // trusts no certificate
 	var handlerError = errors.New("the handler's error")
 	tests := []struct {
 		name  string
-		after func(c *framer.Conn) error          // in the handler, after StartTLS
-		do    func(c *framer.Conn, peer net.Conn) // when the peer has got "go ahead"
+		after func(c *framer.Conn) error          // called by the handler after StartTLS
+		do    func(c *framer.Conn, peer net.Conn) // called when the peer has received "go ahead"
 		want  func(err error) bool
 	}{
 		{"stall", nil, func(c *framer.Conn, peer net.Conn) { c.Wait() }, isTimeout},
@@ -372,9 +373,9 @@ func TestStartTLSFails(t *testing.T) {
 		for style, newHandler := range startStyles(start) {
 			switch {
 			case style == "Session" && test.after != nil:
-				continue // there the handshake is over
+				continue // in a Session the handshake is over when StartTLS returns
 			case style == "Replies" && test.name == "full queue":
-				continue // there "go ahead" comes later
+				continue // Replies sends "go ahead" later
 			}
 			t.Run(test.name+"/"+style, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -406,10 +407,10 @@ func isTimeout(err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) && strings.Contains(err.Error(), "HandshakeTimeout")
 }
 
-// A handshake comes to its end although a shutdown, a close or a discard comes.
+// A shutdown, a close or DiscardBuffers does not interrupt a handshake.
 func TestStartTLSIsNotInterrupted(t *testing.T) {
 	server, client := tlsConfigs(t)
-	client.InsecureSkipVerify = true // in a bubble, it is not valid yet
+	client.InsecureSkipVerify = true // the certificate is not tested here
 	start := func(c *framer.Conn) error {
 		err := c.StartTLS(tls.Server, server)
 		if err == nil {
@@ -445,7 +446,7 @@ func TestStartTLSIsNotInterrupted(t *testing.T) {
 					want := "welcome\n"
 					switch {
 					case name == "DiscardBuffers" && style != "Session", name == "CloseWhenDone" && style == "Session":
-						want = "" // it was dropped, or came too late
+						want = "" // "welcome" was dropped, or was pushed too late
 					}
 					readString(t, secure, want)
 					if name != "Shutdown" && name != "CloseWhenDone" {
@@ -492,7 +493,8 @@ func TestStartTLSRefused(t *testing.T) {
 	}
 }
 
-// StartTLS before Serve, by newHandler and by HandleConnect is as by any other method.
+// StartTLS works when newHandler or HandleConnect calls it, and when it is called before
+// Serve.
 func TestStartTLSAtOnce(t *testing.T) {
 	server, client := tlsConfigs(t)
 	begin := func(c *framer.Conn) error {
@@ -541,14 +543,14 @@ func TestStartTLSAtOnce(t *testing.T) {
 	}
 }
 
-// What was pushed behind StartTLS is for the peer also if the connection is to close then, or
-// to be handed over.
+// What was pushed after StartTLS reaches the peer, even if the handler then asks for the
+// connection to be closed or handed over.
 func TestStartTLSThenEnds(t *testing.T) {
 	server, client := tlsConfigs(t)
 	for name, end := range map[string]func(c *framer.Conn){
 		"CloseWhenDone": func(c *framer.Conn) { c.CloseWhenDone() },
 		"CloseWrite": func(c *framer.Conn) {
-			if c.CloseWrite() != nil { // net.Pipe has none
+			if c.CloseWrite() != nil { // net.Pipe has no CloseWrite
 				c.CloseWhenDone()
 			}
 		},
@@ -584,8 +586,8 @@ func TestStartTLSThenEnds(t *testing.T) {
 	}
 }
 
-// Others push, or wait for room, while StartTLS fails. Nothing of that may be sent in
-// clear.
+// Other goroutines push, or wait for room, while StartTLS fails. Nothing that they push
+// is sent in clear.
 func TestStartTLSFailsWhilePushing(t *testing.T) {
 	server, _ := tlsConfigs(t)
 	errMine := errors.New("mine")
@@ -611,7 +613,7 @@ func TestStartTLSFailsWhilePushing(t *testing.T) {
 		}
 		for style, newHandler := range startStyles(start) {
 			if style == "Session" && name != "injection" {
-				continue // there the handshake is over
+				continue // in a Session the handshake is over when StartTLS returns
 			}
 			t.Run(name+"/"+style, func(t *testing.T) {
 				for range 300 {
@@ -633,8 +635,9 @@ func TestStartTLSFailsWhilePushing(t *testing.T) {
 	}
 }
 
-// A producer before StartTLS has nothing to say, and a function goes on pushing behind one
-// that has failed. Both come to an end.
+// In one case, a producer that was pushed before StartTLS has nothing to say. In the
+// other, a function goes on pushing after StartTLS has failed. Both end within a limited
+// time.
 func TestStartTLSIsBounded(t *testing.T) {
 	server, _ := tlsConfigs(t)
 	silent := framer.ProducerFunc(nil)
@@ -679,7 +682,7 @@ func TestStartTLSIsBounded(t *testing.T) {
 	}
 }
 
-// A readCompleter fails in HandleReadComplete, when StartTLS was called.
+// A readCompleter returns an error from HandleReadComplete after StartTLS was called.
 type readCompleter struct {
 	tlsHandler
 	err error
@@ -712,7 +715,8 @@ func TestStartTLSReadCompleteFails(t *testing.T) {
 	}
 }
 
-// A Session that does not care for the error of StartTLS ends with it all the same.
+// If the function of a Session ignores the error of StartTLS, the connection ends with
+// that error all the same.
 func TestStartTLSErrorIgnored(t *testing.T) {
 	server, _ := tlsConfigs(t)
 	for name, input := range map[string]string{

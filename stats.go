@@ -72,7 +72,7 @@ type ServerStats struct {
 	WriteStalls  int64
 }
 
-// stallTime is how long a write waits for the peer that is counted in WriteStalls.
+// stallTime is how long a write must wait for the peer to be counted in WriteStalls.
 const stallTime = 10 * time.Millisecond
 
 // An EndReason says why a connection has ended. It is one of a small fixed set, for
@@ -250,7 +250,7 @@ func (s *ConnState) UnmarshalText(text []byte) error {
 	return fmt.Errorf("framer: no ConnState has the name %q", text)
 }
 
-// timeoutReasons are the reasons for timeouts.
+// timeoutReasons maps each timeout to its EndReason.
 var timeoutReasons = [...]EndReason{
 	handshakeTimeout: EndHandshakeTimeout,
 	messageTimeout:   EndMessageTimeout,
@@ -262,7 +262,7 @@ var timeoutReasons = [...]EndReason{
 	writeRate:        EndMinWriteRate,
 }
 
-// reason returns what e is counted as.
+// reason returns the EndReason of e.
 func (e ending) reason() EndReason {
 	if e.err == nil {
 		return e.what.reason()
@@ -292,7 +292,7 @@ func (e ending) reason() EndReason {
 	return e.reasonOfPeer()
 }
 
-// reasonOfPeer is reason for what a peer, or the network, has brought about.
+// reasonOfPeer returns the EndReason of an end that the peer or the network has caused.
 func (e ending) reasonOfPeer() EndReason {
 	var expired *expiry
 	switch {
@@ -320,8 +320,7 @@ func (o orderly) reason() EndReason {
 	return EndDone
 }
 
-// noteRefused counts err, of a push that does not wait, if it is ErrQueueFull, and returns
-// it.
+// noteRefused counts err in PushRefused if it is ErrQueueFull. It returns err.
 func (c *Conn) noteRefused(err error) error {
 	if err == ErrQueueFull {
 		c.refused.Add(1)
@@ -329,7 +328,7 @@ func (c *Conn) noteRefused(err error) error {
 	return err
 }
 
-// notesMoves reports whether progress must keep when a byte last moved.
+// notesMoves reports whether progress must record when a byte has last moved.
 func (c *Conn) notesMoves() bool { return c.out.untold || c.config().IdleTimeout > 0 }
 
 // Stats returns the figures of c so far. It may be called from any goroutine, also after
@@ -355,7 +354,7 @@ func (c *Conn) Stats() ConnStats {
 	return stats
 }
 
-// counts returns what is quickly known of the figures of c.
+// counts returns those figures of c that cost little to get.
 func (c *Conn) counts() ConnStats {
 	stats := ConnStats{
 		BytesRead:    c.traffic.read.Load(),
@@ -381,7 +380,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// stallsSoFar returns how many writes have stalled, with the one that does now.
+// stallsSoFar returns how many writes have stalled, including the one that waits now.
 func (p *progress) stallsSoFar() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -391,8 +390,8 @@ func (p *progress) stallsSoFar() int64 {
 	return p.stalls
 }
 
-// times returns when a byte has last moved, if that is kept, and since when a write
-// waits, if one does.
+// times returns when a byte has last moved, if that is recorded, and since when a write
+// has waited, if one waits.
 func (p *progress) times() (moved, waiting time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -19,8 +19,8 @@ func tellsMoves(nc net.Conn) bool {
 	return ok
 }
 
-// lastMove returns how long ago data was last received or sent on nc, if that is known:
-// the system keeps it for every TCP connection, to some milliseconds.
+// lastMove returns how long ago data was last received or sent on nc. ok is false if that
+// is not known. Linux records it for every TCP connection, to some milliseconds.
 func lastMove(nc net.Conn) (ago time.Duration, ok bool) {
 	controlSocket(nc, func(fd int) {
 		var info syscall.TCPInfo

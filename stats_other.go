@@ -14,5 +14,6 @@ import (
 // tellsMoves reports whether lastMove works for nc.
 func tellsMoves(net.Conn) bool { return false }
 
-// lastMove returns how long ago data was last received or sent on nc, if that is known.
+// lastMove returns how long ago data was last received or sent on nc. Here it is never
+// known, and ok is false.
 func lastMove(net.Conn) (ago time.Duration, ok bool) { return 0, false }

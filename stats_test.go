@@ -44,7 +44,7 @@ func TestConnStats(t *testing.T) {
 	if age := time.Since(got.Began); age < 0 || age > watchdog {
 		t.Errorf("began %v ago", age)
 	}
-	got.Began, got.LastMoved = time.Time{}, time.Time{} // on Linux there is no connection to ask
+	got.Began, got.LastMoved = time.Time{}, time.Time{} // Linux does not tell LastMoved after the end
 	want := framer.ConnStats{
 		State: framer.StateClosed, End: framer.EndTruncated,
 		BytesRead: 13, BytesWritten: 12, MessagesRead: 2, Pushes: 2,
@@ -54,7 +54,7 @@ func TestConnStats(t *testing.T) {
 	}
 }
 
-// Every way to push counts as one, and what is empty as none.
+// Every way to push counts as one push. A push of nothing is not counted.
 func TestConnStatsPushes(t *testing.T) {
 	nc, peer := framertest.Pipe()
 	defer peer.Close()
@@ -65,7 +65,7 @@ func TestConnStatsPushes(t *testing.T) {
 	pushes := []func() error{
 		func() error { return c.Push(large) },
 		func() error { return c.Push([]byte("x")) },
-		func() error { return c.Push([]byte("x")) }, // behind the last one
+		func() error { return c.Push([]byte("x")) }, // this one can join the push before it in the queue
 		func() error { return c.TryPush([]byte("x")) },
 		func() error { return c.PushContext(t.Context(), []byte("x")) },
 		func() error { return c.PushWithProducer(framer.NewBytesProducer(large)) },
@@ -145,7 +145,7 @@ func TestConnStatsTimes(t *testing.T) {
 		}
 		nc.HoldWrites(false)
 		wantTimes("it has got on", 13*time.Second, -1)
-		for range 3 { // waits that are too short to be called a stall
+		for range 3 { // these waits are too short to count as stalls
 			nc.HoldWrites(true)
 			c.Push([]byte("x"))
 			time.Sleep(9 * time.Millisecond)
@@ -158,7 +158,7 @@ func TestConnStatsTimes(t *testing.T) {
 	})
 }
 
-// On TCP, also below TLS, it is the system on Linux that says when a byte last moved.
+// On Linux, LastMoved of a TCP connection comes from the system, also below TLS.
 func TestConnStatsLastMoved(t *testing.T) {
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		s := script{}
@@ -167,7 +167,7 @@ func TestConnStatsLastMoved(t *testing.T) {
 		exchange(t, peer)
 		began := c.Stats().Began
 		for c.Stats().LastMoved.Sub(began) < 20*time.Millisecond {
-			exchange(t, peer) // and the time comes along
+			exchange(t, peer) // repeated until LastMoved is late enough
 		}
 		idle := func() time.Duration { return time.Since(c.Stats().LastMoved) }
 		peer.SetReadDeadline(time.Now().Add(60 * time.Millisecond))
@@ -246,17 +246,17 @@ func TestStatsJSON(t *testing.T) {
 	}
 }
 
-// A watch reads the figures of a server again and again, and fails the test if they
-// don't make sense.
+// A watch reads the figures of a server again and again. It fails the test if they do not
+// make sense.
 type watch struct {
 	s    *framer.Server
 	mu   sync.Mutex
 	last framer.ServerStats
 }
 
-// look looks once.
+// look reads the figures once.
 func (w *watch) look(t *testing.T) {
-	w.mu.Lock() // two looks must not be taken for one in the wrong order
+	w.mu.Lock() // so that two calls compare their figures in the order in which they were read
 	defer w.mu.Unlock()
 	now := w.s.Stats()
 	if sum := int64(now.Conns) + now.Refused + now.Ended.Total(); sum != now.Accepted {
@@ -293,7 +293,7 @@ func (w *watch) look(t *testing.T) {
 	}
 }
 
-// An end is one way for a connection to end.
+// An end is one way in which a connection ends.
 type end struct {
 	reason  framer.EndReason
 	cfg     framer.Config
@@ -302,12 +302,12 @@ type end struct {
 	wrap    func(net.Conn) net.Conn
 }
 
-// each makes a handler that calls f for every line.
+// each returns a newHandler function. Its handlers call f for every line.
 func each(f func(c *framer.Conn) error) func(*framer.Conn) framer.Handler {
 	return framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, _ []byte) error { return f(c) })
 }
 
-// sends is a peer that sends text and waits for the end.
+// sends returns a peer that sends text and waits for the end.
 func sends(text string) func(nc, peer *framertest.Conn) {
 	return func(_, peer *framertest.Conn) {
 		io.WriteString(peer, text)
@@ -315,7 +315,7 @@ func sends(text string) func(nc, peer *framertest.Conn) {
 	}
 }
 
-// ends returns ways to end, all kinds that need no real network.
+// ends returns all ways to end that need no real network.
 func ends(server *tls.Config) []end {
 	silent := func(*framer.Conn) error { return nil }
 	secured := func(nc net.Conn) net.Conn { return tls.Server(nc, server) }
@@ -359,7 +359,7 @@ func ends(server *tls.Config) []end {
 		}), peer: sends("line\n")},
 		{reason: framer.EndClosed, handler: each((*framer.Conn).Close), peer: sends("line\n")},
 		{reason: framer.EndWithError, handler: each(func(c *framer.Conn) error {
-			return c.CloseWithError(long) // whatever it is
+			return c.CloseWithError(long) // any error would do
 		}), peer: sends("line\n")},
 		{reason: framer.EndTruncated, handler: each(silent), peer: func(_, peer *framertest.Conn) {
 			io.WriteString(peer, "half")
@@ -395,8 +395,8 @@ func ends(server *tls.Config) []end {
 	}
 }
 
-// A lookingHandler is a slog.Handler that calls a function for every record: in the middle
-// of an end.
+// A lookingHandler is a slog.Handler that calls look for every record, so that look runs
+// while a connection ends.
 type lookingHandler struct{ look func() }
 
 func (lookingHandler) Enabled(context.Context, slog.Level) bool { return true }
@@ -408,11 +408,11 @@ func (h lookingHandler) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-// A refusedConn is one that VerifyConn refuses.
+// A refusedConn is a connection that VerifyConn refuses.
 type refusedConn struct{ net.Conn }
 
-// After a storm of every kind of end, each has been counted for what it was, and at no
-// moment was one lost or counted twice.
+// Many connections end in every way at once. Each end is counted under its own reason. At
+// no moment is a connection missing or counted twice.
 func TestServerStatsStorm(t *testing.T) {
 	server, _ := tlsConfigs(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -499,13 +499,14 @@ func TestServerStatsStorm(t *testing.T) {
 	})
 }
 
-// A stayer stays in a shutdown.
+// A stayer does not end in a shutdown.
 type stayer struct{ framer.Collector }
 
 func (*stayer) FoundTerminator() error { return nil }
 func (*stayer) HandleShutdown() error  { return framer.ErrStayOpen }
 
-// The same on real connections, with the figures being read all the time.
+// TestServerStatsOnTCP does the same on real connections, while the figures are read all
+// the time.
 func TestServerStatsOnTCP(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -582,7 +583,7 @@ func TestServerStatsOnTCP(t *testing.T) {
 	}
 }
 
-// The peer has all of the output but for what its system has no room for.
+// The peer's system has acknowledged all output but the part for which it has no room.
 func TestStatsLingerTimeout(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the system does not tell what the peer has taken")

@@ -104,7 +104,7 @@ func New(opts Options, servers ...*framer.Server) http.Handler {
 	var html bytes.Buffer
 	t := template.Must(template.ParseFS(files, "files/page.html"))
 	if err := t.Execute(&html, opts); err != nil {
-		panic("framerdebug: " + err.Error()) // it is part of the program
+		panic("framerdebug: " + err.Error()) // the page is part of the program
 	}
 	p.html = html.Bytes()
 	return p
@@ -113,9 +113,9 @@ func New(opts Options, servers ...*framer.Server) http.Handler {
 //go:embed files
 var files embed.FS
 
-// A page is the handler. All it serves is told apart by the query, never by the path:
-// so its relative references hold wherever it is mounted, with or without a slash at the
-// end.
+// A page is the http.Handler. The query says what is asked for, and the path does not
+// matter. So the relative references in the page work wherever it is mounted, with or
+// without a slash at the end.
 type page struct {
 	opts    Options
 	servers []*framer.Server
@@ -148,7 +148,7 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// knowsHost reports whether r may name the host as it does.
+// knowsHost reports whether the page accepts the host that r names.
 func (p *page) knowsHost(r *http.Request) bool {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	if !ok || !local.IP.IsLoopback() {
@@ -162,12 +162,12 @@ func (p *page) knowsHost(r *http.Request) bool {
 	return host == "localhost" || net.ParseIP(host) != nil || slices.Contains(p.opts.Hosts, host)
 }
 
-// policy lets the page use what it comes with, and nothing else. (Script and style are
-// files of their own, so that nothing has to be allowed inline.)
+// policy lets the page use its own files and nothing else. Script and style are separate
+// files, so that nothing inline has to be allowed.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 	"img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// assets are the files that the page refers to, by the parameter file.
+// assets are the files that the page refers to, with the parameter file, and their types.
 var assets = map[string]string{
 	"style.css": "text/css; charset=utf-8",
 	"script.js": "text/javascript; charset=utf-8",
@@ -243,10 +243,10 @@ func (p *page) post(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// maxForm is the size of the largest form, in bytes.
+// maxForm is the greatest size of a form, in bytes.
 const maxForm = 4 << 10
 
-// find returns a connection that is open, or nil.
+// find returns an open connection, or nil.
 func (p *page) find(server int, id int64) *framer.Conn {
 	if server < 0 || server >= len(p.servers) {
 		return nil
@@ -259,7 +259,7 @@ func (p *page) find(server int, id int64) *framer.Conn {
 	return nil
 }
 
-// nameOf returns what a server is called on the page.
+// nameOf returns the name of a server on the page.
 func nameOf(s *framer.Server, index int) string {
 	parts := []string{"server", strconv.Itoa(index + 1)}
 	switch {

@@ -31,13 +31,13 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// An addr is an address of any text.
+// An addr is a net.Addr with any text.
 type addr string
 
 func (addr) Network() string  { return "test" }
 func (a addr) String() string { return string(a) }
 
-// A named connection has addresses of one's own.
+// A named is a connection whose addresses the test chooses.
 type named struct {
 	*framertest.Conn
 	peer addr
@@ -52,8 +52,8 @@ type fleet struct {
 	peers []*framertest.Conn
 }
 
-// newFleet serves connections of peers with the names, one after the other, until the end
-// of the test. A line is answered by as many bytes as it says.
+// newFleet serves a connection for each name until the end of the test. The name is the
+// address of the peer. A line with a number is answered by that many bytes.
 func newFleet(t testing.TB, names ...string) *fleet {
 	t.Helper()
 	f := &fleet{Server: &framer.Server{
@@ -76,14 +76,14 @@ func newFleet(t testing.TB, names ...string) *fleet {
 		nc, peer := framertest.Pipe()
 		f.peers = append(f.peers, peer)
 		served.Go(func() { f.ServeConn(context.Background(), named{nc, addr(name)}) })
-		if i%100 == 99 || i == len(names)-1 || len(names) < 100 { // numbers in the order of the names, where there are few
+		if i%100 == 99 || i == len(names)-1 || len(names) < 100 { // if the names are few, wait for each, so that the IDs are in their order
 			waitFor(t, func() bool { return f.Stats().States[framer.StateActive] == i+1 })
 		}
 	}
 	return f
 }
 
-// waitFor waits for what comes about by itself.
+// waitFor waits until done returns true.
 func waitFor(t testing.TB, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !done(); {
@@ -158,12 +158,12 @@ func TestStatus(t *testing.T) {
 		{closing, "POST", "/", "server=0&id=1;", nil, 400, ""},
 		{closing, "POST", "/", "server=0&id=1&x=" + strings.Repeat("x", 5000), nil, 400, ""},
 		{closing, "POST", "/", form, http.Header{"Sec-Fetch-Site": {"same-origin"}}, 404, ""},
-		{closing, "POST", "/", form, http.Header{"Origin": {"http://example.com"}}, 404, ""}, // as the Host
+		{closing, "POST", "/", form, http.Header{"Origin": {"http://example.com"}}, 404, ""}, // the same as the Host
 		{closing, "POST", "/", "server=0&id=1", http.Header{"Sec-Fetch-Site": {"cross-site"}}, 403, ""},
 		{closing, "POST", "/", "server=0&id=1", http.Header{"Sec-Fetch-Site": {"same-site"}}, 403, ""},
 		{closing, "POST", "/", "server=0&id=1", http.Header{"Origin": {"http://evil.example"}}, 403, ""},
 		{closing, "POST", "/", "server=0&id=1", http.Header{"Origin": {"null"}}, 403, ""},
-		{closing, "GET", "/?server=0&id=1", "", nil, 200, ""}, // and nothing is closed
+		{closing, "GET", "/?server=0&id=1", "", nil, 200, ""}, // a GET closes nothing
 	}
 	for _, test := range tests {
 		r := httptest.NewRequest(test.method, test.path, strings.NewReader(test.body))
@@ -188,8 +188,8 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// The page needs no file but its own, runs no script and no style that stands in it, and
-// refers to nothing by a path.
+// The page needs no files but its own. It contains no script and no style, and refers to
+// nothing by a path.
 func TestPageIsSelfContained(t *testing.T) {
 	h := framerdebug.New(framerdebug.Options{AllowClose: true})
 	page := get(t, h, "/").Body.String()
@@ -254,7 +254,7 @@ func TestReport(t *testing.T) {
 		{"sort=peer&order=asc", "alice bob carol dave"},
 		{"sort=peer", "dave carol bob alice"},
 		{"sort=info&order=asc", "alice bob carol dave"},
-		{"sort=local&order=asc", "alice bob carol dave"}, // all the same: by server and number
+		{"sort=local&order=asc", "alice bob carol dave"}, // all are equal, so the order is by server and number
 		{"sort=read&limit=1", "bob"},
 		{"sort=written&limit=1", "bob"},
 		{"sort=server&order=desc&limit=1", "dave"},
@@ -266,7 +266,7 @@ func TestReport(t *testing.T) {
 		{"filter=BO", "bob"},
 		{"filter=+user++carol+", "carol"},
 		{"filter=alice+bob", ""},
-		{"filter=server+2", "bob dave"}, // bob is #2
+		{"filter=server+2", "bob dave"}, // matches server 2, and bob, who is #2
 		{"filter=%232", "bob"},
 		{"filter=active&sort=peer&order=asc", "alice bob carol dave"},
 		{"filter=closing", ""},
@@ -286,12 +286,13 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// What waits for longest comes first, and what does not wait, last.
+// With descending order, the connection that has waited longest comes first, and those
+// that do not wait come last.
 func TestSortByWaiting(t *testing.T) {
 	f := newFleet(t, "alice", "bob", "carol", "dave")
 	h := framerdebug.Handler(f.Server)
 	for _, i := range []int{2, 1} {
-		io.WriteString(f.peers[i], "200000\n") // more than the connection takes
+		io.WriteString(f.peers[i], "200000\n") // more than the connection accepts
 		waitFor(t, func() bool {
 			for _, c := range report(t, h, "").Conns {
 				if c.ID == int64(i+1) && !c.WaitingSince.IsZero() {
@@ -312,7 +313,7 @@ func TestSortByWaiting(t *testing.T) {
 	}
 }
 
-// What peers and the program say is text, wherever it goes.
+// Text from peers and from the program is never taken for HTML.
 func TestEscaping(t *testing.T) {
 	const evil = `"><script>alert(1)</script>&'` + "\u2028\x00\xff"
 	f := newFleet(t, evil)
@@ -334,7 +335,7 @@ func TestEscaping(t *testing.T) {
 	}
 }
 
-// With a prefix or without, with a slash at the end or without, the page is the same.
+// The page is the same with or without a prefix, and with or without a slash at the end.
 func TestMounted(t *testing.T) {
 	f := newFleet(t, "alice")
 	h := framerdebug.Handler(f.Server)
@@ -351,7 +352,7 @@ func TestMounted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		script, err := base.Parse("?file=script.js") // as a browser does
+		script, err := base.Parse("?file=script.js") // resolve the reference as a browser does
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -390,7 +391,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// many returns names for so many peers.
+// many returns n names of peers.
 func many(n int) (names []string) {
 	for i := range n {
 		names = append(names, fmt.Sprintf("10.0.%d.%d:1024", i/256, i%256))
@@ -422,7 +423,7 @@ func TestTenThousand(t *testing.T) {
 	}
 }
 
-// tcpFleet is a server with n connections by TCP.
+// tcpFleet returns a server with n connections by TCP.
 func tcpFleet(b *testing.B, n int) *framer.Server {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -439,7 +440,7 @@ func tcpFleet(b *testing.B, n int) *framer.Server {
 	for range n {
 		nc, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
-			b.Skip(err) // too few descriptors, perhaps
+			b.Skip(err) // perhaps there are too few file descriptors
 		}
 		b.Cleanup(func() { nc.Close() })
 	}
@@ -447,9 +448,10 @@ func tcpFleet(b *testing.B, n int) *framer.Server {
 	return s
 }
 
-// BenchmarkReport is what the package says of the cost of 10,000 connections.
+// BenchmarkReport measures the cost of 10,000 connections that the package documentation
+// states.
 func BenchmarkReport(b *testing.B) {
-	s := tcpFleet(b, 9_900) // two descriptors each, of the 20,000 that are often the limit
+	s := tcpFleet(b, 9_900) // each needs two file descriptors, and the limit is often 20,000
 	h := framerdebug.Handler(s)
 	for _, params := range []string{"", "sort=peer", "filter=127", "limit=10000"} {
 		b.Run("params="+params, func(b *testing.B) {
@@ -483,7 +485,7 @@ func Example() {
 	// Output: server 1 lines/1: 0 connections
 }
 
-// On a loopback address, a site that has its own name mean that address gets nothing.
+// On a loopback address, a site whose own name resolves to that address is refused.
 func TestHosts(t *testing.T) {
 	server := httptest.NewServer(framerdebug.New(framerdebug.Options{AllowClose: true, Hosts: []string{"debug.example"}}))
 	defer server.Close()
@@ -512,7 +514,7 @@ func TestHosts(t *testing.T) {
 			}
 			resp.Body.Close()
 			if method == http.MethodPost && want == http.StatusOK {
-				want = http.StatusBadRequest // no connection is named
+				want = http.StatusBadRequest // the form names no connection
 			}
 			if resp.StatusCode != want {
 				t.Errorf("%s with the host %q: %s, want %d", method, host, resp.Status, want)
@@ -521,7 +523,8 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// A panic in Describe is the text of its connection, and leaves the others as they are.
+// If Describe panics, the panic is the text of that connection, and the other connections
+// are shown as before.
 func TestDescribePanics(t *testing.T) {
 	f := newFleet(t, "alice", "bob")
 	h := framerdebug.New(framerdebug.Options{Describe: func(c *framer.Conn) string {

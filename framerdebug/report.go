@@ -49,16 +49,17 @@ type Conn struct {
 	framer.ConnStats
 }
 
-// A query is what a report shall have.
+// A query says what a report must have.
 type query struct {
 	sort   func(a, b *Conn) int
-	texts  bool     // sort looks at Peer, Local or Info
+	texts  bool     // sort compares Peer, Local or Info
 	words  []string // in lower case
 	offset int
 	limit  int
 }
 
-// defaultLimit is how many connections a report has, if the query does not say.
+// defaultLimit is the greatest number of connections in a report, if the request does not
+// say it.
 const defaultLimit = 100
 
 func parseQuery(params url.Values) (q query, err error) {
@@ -90,7 +91,7 @@ func parseQuery(params url.Values) (q query, err error) {
 	return q, err
 }
 
-// count returns a parameter that is a number.
+// count returns the value of a parameter that is a number, or otherwise if it is missing.
 func count(params url.Values, name string, otherwise int) (int, error) {
 	text := params.Get(name)
 	if text == "" {
@@ -103,7 +104,8 @@ func count(params url.Values, name string, otherwise int) (int, error) {
 	return n, nil
 }
 
-// columns are what connections can be sorted by, ascending.
+// columns has a function for each column. It compares two connections, in ascending
+// order.
 var columns = map[string]func(a, b *Conn) int{
 	"server":   func(a, b *Conn) int { return cmp.Compare(a.Server, b.Server) },
 	"id":       func(a, b *Conn) int { return cmp.Compare(a.ID, b.ID) },
@@ -124,7 +126,8 @@ var columns = map[string]func(a, b *Conn) int{
 	"refused":  func(a, b *Conn) int { return cmp.Compare(a.PushRefused, b.PushRefused) },
 }
 
-// compareSince compares how long something lasts; what does not, comes before all.
+// compareSince compares how long two things have lasted. One that does not last at all
+// comes first.
 func compareSince(a, b time.Time) int {
 	if a.IsZero() || b.IsZero() {
 		return a.Compare(b)
@@ -132,16 +135,16 @@ func compareSince(a, b time.Time) int {
 	return b.Compare(a)
 }
 
-// An entry is a connection while a report is made.
+// An entry is a connection of which a report is being made.
 type entry struct {
 	c    *framer.Conn
 	conn Conn
 }
 
-// look makes a report.
+// look returns a report.
 func (p *page) look(q query, now time.Time) Report {
 	report := Report{Time: now, Servers: []Server{}, Conns: []Conn{}}
-	var entries []*entry // it would take long to move the entries themselves
+	var entries []*entry // pointers, because it would take long to move the entries themselves
 	for i, s := range p.servers {
 		report.Servers = append(report.Servers, Server{nameOf(s, i), s.Stats()})
 		for c := range s.Conns() {
@@ -169,7 +172,7 @@ func (p *page) look(q query, now time.Time) Report {
 	return report
 }
 
-// describe fills in the texts, which take the longest. It does so once.
+// describe sets the texts of e, which take the most time. A second call does nothing.
 func (p *page) describe(e *entry) {
 	if e.c == nil {
 		return
@@ -188,7 +191,7 @@ func text(addr net.Addr) string {
 	return addr.String()
 }
 
-// matches reports whether the filter lets c through, which is one of the server.
+// matches reports whether the filter accepts c. server is the name of its server.
 func (q *query) matches(c *Conn, server string) bool {
 	if len(q.words) == 0 {
 		return true
@@ -202,8 +205,8 @@ func (q *query) matches(c *Conn, server string) bool {
 	return true
 }
 
-// textOf calls Describe. A panic in it is the text: one connection must not take the
-// others from the page.
+// textOf calls Describe. If Describe panics, the panic is the text: the other connections
+// must still be shown.
 func (p *page) textOf(c *framer.Conn) (text string) {
 	defer func() {
 		if v := recover(); v != nil {

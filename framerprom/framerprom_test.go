@@ -37,7 +37,8 @@ func newServer() *framer.Server {
 	}
 }
 
-// serve serves a connection, and returns its peer and its end.
+// serve serves a connection. It returns the peer, and a channel for the error of
+// ServeConn.
 func serve(s *framer.Server) (*framertest.Conn, <-chan error) {
 	nc, peer := framertest.Pipe()
 	ended := make(chan error, 1)
@@ -53,7 +54,7 @@ func exchange(t *testing.T, peer net.Conn) {
 	}
 }
 
-// scrape returns what Prometheus would get.
+// scrape returns the text that Prometheus would get.
 func scrape(t *testing.T, registry *prometheus.Registry) string {
 	t.Helper()
 	web := httptest.NewServer(promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
@@ -86,7 +87,7 @@ func TestCollector(t *testing.T) {
 		t.Errorf("lint finds %v, %v", problems, err)
 	}
 
-	done, ended := serve(smtp) // one that ends in order
+	done, ended := serve(smtp) // this connection ends in order
 	exchange(t, done)
 	done.CloseWrite()
 	io.Copy(io.Discard, done)
@@ -94,14 +95,14 @@ func TestCollector(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	long, ended := serve(smtp) // one that does not
+	long, ended := serve(smtp) // this one does not
 	long.Write(make([]byte, 200))
 	io.Copy(io.Discard, long)
 	long.Close()
 	<-ended
-	open, ended := serve(smtp) // and one that is open
+	open, ended := serve(smtp) // this one is still open
 	exchange(t, open)
-	for s := smtp.Stats(); s.BytesWritten < 10 || s.Conns != 1; s = smtp.Stats() { // the peers may know before
+	for s := smtp.Stats(); s.BytesWritten < 10 || s.Conns != 1; s = smtp.Stats() { // a peer may see the answer before the figures have it
 		runtime.Gosched()
 	}
 	got := scrape(t, registry)
@@ -140,7 +141,7 @@ framer_write_stalls_total{server="smtp"} 0
 	}
 }
 
-// The documentation of the package has every metric, with its kind.
+// The package documentation has every metric, with its type.
 func TestDocumented(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(framerprom.NewCollector("smtp", newServer()))

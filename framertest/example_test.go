@@ -18,14 +18,14 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// printer stands for the *testing.T that a test has: it prints failures.
+// printer takes the place of a *testing.T in the examples: it prints failures.
 type printer struct{ testing.TB }
 
 func (printer) Helper() {}
 
 func (printer) Errorf(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 
-// Each end of a Pipe is buffered, and can end its output and still read.
+// Each end of a Pipe is buffered. It can end its output and still read.
 func ExamplePipe() {
 	a, b := framertest.Pipe()
 	defer a.Close()
@@ -45,8 +45,8 @@ func ExamplePipe() {
 	// "thank you", <nil>
 }
 
-// To close a connection with unread input destroys what was sent on it. On a Pipe
-// a program that does so fails every time, not just now and then.
+// Closing a connection that has unread input destroys what was sent on it. On TCP such a
+// program fails now and then. On a Pipe it fails every time.
 func ExampleConn_Close() {
 	client, server := framertest.Pipe()
 	defer client.Close()
@@ -60,8 +60,8 @@ func ExampleConn_Close() {
 	// "", reset: true
 }
 
-// HoldReads and HoldWrites make a network that delivers nothing. Here it does not
-// deliver until the client has said all.
+// HoldReads and HoldWrites simulate a network that delivers nothing. Here the network
+// delivers only when the client has sent everything.
 func ExampleConn_HoldReads() {
 	client, server := framertest.Pipe()
 	defer client.Close()
@@ -80,8 +80,8 @@ func ExampleConn_HoldReads() {
 	// one two three
 }
 
-// A Server accepts from a Listener as from one of package net. Most tests do this
-// in a bubble of testing/synctest, where timeouts take no time.
+// A Server accepts from a Listener as it does from a listener of package net. Most tests
+// do this in a bubble of testing/synctest, where timeouts take no time.
 func ExampleListen() {
 	server := framer.Server{NewHandler: framer.Messages(framer.Delimiter("\n"),
 		func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) })}
@@ -113,8 +113,9 @@ func (printWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A function that looks for the delimiter in each piece that it reads is found
-// out. The message says where the input was cut. In a test, t is the *testing.T.
+// The function looks for the delimiter in each piece that it reads, which is wrong. Recut
+// finds that out, and the message says where the input was cut. In a test, t is the
+// *testing.T.
 func ExampleRecut() {
 	var t printer
 	framertest.Recut(t, []byte("one\r\ntwo\r\n"), func(r io.Reader) string {
@@ -151,14 +152,13 @@ func (h *upper) FoundTerminator() error {
 	return h.Push(append(bytes.ToUpper(h.Take()), "\r\n"...))
 }
 
-// The test of a Handler is one line. It fails if a message, the unfinished rest,
-// the output, or the reason of the end depend on a cut. In a test, t is the
-// *testing.T.
+// The test of a Handler is one line. It fails if a cut changes a message, the unfinished
+// rest, the output, or the reason of the end. In a test, t is the *testing.T.
 func ExampleTranscript() {
 	var t printer
 	framertest.Recut(t, []byte("one\r\ntwo\r\nthr"), framertest.Transcript(newUpper, nil))
 
-	// This is what it compares.
+	// Recut compares transcripts. This is one.
 	transcript := framertest.Transcript(newUpper, nil)
 	fmt.Print(transcript(bytes.NewReader([]byte("one\r\ntwo\r\nthr"))))
 	// Output:
@@ -181,14 +181,14 @@ func newForgetful(c *framer.Conn) framer.Handler {
 }
 
 func (h *forgetful) CollectIncomingData(data []byte) error {
-	h.words = append(h.words, data) // a copy is missing
+	h.words = append(h.words, data) // this should append a copy
 	return nil
 }
 
 func (h *forgetful) FoundTerminator() error { return h.Push(bytes.Join(h.words, []byte("_"))) }
 
-// A handler that keeps a slice for too long may work in all tests, and send the
-// words of others when there are many connections. With Poison it never works.
+// A handler that keeps a slice for too long may pass all tests. With many connections it
+// may then send the input of another one. With Poison it always fails.
 func ExamplePoison() {
 	for _, newHandler := range []func(*framer.Conn) framer.Handler{newForgetful, framertest.Poison(newForgetful)} {
 		client, server := framertest.Pipe()
@@ -206,8 +206,8 @@ func ExamplePoison() {
 	// "\xf5\xf5\xf5\xf5\xf5", <nil>
 }
 
-// A script for a peer of a server that answers in upper case, and of one that
-// should but does not. In a test, t is the *testing.T.
+// A script for the peer of a server that answers in upper case. The same script then
+// fails with a server that does not. In a test, t is the *testing.T.
 func ExamplePlay() {
 	var t printer
 	for _, newHandler := range []func(*framer.Conn) framer.Handler{
@@ -236,8 +236,8 @@ func ExamplePlay() {
 	// false
 }
 
-// Most replies are known only in part. A failure shows the whole line that came. In
-// a test, t is the *testing.T.
+// Most replies are known only in part. A failure shows the whole line that has come. In a
+// test, t is the *testing.T.
 func ExampleExpectMatch() {
 	var t printer
 	client, server := framertest.Pipe()
@@ -254,8 +254,8 @@ func ExampleExpectMatch() {
 	// step 3, ExpectMatch("^[23]\\d\\d "): got "452 disk full\r\n"
 }
 
-// A server that closes without having read all input resets the connection, and
-// what it has sent before may not arrive.
+// A server that closes the connection without having read all input resets it. What the
+// server has sent before may not arrive.
 func ExampleExpectReset() {
 	var t printer
 	client, server := framertest.Pipe()
@@ -265,7 +265,7 @@ func ExampleExpectReset() {
 	framertest.Play(t, server, framertest.ExpectLine("a"), framertest.Send("bye\n"), framertest.Close())
 	framertest.Play(t, client, framertest.ExpectReset())
 
-	// One that has read everything does not.
+	// A server that has read all input does not reset the connection.
 	client, server = framertest.Pipe()
 	defer client.Close()
 	framertest.Play(t, client, framertest.Send("a\n"))

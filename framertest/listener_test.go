@@ -19,12 +19,12 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// newEcho makes handlers that send every line back.
+// newEcho returns handlers that send every line back.
 var newEcho = framer.Messages(framer.Delimiter("\r\n"), func(c *framer.Conn, line []byte) error {
 	return c.Push(append(line, "\r\n"...))
 })
 
-// What Accept returns is the other end of what Dial returns, in order.
+// Accept returns the other ends of what Dial returns, in the same order.
 func TestListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := framertest.Listen()
@@ -60,7 +60,8 @@ func TestListener(t *testing.T) {
 	})
 }
 
-// Close ends the waits of Accept, Dial and Fail, now and later, and no connection.
+// Close ends calls of Accept, Dial and Fail that wait, and later calls fail. It closes no
+// connection.
 func TestListenerClose(t *testing.T) {
 	operations := map[string]func(l *framertest.Listener) error{
 		"accept": func(l *framertest.Listener) error {
@@ -104,7 +105,7 @@ func TestListenerClose(t *testing.T) {
 	}
 }
 
-// Fail is for one Accept.
+// Fail makes one call of Accept fail.
 func TestListenerFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := framertest.Listen()
@@ -125,8 +126,8 @@ func TestListenerFail(t *testing.T) {
 	})
 }
 
-// A server works on a Listener as on one of TCP, in no time: it echoes, gets over
-// a lack of file descriptors, and shuts down with what was sent delivered.
+// A server works on a Listener as on a TCP listener, and without delay. It sends lines
+// back, gets over a lack of file descriptors, and delivers all its output in a shutdown.
 func TestListenerServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := framertest.Listen()
@@ -166,7 +167,8 @@ func TestListenerServer(t *testing.T) {
 	})
 }
 
-// The end of Serve is an orderly one for the peer; a producer's error is not.
+// When Serve returns nil, the peer sees the end of the output. When it returns a
+// producer's error, the peer sees a reset.
 func TestConnResetsTornOutput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, nc := framertest.Pipe()
@@ -182,8 +184,8 @@ func TestConnResetsTornOutput(t *testing.T) {
 	})
 }
 
-// A Conn behind a network that has died is ended by its timeouts, on the clock of
-// the bubble.
+// If the network does not deliver any more, the timeouts of a Conn end it. They use the
+// clock of the bubble.
 func TestConnTimeouts(t *testing.T) {
 	tests := map[string]struct {
 		cfg  framer.Config

@@ -17,7 +17,7 @@ import (
 	"github.com/goframer/framer/internal/poison"
 )
 
-// bufferSize is how many bytes a [Conn] takes that the other end has not read.
+// bufferSize is how many bytes a [Conn] takes before the other end reads them.
 const bufferSize = 64 << 10
 
 // Pipe returns the two ends of a connection in memory. Unlike those of
@@ -49,7 +49,7 @@ func Pipe() (*Conn, *Conn) {
 type Conn struct {
 	in, out       *stream
 	local, remote addr
-	resets        atomic.Bool // Close resets
+	resets        atomic.Bool // Close resets the connection
 }
 
 var _ net.Conn = (*Conn)(nil)
@@ -142,7 +142,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return c.opError("set", c.out.setWriteDeadline(t))
 }
 
-// opError dresses err as package net does.
+// opError wraps err as package net does.
 func (c *Conn) opError(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
@@ -156,26 +156,26 @@ type addr string
 func (addr) Network() string  { return "pipe" }
 func (a addr) String() string { return string(a) }
 
-// A stream is one direction of a Pipe. Who waits, waits for a change. The mutex is
-// never held for long, so that a bubble does not hang on it.
+// A stream is one direction of a Pipe. An operation that can't go on waits for a change.
+// The mutex is never held for long, so that a bubble does not block on it.
 type stream struct {
 	mu      sync.Mutex
-	changed sync.Cond // of mu
+	changed sync.Cond // its L is &mu
 	buf     bytes.Buffer
 
-	// The writer's side.
-	writing       bool // a write goes on
+	// These fields belong to the writer's side.
+	writing       bool // a write is under way
 	ended         bool // nothing more will be written
 	closed        bool // the writer has closed its end
-	full          bool // HoldWrites
-	writeSize     int  // CutWrites
+	full          bool // set by HoldWrites
+	writeSize     int  // set by CutWrites
 	writeDeadline deadline
 
-	// The reader's side.
+	// These fields belong to the reader's side.
 	abandoned    bool // the reader has closed its end
 	reset        bool
-	held         bool // HoldReads
-	readSize     int  // CutReads
+	held         bool // set by HoldReads
+	readSize     int  // set by CutReads
 	readDeadline deadline
 }
 
@@ -185,7 +185,7 @@ func newStream() *stream {
 	return s
 }
 
-// change changes s with f.
+// change calls f with s and wakes all operations that wait.
 func (s *stream) change(f func(*stream)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -250,7 +250,7 @@ func (s *stream) write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// writeError says why nothing can be written. s.mu must be held.
+// writeError returns why nothing can be written, or nil. s.mu must be held.
 func (s *stream) writeError() error {
 	switch {
 	case s.closed:
@@ -341,13 +341,13 @@ func (s *stream) setWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// A deadline is one of a stream, and guarded by its mutex.
+// A deadline is the read or the write deadline of a stream. The stream's mutex guards it.
 type deadline struct {
-	timer  *time.Timer // nil, or what will make it pass
+	timer  *time.Timer // sets passed when it fires; may be nil
 	passed bool
 }
 
-// stop makes d one that never passes.
+// stop resets d to a deadline that never passes.
 func (d *deadline) stop() {
 	if d.timer != nil {
 		d.timer.Stop()
@@ -355,7 +355,7 @@ func (d *deadline) stop() {
 	*d = deadline{}
 }
 
-// setDeadline sets d, which is one of s, to t. s.mu must be held.
+// setDeadline sets d, which is a deadline of s, to t. s.mu must be held.
 func (s *stream) setDeadline(d *deadline, t time.Time) {
 	d.stop()
 	defer s.changed.Broadcast()
@@ -370,7 +370,7 @@ func (s *stream) setDeadline(d *deadline, t time.Time) {
 	var timer *time.Timer
 	timer = time.AfterFunc(left, func() {
 		s.change(func(*stream) {
-			if d.timer == timer { // it was not stopped too late
+			if d.timer == timer { // otherwise d was changed while the timer fired
 				d.passed = true
 			}
 		})

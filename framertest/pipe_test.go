@@ -22,10 +22,11 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// bufferSize is what the documentation of Pipe says.
+// bufferSize is the size that the documentation of Pipe states.
 const bufferSize = 64 << 10
 
-// bubbles runs test, in a bubble, on a Pipe, and then with its ends exchanged.
+// bubbles runs test twice, each time in a bubble with a Pipe. The second time the ends
+// are exchanged.
 func bubbles(t *testing.T, test func(t *testing.T, a, b *framertest.Conn)) {
 	t.Helper()
 	for _, exchanged := range []bool{false, true} {
@@ -41,14 +42,15 @@ func bubbles(t *testing.T, test func(t *testing.T, a, b *framertest.Conn)) {
 	}
 }
 
-// A result is what an operation has returned, and when.
+// A result is what an operation has returned, and how long it took.
 type result struct {
 	n    int
 	err  error
 	took time.Duration
 }
 
-// begin begins an operation, which must not return before the bubble rests.
+// begin starts an operation, which must wait. It fails the test if the operation returns
+// at once.
 func begin(t *testing.T, f func([]byte) (int, error), p []byte) <-chan result {
 	t.Helper()
 	start := time.Now()
@@ -72,8 +74,8 @@ func waits(t *testing.T, done <-chan result) {
 	}
 }
 
-// wantResult fails the test if the operation returns anything else. A count below
-// 0 stands for any.
+// wantResult waits for the operation and fails the test unless it returns n and err. A
+// negative n stands for any count.
 func wantResult(t *testing.T, done <-chan result, n int, err error) {
 	t.Helper()
 	if r := <-done; n >= 0 && r.n != n || !errors.Is(r.err, err) {
@@ -97,7 +99,8 @@ func read(t *testing.T, r io.Reader, want string) {
 	}
 }
 
-// wantReadError and wantWriteError want errors as package net makes them.
+// wantReadError and wantWriteError fail the test unless the error is want, wrapped as
+// package net does it.
 func wantReadError(t *testing.T, c net.Conn, want error) {
 	t.Helper()
 	n, err := c.Read(make([]byte, 1))
@@ -147,7 +150,7 @@ func TestPipeCarriesBothWays(t *testing.T) {
 	})
 }
 
-// A Read may return less than there is, and the rest is there for the next.
+// A Read may return less than has come. The next Read returns the rest.
 func TestPipeShortRead(t *testing.T) {
 	a, b := framertest.Pipe()
 	write(t, a, "abcd")
@@ -159,11 +162,11 @@ func TestPipeShortRead(t *testing.T) {
 	}
 }
 
-// Each direction ends for itself. What was written before can be read.
+// Each direction ends separately. What was written before can be read.
 func TestPipeCloseWrite(t *testing.T) {
 	bubbles(t, func(t *testing.T, a, b *framertest.Conn) {
 		write(t, a, "last words")
-		for range 2 { // once more is harmless
+		for range 2 { // a second call is harmless
 			if err := a.CloseWrite(); err != nil {
 				t.Error(err)
 			}
@@ -188,7 +191,7 @@ func TestPipeCloseWrite(t *testing.T) {
 	})
 }
 
-// Close without unread input leaves what was written.
+// Close of an end without unread input does not destroy what it has written.
 func TestPipeClose(t *testing.T) {
 	bubbles(t, func(t *testing.T, a, b *framertest.Conn) {
 		write(t, b, "read")
@@ -207,8 +210,8 @@ func TestPipeClose(t *testing.T) {
 	})
 }
 
-// What resets the connection destroys what was not read, but not what this end
-// has been told before.
+// A reset destroys what was not read. An end that was closed returns net.ErrClosed all
+// the same.
 func TestPipeReset(t *testing.T) {
 	resets := map[string]func(t *testing.T, a, b *framertest.Conn){
 		"Close with unread input": func(t *testing.T, a, b *framertest.Conn) {
@@ -247,7 +250,7 @@ func TestPipeReset(t *testing.T) {
 	}
 }
 
-// After Close it is too late to reset, as it is for TCP.
+// After Close it is too late to reset the connection, as with TCP.
 func TestPipeResetAfterClose(t *testing.T) {
 	a, b := framertest.Pipe()
 	write(t, a, "last words")
@@ -259,7 +262,7 @@ func TestPipeResetAfterClose(t *testing.T) {
 	wantReadError(t, b, io.EOF)
 }
 
-// Whoever waits is woken by the end, whichever side brings it about.
+// When either side closes or resets the connection, every operation that waits returns.
 func TestPipeEndsWaits(t *testing.T) {
 	type want struct{ read, write error }
 	tests := map[string]struct {
@@ -276,7 +279,7 @@ func TestPipeEndsWaits(t *testing.T) {
 			bubbles(t, func(t *testing.T, a, b *framertest.Conn) {
 				reading := begin(t, a.Read, make([]byte, 1))
 				writing := begin(t, a.Write, make([]byte, bufferSize+1))
-				turn := begin(t, a.Write, make([]byte, 1)) // waits for the other
+				turn := begin(t, a.Write, make([]byte, 1)) // waits for the write before it
 				test.end(a, b)
 				wantResult(t, reading, 0, test.want.read)
 				wantResult(t, writing, bufferSize, test.want.write)
@@ -286,7 +289,7 @@ func TestPipeEndsWaits(t *testing.T) {
 	}
 }
 
-// 64 KiB are taken without a reader, and a further byte is not.
+// 64 KiB can be written without a reader, and not a byte more.
 func TestPipeBuffer(t *testing.T) {
 	bubbles(t, func(t *testing.T, a, b *framertest.Conn) {
 		write(t, a, strings.Repeat("x", bufferSize))
@@ -297,7 +300,7 @@ func TestPipeBuffer(t *testing.T) {
 	})
 }
 
-// Writes of more than the buffer are not torn by others.
+// A write of more than the buffer is not mixed with other writes.
 func TestPipeWritesAreWhole(t *testing.T) {
 	bubbles(t, func(t *testing.T, a, b *framertest.Conn) {
 		const size, writers = 3*bufferSize + 1, 4
@@ -321,7 +324,7 @@ func TestPipeWritesAreWhole(t *testing.T) {
 	})
 }
 
-// Both sides may write more than the buffers hold, if they read meanwhile.
+// Both sides may write more than the buffers hold if they read meanwhile.
 func TestPipeFullDuplex(t *testing.T) {
 	bubbles(t, func(t *testing.T, a, b *framertest.Conn) {
 		sent := bytes.Repeat([]byte("0123456789abcde"), 5*bufferSize/15)
@@ -341,7 +344,7 @@ func TestPipeFullDuplex(t *testing.T) {
 	})
 }
 
-// Reads and writes of no bytes neither wait nor do harm; they find out whether
+// Reads and writes of no bytes do not wait and change nothing. They return an error if
 // this end is closed.
 func TestPipeNoBytes(t *testing.T) {
 	bubbles(t, func(t *testing.T, a, b *framertest.Conn) {
@@ -372,13 +375,13 @@ func TestPipeNoBytes(t *testing.T) {
 	})
 }
 
-// A deadline ends an operation at its time to the nanosecond, whenever it was set,
-// and is in force until it is changed.
+// A deadline ends an operation exactly at its time, whenever it was set. It stays in
+// force until it is changed.
 func TestPipeDeadlines(t *testing.T) {
 	type side struct {
 		name string
 		set  func(c *framertest.Conn, t time.Time) error
-		// do waits for ever without a deadline, after n bytes.
+		// do returns an operation that blocks for ever without a deadline, after n bytes.
 		do func(c *framertest.Conn) func([]byte) (int, error)
 		n  int
 	}
@@ -390,8 +393,8 @@ func TestPipeDeadlines(t *testing.T) {
 	}
 	tests := []struct {
 		name          string
-		before        time.Duration   // set before the operation begins, 0: none
-		during        []time.Duration // set one second after the other; 0: none
+		before        time.Duration   // the deadline set before the operation begins; 0 means none
+		during        []time.Duration // the deadlines set while it waits, one second after the other; 0 means none
 		want          time.Duration
 		neverByItself bool
 	}{
@@ -444,8 +447,8 @@ func TestPipeDeadlines(t *testing.T) {
 	}
 }
 
-// A deadline that has passed forbids what would succeed; without it, all goes on,
-// with nothing lost.
+// After a deadline has passed, every operation fails. When the deadline is removed,
+// operations go on, and nothing is lost.
 func TestPipePastDeadline(t *testing.T) {
 	bubbles(t, func(t *testing.T, a, b *framertest.Conn) {
 		write(t, b, "there")
@@ -471,8 +474,8 @@ func TestPipePastDeadline(t *testing.T) {
 	})
 }
 
-// A deadline that is changed in the moment in which it passes does not pass
-// later.
+// If a deadline is changed at the moment at which it passes, the old deadline has no
+// effect later.
 func TestPipeDeadlineChangedAsItPasses(t *testing.T) {
 	bubbles(t, func(t *testing.T, a, b *framertest.Conn) {
 		write(t, b, "x")
@@ -489,7 +492,7 @@ func TestPipeDeadlineChangedAsItPasses(t *testing.T) {
 	})
 }
 
-// A deadline of one direction leaves the other alone, and the other end.
+// A deadline affects only its own direction and its own end.
 func TestPipeDeadlinesAreSeparate(t *testing.T) {
 	bubbles(t, func(t *testing.T, a, b *framertest.Conn) {
 		past := time.Now().Add(-time.Second)
@@ -514,7 +517,7 @@ func TestHoldReads(t *testing.T) {
 		a.HoldReads(false)
 		wantResult(t, reading, len("before, after"), nil)
 
-		// Neither does the end of the output arrive, nor a reset.
+		// HoldReads also holds back the end of the output and a reset.
 		a.HoldReads(true)
 		b.CloseWrite()
 		reading = begin(t, a.Read, make([]byte, 1))
@@ -526,7 +529,7 @@ func TestHoldReads(t *testing.T) {
 		a.HoldReads(false)
 		wantResult(t, reading, 0, syscall.ECONNRESET)
 
-		// Its own Close does.
+		// HoldReads does not hold back a Close of this end.
 		a.HoldReads(true)
 		reading = begin(t, a.Read, make([]byte, 1))
 		a.Close()
@@ -577,7 +580,7 @@ func TestCutWrites(t *testing.T) {
 			waits(t, writing)
 			read(t, b, piece)
 		}
-		wantResult(t, writing, 5, nil) // the last piece waits for nobody
+		wantResult(t, writing, 5, nil) // Write returns when the last piece is in the buffer
 		writing = begin(t, a.Write, []byte("fghi"))
 		read(t, b, "e")
 		synctest.Wait()
@@ -592,8 +595,8 @@ func TestCutWrites(t *testing.T) {
 	})
 }
 
-// All methods may be called from many goroutines at once. After Close none of
-// them waits, and no goroutine or timer is left.
+// Many goroutines may call all methods at once. After Close none of them waits, and no
+// goroutine or timer is left.
 func TestPipeConcurrency(t *testing.T) {
 	bubbles(t, func(t *testing.T, a, b *framertest.Conn) {
 		var all sync.WaitGroup

@@ -108,8 +108,8 @@ func ExpectUntil(pattern string) Step {
 	return matchStep("ExpectUntil", pattern, true)
 }
 
-// matchStep returns a step that reads a line that matches, and others before it if
-// skip is true.
+// matchStep returns a step that reads a line that matches the pattern. If skip is true,
+// it skips the lines before that one.
 func matchStep(name, pattern string, skip bool) Step {
 	return Step{fmt.Sprintf("%s(%q)", name, pattern), func(nc net.Conn) error {
 		re, err := regexp.Compile(pattern)
@@ -132,11 +132,12 @@ func matchStep(name, pattern string, skip bool) Step {
 	}}
 }
 
-// maxLine is where readLine gives up, in bytes.
+// maxLine is the greatest length of a line in readLine, in bytes.
 const maxLine = 1 << 20
 
-// readLine reads a line, with its end. With an error it returns what came of it. It
-// reads byte by byte: what is behind the line is for other steps.
+// readLine reads a line, including its end. If there is an error, it returns what it has
+// read of the line. It reads byte by byte, because the input after the line is for other
+// steps.
 func readLine(nc net.Conn) (string, error) {
 	var line []byte
 	for b := make([]byte, 1); len(line) < maxLine; {
@@ -156,13 +157,14 @@ func trimEnd(line string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 }
 
-// received is what a step has read, for its failure.
+// received is what a step has read. A failure shows it.
 type received string
 
-// shownEnd is how much of the beginning, and of the end, a failure shows, in bytes.
+// shownEnd is how many bytes a failure shows of the beginning and of the end of what was
+// read.
 const shownEnd = 300
 
-// add adds text. What will not be shown is dropped: there may be no end of it.
+// add adds text. It drops what will not be shown, because the input may be endless.
 func (r *received) add(text string) {
 	*r += received(text)
 	if n := len(*r); n > 3*shownEnd {
@@ -170,10 +172,10 @@ func (r *received) add(text string) {
 	}
 }
 
-// wrong says that it is not what was expected.
+// wrong returns an error that shows what was read.
 func (r received) wrong() error { return fmt.Errorf("got %s", quoteEnds(string(r), shownEnd)) }
 
-// then says that it is not enough.
+// then returns an error that shows what was read before err.
 func (r received) then(err error) error { return fmt.Errorf("%w, then: %w", r.wrong(), err) }
 
 // ExpectEnd waits for the end of the other side's output. It fails if a byte comes before
@@ -211,7 +213,7 @@ func ExpectReset() Step {
 	}}
 }
 
-// isReset reports whether err is that of a connection that was reset.
+// isReset reports whether err means that the connection was reset.
 func isReset(err error) bool {
 	const wsaECONNABORTED, wsaECONNRESET = 10053, 10054
 	var errno syscall.Errno

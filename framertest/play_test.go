@@ -19,11 +19,11 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// Every step does what it says, and a script that goes well fails nothing.
+// Every step does what its documentation says. A script that succeeds fails no test.
 func TestPlay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := framertest.Pipe()
-		b.CutReads(2) // Expect puts pieces together
+		b.CutReads(2) // Expect joins the pieces
 		var peers sync.WaitGroup
 		defer peers.Wait()
 		start := time.Now()
@@ -64,7 +64,7 @@ func TestPlay(t *testing.T) {
 	})
 }
 
-// Steps that read lines leave what is behind them to the next one.
+// A step that reads a line leaves the input after it to the next step.
 func TestPlayLines(t *testing.T) {
 	for _, text := range []string{
 		"220 ready\r\n250-SIZE 9\r\n250-DSN\r\n250 HELP\r\n\r\n\nline \r\nline\nlast",
@@ -105,7 +105,7 @@ func (endlessConn) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// SendBytewise makes a write of every byte.
+// SendBytewise writes every byte by itself.
 func TestSendBytewise(t *testing.T) {
 	var conn writeCounter
 	framertest.Play(t, &conn, framertest.SendBytewise("abc"))
@@ -124,14 +124,14 @@ func (c *writeCounter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A step that goes wrong fails the test with its number and what was seen, and
-// ends the script.
+// A step that fails makes the test fail, with the number of the step and what was read.
+// The steps after it are not run.
 func TestPlayFails(t *testing.T) {
 	long, veryLong := strings.Repeat("x", 100), strings.Repeat("x", 1000)
 	tests := []struct {
 		name  string
-		peer  []framertest.Step // done before
-		steps []framertest.Step // the last fails
+		peer  []framertest.Step // run before the steps
+		steps []framertest.Step // the last of them fails
 		want  string
 	}{
 		{
@@ -291,7 +291,7 @@ func TestPlayFails(t *testing.T) {
 	}
 }
 
-// Some connections can't be half-closed or reset.
+// Some connections can't be half-closed, or can't be reset.
 func TestPlayWithoutSupport(t *testing.T) {
 	a, _ := net.Pipe()
 	defer a.Close()
@@ -303,7 +303,7 @@ func TestPlayWithoutSupport(t *testing.T) {
 		"step 1, Reset(): *net.pipe can't be reset")
 }
 
-// Reset is seen as such by the other side, in memory, on TCP, and below TLS.
+// After Reset the other side sees a reset: in memory, on TCP, and below TLS.
 func TestPlayReset(t *testing.T) {
 	tests := map[string]func(t *testing.T) (peer, nc net.Conn){
 		"pipe": func(*testing.T) (peer, nc net.Conn) { return framertest.Pipe() },
@@ -317,7 +317,7 @@ func TestPlayReset(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			peer, nc := pair(t)
 			defer nc.Close()
-			if name != "TLS" { // there is no handshake
+			if name != "TLS" { // in this test the TLS handshake was not performed
 				framertest.Play(t, peer, framertest.Send("lost, or not"))
 			}
 			framertest.Play(t, peer, framertest.Reset())

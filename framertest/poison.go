@@ -50,8 +50,9 @@ func Poison(newHandler func(*framer.Conn) framer.Handler) func(*framer.Conn) fra
 	}
 }
 
-// poisons are different from one to the next, so that a text with poison in it is
-// never the same twice. The zero value is ready.
+// poisons returns another byte each time, in turn. Each connection, or run, gets one. So
+// a text that contains memory that was kept for too long differs from one to the next.
+// The zero value is ready to use.
 type poisons struct{ n atomic.Uint32 }
 
 func (p *poisons) next() poison.Byte {
@@ -59,7 +60,8 @@ func (p *poisons) next() poison.Byte {
 	return poison.First + poison.Byte((p.n.Add(1)-1)%all)
 }
 
-// hint explains a text that has poison in it, quoted or not, if input has none.
+// hint explains why text contains poison, quoted or not. It returns "" if text has none,
+// or if input has such bytes itself.
 func hint(input []byte, text string) string {
 	if slices.ContainsFunc(input, poison.Is) {
 		return ""

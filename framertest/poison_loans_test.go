@@ -22,20 +22,20 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// A borrower keeps what it is lent, and a copy.
+// A borrower keeps the slices that it is lent, and copies of them.
 type borrower struct {
 	t            *testing.T
 	kept, copied [][]byte
 }
 
-// use is called with memory while it is lent.
+// use keeps lent. It must be called during the loan.
 func (b *borrower) use(lent []byte) {
 	b.kept = append(b.kept, lent)
 	b.copied = append(b.copied, bytes.Clone(lent))
 }
 
-// over is called when all loans are over. It fails the test, once, if there is something
-// else than poison in what was kept.
+// over must be called when all loans are over. It fails the test, once, if the kept
+// slices have anything but poison.
 func (b *borrower) over() {
 	b.t.Helper()
 	notPoison := func(p []byte) bool {
@@ -46,18 +46,18 @@ func (b *borrower) over() {
 	}
 }
 
-// borrowed returns all that was lent.
+// borrowed returns all that was lent, from the copies.
 func (b *borrower) borrowed() string { return string(bytes.Join(b.copied, nil)) }
 
-// Write is for WriteTo, which lends what it writes.
+// Write borrows p. WriteTo calls it, and lends what it writes.
 func (b *borrower) Write(p []byte) (int, error) {
 	b.over()
 	b.use(p)
 	return len(p), nil
 }
 
-// framerLoans are the loans of a Framer alone. Each function is for all messages, and
-// ends the last loan.
+// framerLoans are the ways in which a Framer without a connection lends. Each function
+// reads all messages and ends the last loan.
 var framerLoans = map[string]func(f *framer.Framer, t framer.Terminator, b *borrower){
 	"Next": func(f *framer.Framer, t framer.Terminator, b *borrower) {
 		for {
@@ -129,7 +129,7 @@ var framerLoans = map[string]func(f *framer.Framer, t framer.Terminator, b *borr
 	},
 }
 
-// connLoans are the loans of a connection. Each handler sends what it is lent.
+// connLoans are the ways in which a connection lends. Each handler sends what it is lent.
 var connLoans = map[string]func(t framer.Terminator, b *borrower) func(*framer.Conn) framer.Handler{
 	"CollectIncomingData": func(t framer.Terminator, b *borrower) func(*framer.Conn) framer.Handler {
 		return func(c *framer.Conn) framer.Handler {
@@ -198,7 +198,7 @@ var connLoans = map[string]func(t framer.Terminator, b *borrower) func(*framer.C
 	},
 }
 
-// pieces are lent by CollectIncomingData.
+// pieces borrows the data of CollectIncomingData.
 type pieces struct{ b *borrower }
 
 func (p pieces) CollectIncomingData(data []byte) error {
@@ -212,7 +212,7 @@ func (p pieces) FoundTerminator() error {
 	return nil
 }
 
-// A panicker is lent one piece.
+// A panicker borrows one piece and panics.
 type panicker struct{ pieces }
 
 func (p panicker) CollectIncomingData(data []byte) error {
@@ -220,7 +220,7 @@ func (p panicker) CollectIncomingData(data []byte) error {
 	panic("on purpose")
 }
 
-// A pieceSender sends the pieces, too.
+// A pieceSender borrows the pieces and sends them.
 type pieceSender struct {
 	*framer.Conn
 	pieces
@@ -231,11 +231,11 @@ func (s pieceSender) CollectIncomingData(data []byte) error {
 	return s.pieces.CollectIncomingData(data)
 }
 
-// collected are messages of a Collector, which are lent until its Reset.
+// collected borrows the messages of a Collector, which are lent until Reset.
 type collected struct {
 	framer.Collector
 	b *borrower
-	w io.Writer // or nil: where they are sent
+	w io.Writer // where the messages are sent, or nil
 }
 
 func (c *collected) FoundTerminator() error {
@@ -248,7 +248,8 @@ func (c *collected) FoundTerminator() error {
 	return nil
 }
 
-// collectedPieces are lent until the end of CollectIncomingData.
+// collectedPieces borrows what its Collector has in CollectIncomingData, until that
+// returns.
 type collectedPieces struct{ collected }
 
 func (c *collectedPieces) CollectIncomingData(data []byte) error {
@@ -261,19 +262,19 @@ func (c *collectedPieces) FoundTerminator() error {
 	return nil
 }
 
-// collectedReads are lent until all was read.
+// collectedReads borrows what its Collector has in HandleReadComplete.
 type collectedReads struct{ collected }
 
 func (c *collectedReads) FoundTerminator() error { return nil }
 
 func (c *collectedReads) HandleReadComplete() error { return c.collected.FoundTerminator() }
 
-// loanInputs are inputs of whole messages of one or more bytes, short ones: but for the last,
-// they are cut in every way.
+// loanInputs are short inputs of whole messages. All of them but the last are short
+// enough to be cut in every way.
 var loanInputs = map[string]struct {
 	t        framer.Terminator
 	input    string
-	messages string // joined
+	messages string // all messages joined
 	cfg      framer.Config
 }{
 	"Delimiter":    {t: framer.Delimiter("\r\n"), input: "ab\r\nc\r\n", messages: "abc"},
@@ -282,12 +283,13 @@ var loanInputs = map[string]struct {
 	"LengthPrefix": {t: framer.LengthPrefix(framer.Prefix{Size: 1}), input: "\x02ab\x01c", messages: "abc"},
 	"DotBlock":     {t: framer.DotBlock(), input: "..\r\n.\r\n", messages: ".\r\n"},
 	"Split":        {t: framer.Split(bufio.ScanWords), input: "ab cd ", messages: "abcd"},
-	// These are read to where they belong.
+	// These messages are larger than the read buffer, so they are read directly into
+	// their own memory.
 	"small buffer": {t: framer.FixedLength(10), input: "abcdefghijklmnopqrst", messages: "abcdefghijklmnopqrst", cfg: framer.Config{ReadBufferSize: 4}},
 }
 
-// Whoever keeps what was lent has nothing but poison, wherever the input was cut, and
-// whoever copies it in time has all of it.
+// A handler that keeps what it was lent finds only poison there, wherever the input was
+// cut. A handler that copies it in time has all of it.
 func TestPoisonOfAllLoans(t *testing.T) {
 	for name, in := range loanInputs {
 		lenders := make(map[string]func(r io.Reader, b *borrower))
@@ -315,7 +317,7 @@ func TestPoisonOfAllLoans(t *testing.T) {
 	}
 }
 
-// An unfinished message, and the last one, are lent as well.
+// An unfinished message, and the last message, are lent as well.
 func TestPoisonOfLastLoans(t *testing.T) {
 	line, three := framer.Delimiter("\n"), framer.FixedLength(3)
 	tests := map[string]func(b *borrower) func(*framer.Conn) framer.Handler{
@@ -392,7 +394,7 @@ func TestPoisonOfLastLoans(t *testing.T) {
 	}
 }
 
-// An oversized is a handler that borrows what there is of a message that is too long.
+// An oversized borrows what has come of a message that is too long.
 type oversized struct {
 	collected
 	reset func()
@@ -406,8 +408,8 @@ func (o *oversized) HandleOversize(*framer.MessageTooLongError) error {
 	return nil
 }
 
-// What is left of a message that is too long is lent until HandleOversize returns, or
-// until a Reset there.
+// What has come of a message that is too long is lent until HandleOversize returns, or
+// calls Reset.
 func TestPoisonOfOversizeLoans(t *testing.T) {
 	for _, reset := range []bool{false, true} {
 		t.Run(fmt.Sprint(reset), func(t *testing.T) {
@@ -440,7 +442,7 @@ func TestPoisonOfOversizeLoans(t *testing.T) {
 	})
 }
 
-// What came of a message before a timeout is lent until Next goes on.
+// What has come of a message before a timeout is lent until the next call of Next.
 func TestPoisonAfterTimeout(t *testing.T) {
 	b := borrower{t: t}
 	peer, nc := tcpPair(t)
@@ -471,13 +473,13 @@ func TestPoisonAfterTimeout(t *testing.T) {
 		framertest.Send("ab"), framertest.Expect("go on"),
 		framertest.Send("c\n"), framertest.Expect("abc"),
 		framertest.Close())
-	peer.Close() // also if a step has failed
+	peer.Close() // a step may have failed before Close
 	if err := <-served; err != nil {
 		t.Errorf("Serve: %v", err)
 	}
 }
 
-// What was not lent stays as it is.
+// Memory that was not lent is not overwritten.
 func TestPoisonSparesOthers(t *testing.T) {
 	// An answer need not be in the reply that was lent.
 	own := []byte("own")
@@ -489,7 +491,7 @@ func TestPoisonSparesOthers(t *testing.T) {
 		t.Errorf("the transcript is\n%s\nwant\n%s\nand the answer is %q", got, want, own)
 	}
 
-	// A token may be a constant of its split function.
+	// A split function may return a constant as its token.
 	token := []byte("token")
 	var got string
 	framertest.Recut(t, []byte("ab"), func(r io.Reader) string {
@@ -508,7 +510,7 @@ func TestPoisonSparesOthers(t *testing.T) {
 	}
 }
 
-// Poison is for all connections: here is one that waits in the middle of a message.
+// Poison works for connections of any kind. Here one waits in the middle of a message.
 func TestPoisonOfConnections(t *testing.T) {
 	for _, loan := range slices.Sorted(maps.Keys(connLoans)) {
 		t.Run(loan, func(t *testing.T) {
@@ -521,10 +523,10 @@ func TestPoisonOfConnections(t *testing.T) {
 			go func() { served <- c.Serve(t.Context()) }()
 			framertest.Play(t, peer,
 				framertest.Within(time.Minute),
-				framertest.Send("ab\nc"), framertest.Expect("ab"), // now it waits for the rest
+				framertest.Send("ab\nc"), framertest.Expect("ab"), // the connection waits for the rest now
 				framertest.Send("d\nef\n"), framertest.Expect("cdef"),
 				framertest.Close())
-			peer.Close() // also if a step has failed
+			peer.Close() // a step may have failed before Close
 			if err := <-served; err != nil {
 				t.Errorf("Serve: %v", err)
 			}
@@ -538,7 +540,7 @@ type noCollector struct {
 	*nothing
 }
 
-// A Collector behind a nil pointer is none.
+// A handler whose embedded Collector would be behind a nil pointer has no Collector.
 func TestPoisonOfNoCollector(t *testing.T) {
 	framertest.Recut(t, []byte("a\nb\n"), func(r io.Reader) string {
 		f := framer.NewFramer(r, nil)
@@ -550,7 +552,8 @@ func TestPoisonOfNoCollector(t *testing.T) {
 	})
 }
 
-// Others, such as OnTooLong, find the handler itself.
+// Poison does not wrap the handler, so that OnTooLong, for example, finds the handler
+// itself.
 func TestPoisonReturnsTheHandler(t *testing.T) {
 	h := &keeper{}
 	newHandler := framertest.Poison(func(*framer.Conn) framer.Handler { return h })

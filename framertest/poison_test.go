@@ -21,12 +21,12 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// A keeper keeps what was lent to it.
+// A keeper keeps slices that were lent to it.
 type keeper struct {
 	*framer.Conn
 	framer.Collector
 	kept    []byte
-	collect func(k *keeper, data []byte) error // not nil: in place of the Collector's
+	collect func(k *keeper, data []byte) error // if not nil, called in place of the Collector's method
 	found   func(k *keeper) error
 }
 
@@ -53,7 +53,7 @@ func keepPiece(k *keeper, data []byte) error {
 
 func pushKept(k *keeper) error { return k.Push(k.kept) }
 
-// pushBefore pushes the message before, which is in memory that was Reset.
+// pushBefore pushes the message before this one. Its memory was given back by Reset.
 func pushBefore(k *keeper) error {
 	defer func() {
 		k.kept = k.Bytes()
@@ -62,7 +62,7 @@ func pushBefore(k *keeper) error {
 	return k.Push(k.kept)
 }
 
-// A readCompleteKeeper pushes what it has kept when all was read.
+// A readCompleteKeeper pushes what it has kept in HandleReadComplete.
 type readCompleteKeeper struct{ keeper }
 
 func (k *readCompleteKeeper) HandleReadComplete() error {
@@ -77,7 +77,7 @@ func (k *oversizeKeeper) HandleOversize(*framer.MessageTooLongError) error {
 	return k.Push(k.kept)
 }
 
-// Handlers that keep what was lent to them are found out, in every style.
+// Transcript shows when a handler keeps what was lent to it, in every style of handler.
 func TestTranscriptFindsKeepers(t *testing.T) {
 	line := framer.Delimiter("\n")
 	tests := map[string]func(*framer.Conn) framer.Handler{
@@ -137,11 +137,11 @@ func TestTranscriptFindsKeepers(t *testing.T) {
 			framertest.Recut(&tb, []byte("12\n34\n56\n"), framertest.Transcript(newHandler, cfg))
 			tb.wantFailures(t, "makes a difference")
 			tb.wantFailures(t, "memory that was lent, and kept for too long")
-			// With Poison for its own it is the same.
+			// The result is the same if the handler uses Poison itself.
 			tb = fakeTB{}
 			framertest.Recut(&tb, []byte("12\n34\n56\n"), framertest.Transcript(framertest.Poison(newHandler), cfg))
 			tb.wantFailures(t, "makes a difference")
-			// A transcript of any reader shows it, too.
+			// Two transcripts without Recut differ as well.
 			transcript := framertest.Transcript(newHandler, cfg)
 			once, again := transcript(strings.NewReader("12\n34\n56\n")), transcript(strings.NewReader("12\n34\n56\n"))
 			if once == again {
@@ -151,7 +151,7 @@ func TestTranscriptFindsKeepers(t *testing.T) {
 	}
 }
 
-// So are functions that read for themselves.
+// Recut shows the same for functions that read the input themselves.
 func TestRecutFindsKeepers(t *testing.T) {
 	tests := map[string]func(r io.Reader) string{
 		"Next": func(r io.Reader) string {
@@ -191,7 +191,7 @@ func TestRecutFindsKeepers(t *testing.T) {
 	}
 }
 
-// Input that has such bytes itself is no sign of kept memory.
+// There is no hint if the input itself has such bytes.
 func TestRecutHint(t *testing.T) {
 	var tb fakeTB
 	framertest.Recut(&tb, []byte("\xff\n"), func(r io.Reader) string { return fmt.Sprintf("%q", reads(r)) })
@@ -201,7 +201,7 @@ func TestRecutHint(t *testing.T) {
 	}
 }
 
-// All that is allowed with memory that was lent is harmless.
+// allowed does all that a handler may do with memory that was lent.
 type allowed struct {
 	echo
 	found int
@@ -209,7 +209,7 @@ type allowed struct {
 
 func (a *allowed) CollectIncomingData(data []byte) error {
 	kept := bytes.Clone(data)
-	more := append(data, "appended"...) // moves it
+	more := append(data, "appended"...) // append moves the data to new memory
 	for i := range data {
 		data[i] ^= ' '
 	}
@@ -252,13 +252,13 @@ func TestPoison(t *testing.T) {
 		framertest.Send("abcdefg\n123\n"),
 		framertest.Expect(strings.Repeat("\xf5", 10)),
 		framertest.Close())
-	peer.Close() // also if a step has failed
+	peer.Close() // a step may have failed before Close
 	if err := <-served; err != nil {
 		t.Errorf("Serve: %v", err)
 	}
 }
 
-// An optionalHandler has all optional methods, and notes their calls.
+// An optionalHandler has all optional methods and records their calls.
 type optionalHandler struct {
 	pieceEcho
 	calls []string
@@ -279,8 +279,8 @@ func (h *optionalHandler) HandleOversize(e *framer.MessageTooLongError) error {
 	return h.note("oversize", e)
 }
 
-// The optional methods of a handler are called, and those that it has not do what is
-// done without them.
+// Transcript calls the optional methods of a handler. If the handler lacks a method, the
+// wrapper does what package framer does without it.
 func TestPoisonKeepsMethods(t *testing.T) {
 	type all interface {
 		framer.ConnectHandler
@@ -295,7 +295,7 @@ func TestPoisonKeepsMethods(t *testing.T) {
 		var conn *framer.Conn
 		framertest.Transcript(func(c *framer.Conn) framer.Handler {
 			conn = c
-			c.CloseWhenDone() // no method is called yet
+			c.CloseWhenDone() // so that no method is called
 			return h
 		}, nil)(strings.NewReader(""))
 		return conn.Handler().(all)
@@ -309,7 +309,7 @@ func TestPoisonKeepsMethods(t *testing.T) {
 
 	h := new(optionalHandler)
 	wrapped := wrap(h)
-	h.calls = nil // those of Transcript
+	h.calls = nil // Transcript has called some of them
 	got := fmt.Sprint(call(wrapped), h.calls)
 	if want := fmt.Sprint([]string{"result", "result", "result", "result", "result", "result"}, []string{
 		"connect <nil>", "read complete <nil>", "oversize " + long.Error(), "shutdown <nil>",
@@ -323,8 +323,8 @@ func TestPoisonKeepsMethods(t *testing.T) {
 	}
 }
 
-// Those that can't be wrapped are left alone, and a connection without a handler
-// stays one.
+// Poison returns handlers that can't be wrapped as they are. A connection without a
+// handler still has none.
 func TestPoisonOfOthers(t *testing.T) {
 	for name, test := range map[string]struct {
 		newHandler func(*framer.Conn) framer.Handler
@@ -354,7 +354,7 @@ func TestPoisonOfOthers(t *testing.T) {
 	}
 }
 
-// nilInside embeds a Collector that is not there.
+// nilInside embeds a Collector behind a nil pointer.
 type nilInside struct {
 	*framer.Conn
 	*nothing
@@ -365,7 +365,7 @@ type nothing struct{ framer.Collector }
 func (h *nilInside) CollectIncomingData([]byte) error { return h.Push([]byte("none")) }
 func (h *nilInside) FoundTerminator() error           { return nil }
 
-// A Read of a Pipe uses all of its memory.
+// Read of a Pipe overwrites all of its argument.
 func TestPipeReadOverwrites(t *testing.T) {
 	a, b := framertest.Pipe()
 	for size := range 70 {

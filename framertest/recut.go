@@ -27,14 +27,14 @@ import (
 )
 
 const (
-	exhaustive  = 12      // inputs of up to so many bytes are cut in every way
-	singleLimit = 2048    // inputs of up to so many bytes are cut once at every place
-	minRandom   = 20      // random cuts of an input that is longer than exhaustive
-	maxRandom   = 300     // as many if it is short
-	randomBytes = 8 << 20 // what they may cost together, between the two
+	exhaustive  = 12      // inputs of up to this many bytes are cut in every way
+	singleLimit = 2048    // inputs of up to this many bytes are cut once at every place
+	minRandom   = 20      // the least number of random cuts, for inputs longer than exhaustive
+	maxRandom   = 300     // the greatest number of random cuts
+	randomBytes = 8 << 20 // between these, the number of random cuts times the input's size
 
-	minOverwrite   = 4 << 10  // a Read overwrites so much
-	overwriteBytes = 64 << 20 // or what all of a run may overwrite together, divided by them
+	minOverwrite   = 4 << 10  // the least number of bytes that a Read overwrites
+	overwriteBytes = 64 << 20 // if more, the number of bytes that all Reads of a run overwrite together
 )
 
 // Recut runs f on the whole input, and then on the input cut into reads in many other
@@ -75,7 +75,8 @@ func Recut(t testing.TB, input []byte, f func(io.Reader) string) {
 	}
 }
 
-// ways returns the cuts to try of n bytes, as places in increasing order.
+// ways yields the cuts of n bytes that are to be tried. A cut is a list of places in
+// increasing order.
 func ways(n int) iter.Seq[[]int] {
 	return func(yield func([]int) bool) {
 		switch {
@@ -88,7 +89,7 @@ func ways(n int) iter.Seq[[]int] {
 	}
 }
 
-// allWays yields all subsets of the n-1 places, small ones first.
+// allWays yields all subsets of the n-1 places, small subsets first.
 func allWays(n int, yield func([]int) bool) {
 	for size := 1; size < n; size++ {
 		for set := range uint(1) << (n - 1) {
@@ -99,7 +100,7 @@ func allWays(n int, yield func([]int) bool) {
 	}
 }
 
-// places returns the places that are the bits of set, from 1 on.
+// places returns a place for each bit that is set. The lowest bit is place 1.
 func places(set uint) (cuts []int) {
 	for ; set != 0; set &= set - 1 {
 		cuts = append(cuts, 1+bits.TrailingZeros(set))
@@ -107,7 +108,7 @@ func places(set uint) (cuts []int) {
 	return cuts
 }
 
-// someWays yields single places, all places, and random ones.
+// someWays yields cuts at a single place, the cut at all places, and random cuts.
 func someWays(n int, yield func([]int) bool) {
 	var all []int
 	for i := 1; i < n; i++ {
@@ -127,7 +128,7 @@ func someWays(n int, yield func([]int) bool) {
 	}
 }
 
-// randomPlaces cuts n bytes into pieces of random sizes, which are small in some
+// randomPlaces cuts n bytes into pieces of random sizes. The sizes are small in some
 // calls and large in others.
 func randomPlaces(n int, random *rand.Rand) (cuts []int) {
 	longest := n >> random.IntN(bits.Len(uint(n)))
@@ -137,8 +138,8 @@ func randomPlaces(n int, random *rand.Rand) (cuts []int) {
 	return cuts
 }
 
-// shrink drops places from cuts as long as they still make a difference, many at
-// once first.
+// shrink removes places from cuts as long as the rest still makes a difference. It tries
+// to remove many at once first.
 func shrink(cuts []int, differs func([]int) bool) []int {
 	for size := len(cuts) / 2; size > 0; size /= 2 {
 		for dropped := true; dropped; {
@@ -148,8 +149,8 @@ func shrink(cuts []int, differs func([]int) bool) []int {
 	return cuts
 }
 
-// drop drops runs of size places from cuts, where the rest makes a difference, and
-// reports whether there was one.
+// drop removes runs of size places from cuts where the rest still makes a difference. It
+// reports whether it has removed any.
 func drop(cuts []int, size int, differs func([]int) bool) (rest []int, dropped bool) {
 	for i := 0; i+size <= len(cuts); {
 		fewer := slices.Concat(cuts[:i], cuts[i+size:])
@@ -162,7 +163,7 @@ func drop(cuts []int, size int, differs func([]int) bool) (rest []int, dropped b
 	return cuts, dropped
 }
 
-// pieces shows a cut.
+// pieces returns a text that shows the pieces of a cut.
 func pieces(input []byte, cuts []int) string {
 	var all []string
 	last := 0
@@ -173,10 +174,11 @@ func pieces(input []byte, cuts []int) string {
 	return strings.Join(all, " | ")
 }
 
-// quote quotes s, of which it shows both ends if it is long.
+// quote quotes s. If s is long, it quotes only both ends.
 func quote(s string) string { return quoteEnds(s, 30) }
 
-// quoteEnds quotes s, or what is at most end bytes from one of its ends.
+// quoteEnds quotes s. If s has more than 2*end bytes, it quotes only the first and the
+// last end bytes.
 func quoteEnds(s string, end int) string {
 	if len(s) <= 2*end {
 		return strconv.Quote(s)
@@ -184,13 +186,13 @@ func quoteEnds(s string, end int) string {
 	return fmt.Sprintf("%q...%q", s[:end], s[len(s)-end:])
 }
 
-// A cutReader gives its input in one piece a read.
+// A cutReader returns one piece of its input in each Read.
 type cutReader struct {
-	poison.Mark // for a Framer that reads from it
+	poison.Mark // a Framer that reads from it finds the byte here
 	input       []byte
 	pos         int
 	cuts        []int
-	room        int // how much of p is overwritten
+	room        int // how many bytes of p a Read overwrites
 }
 
 func newCutReader(input []byte, cuts []int, with poison.Byte) *cutReader {
@@ -282,14 +284,14 @@ func Transcript(newHandler func(*framer.Conn) framer.Handler, cfg *framer.Config
 		}, &config)
 		err := c.Serve(context.Background())
 		if !nc.explains(err) {
-			seen.message = nil // it was the handler, by a terminator that was refused
+			seen.message = nil // the handler has ended the connection, by setting a terminator that was refused
 		}
 		return fmt.Sprintf("%srest %q\nsent %q\nend %s\n", seen.told(), seen.rest(), nc.written(), describe(err))
 	}
 }
 
-// describe returns the text of err. How much of a message that is too long was
-// seen depends on the cut.
+// describe returns the text of err. For a message that is too long it leaves out how much
+// was seen, because that depends on the cut.
 func describe(err error) string {
 	var long *framer.MessageTooLongError
 	if errors.As(err, &long) {
@@ -298,7 +300,7 @@ func describe(err error) string {
 	return fmt.Sprint(err)
 }
 
-// A recorder passes everything on to a Handler, and writes it down.
+// A recorder passes all calls on to a Handler and records them.
 type recorder struct {
 	wrapper
 	conn    *framer.Conn
@@ -307,17 +309,17 @@ type recorder struct {
 	refused refusal
 }
 
-// A refusal is a method that has refused its input. What the Handler was given up
-// to then depends on the cut.
+// A refusal says which method has refused its input. How much input the Handler was given
+// before that depends on the cut.
 type refusal int
 
 const (
 	noRefusal    refusal = iota
-	pieceRefused         // by CollectIncomingData
-	readRefused          // by HandleReadComplete
+	pieceRefused         // CollectIncomingData has refused
+	readRefused          // HandleReadComplete has refused
 )
 
-// told returns what was written down, as far as no cut decides about it.
+// told returns what was recorded, or nothing if it depends on the cut.
 func (r *recorder) told() []byte {
 	if r.refused == readRefused {
 		return nil
@@ -325,7 +327,7 @@ func (r *recorder) told() []byte {
 	return r.log.Bytes()
 }
 
-// rest returns the unfinished message, as far as no cut decides about it.
+// rest returns the unfinished message, or nothing if it depends on the cut.
 func (r *recorder) rest() []byte {
 	if r.refused != noRefusal {
 		return nil
@@ -333,10 +335,10 @@ func (r *recorder) rest() []byte {
 	return r.message
 }
 
-// watch calls f, and notes the refusal if f fails, panics, or closes the connection.
+// watch calls f. It records the refusal if f fails, panics, or closes the connection.
 func (r *recorder) watch(refused refusal, f func() error) error {
 	if r.closing() {
-		return f() // how far the input goes is settled
+		return f() // the connection is closing already, so this can't be a refusal
 	}
 	r.refused = refused
 	err := f()
@@ -368,16 +370,16 @@ func (r *recorder) FoundTerminator() error {
 }
 
 func (r *recorder) HandleOversize(e *framer.MessageTooLongError) error {
-	// What a Collector has above the limit, under None, depends on the cut.
+	// Under None, how much a Collector has above the limit depends on the cut.
 	fmt.Fprintf(&r.log, "too long %q\n", r.message[:min(int64(len(r.message)), e.Limit)])
 	r.message = nil
 	return r.wrapper.HandleOversize(e)
 }
 
-// A scriptedConn is a connection with a given input that keeps its output.
+// A scriptedConn is a net.Conn whose input comes from a reader. It keeps its output.
 type scriptedConn struct {
 	r      io.Reader
-	err    error // of r
+	err    error // the error that r has returned
 	poison poison.Byte
 
 	mu  sync.Mutex
@@ -385,7 +387,7 @@ type scriptedConn struct {
 }
 
 func (c *scriptedConn) Read(p []byte) (n int, err error) {
-	c.poison.Overwrite(p[:min(len(p), minOverwrite)]) // the rest if r does
+	c.poison.Overwrite(p[:min(len(p), minOverwrite)]) // r may overwrite the rest
 	n, err = c.r.Read(p)
 	if err != nil {
 		c.err = err
@@ -393,7 +395,7 @@ func (c *scriptedConn) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// explains reports whether err, of Serve, can be that the input has ended.
+// explains reports whether err, the error of Serve, can come from the end of the input.
 func (c *scriptedConn) explains(err error) bool {
 	return err == nil || err == io.ErrUnexpectedEOF || c.err != nil && errors.Is(err, c.err)
 }

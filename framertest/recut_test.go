@@ -21,9 +21,9 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// A fakeTB records failures.
+// A fakeTB is a testing.TB that records failures.
 type fakeTB struct {
-	testing.TB // nil: other methods panic
+	testing.TB // nil, so that other methods panic
 	failures   []string
 }
 
@@ -33,8 +33,8 @@ func (f *fakeTB) Errorf(format string, args ...any) {
 	f.failures = append(f.failures, fmt.Sprintf(format, args...))
 }
 
-// wantFailures fails the test unless there are as many failures as texts, each
-// with its text.
+// wantFailures fails the test unless the number of failures is that of texts, and each
+// failure contains its text.
 func (f *fakeTB) wantFailures(t *testing.T, texts ...string) {
 	t.Helper()
 	if len(f.failures) != len(texts) {
@@ -47,7 +47,7 @@ func (f *fakeTB) wantFailures(t *testing.T, texts ...string) {
 	}
 }
 
-// reads returns the pieces that r is read in.
+// reads reads r to the end and returns the pieces.
 func reads(r io.Reader) (pieces []string) {
 	buf := make([]byte, 10_000)
 	for {
@@ -59,8 +59,8 @@ func reads(r io.Reader) (pieces []string) {
 	}
 }
 
-// cutsOf returns the ways that Recut cuts input, as the sizes of the pieces,
-// without the whole.
+// cutsOf returns how Recut cuts input, as the sizes of the pieces. It leaves out the
+// uncut input.
 func cutsOf(t *testing.T, input []byte) (ways [][]int) {
 	t.Helper()
 	var tb fakeTB
@@ -88,8 +88,8 @@ func distinct(ways [][]int) int {
 	return len(set)
 }
 
-// Short inputs are cut in every way, once: in 2^(n-1)-1 besides the whole, with
-// few cuts first.
+// A short input is cut in every way, once. These are 2^(n-1)-1 ways, and few cuts come
+// first. The uncut input is not counted.
 func TestRecutIsExhaustive(t *testing.T) {
 	for n := range 13 {
 		ways := cutsOf(t, make([]byte, n))
@@ -106,8 +106,8 @@ func TestRecutIsExhaustive(t *testing.T) {
 	}
 }
 
-// Long inputs are cut once at every place, at all of them, and at random, the
-// same each time: some into few pieces and some into many.
+// A long input is cut once at every place, at all places, and at random places. The
+// random places are the same each time. Some give few pieces and some give many.
 func TestRecutOfLongInput(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{13, 100, 2048, 2049, 10_000} {
@@ -145,7 +145,7 @@ func TestRecutOfLongInput(t *testing.T) {
 	}
 }
 
-// A function that depends on cuts fails with a smallest one.
+// If a function depends on cuts, Recut reports a smallest cut.
 func TestRecutFindsSmallestCut(t *testing.T) {
 	long := strings.Repeat("x", 3000)
 	tests := []struct {
@@ -210,8 +210,9 @@ func TestRecutFindsSmallestCut(t *testing.T) {
 	}
 }
 
-// No place can be left out of the cut, also where one can be only after another:
-// here, two would be left if every place were tried once.
+// No place can be left out of the cut that Recut reports. Some places can be left out
+// only after another one: in this test, two places would remain if Recut tried each place
+// only once.
 func TestRecutShrinksToTheEnd(t *testing.T) {
 	places := []int{2, 7, 8, 11}
 	wrong := []string{"1111", "1011", "1100", "1010", "0101", "0011", "1000", "0100", "0010"}
@@ -234,7 +235,7 @@ func TestRecutShrinksToTheEnd(t *testing.T) {
 	}
 }
 
-// Very long inputs are not too many runs, nor too few.
+// A very long input is run neither too often nor too rarely.
 func TestRecutOfVeryLongInput(t *testing.T) {
 	t.Parallel()
 	var runs int
@@ -248,8 +249,7 @@ func TestRecutOfVeryLongInput(t *testing.T) {
 	}
 }
 
-// A function that depends on something else is told from one that depends on
-// cuts.
+// Recut tells a function that is not deterministic from one that depends on cuts.
 func TestRecutWantsDeterminism(t *testing.T) {
 	var calls int
 	var tb fakeTB
@@ -260,7 +260,7 @@ func TestRecutWantsDeterminism(t *testing.T) {
 	tb.wantFailures(t, "the same input makes a difference\n--- once\ncall 1\n--- again\ncall 2")
 }
 
-// inputs are short and long ones, with messages of several kinds.
+// inputs returns short and long inputs, with messages of several kinds.
 func inputs() [][]byte {
 	var long bytes.Buffer
 	for i := 0; long.Len() < 200; i++ {
@@ -272,8 +272,8 @@ func inputs() [][]byte {
 	}
 }
 
-// What the library does with its input depends on no cut: neither for any kind of
-// terminator, nor for a message that is too long.
+// What package framer does with its input depends on no cut, for any kind of terminator
+// and for messages that are too long.
 func TestTranscriptOfTerminators(t *testing.T) {
 	t.Parallel()
 	terminators := []framer.Terminator{
@@ -317,8 +317,8 @@ func newEchoHandler(c *framer.Conn) framer.Handler {
 	return &echo{Conn: c}
 }
 
-// greeter has all the optional methods. It goes on after a message that is too
-// long, and ends after "quit".
+// greeter has all the optional methods. It goes on after a message that is too long, and
+// it ends the connection after "quit".
 type greeter struct {
 	echo
 	closed func(error)
@@ -367,7 +367,8 @@ func newPipelined(c *framer.Conn) framer.Handler {
 	return &pipelined{Conn: c}
 }
 
-// A transcript has what the handler saw, what it sent, and how it ended.
+// A transcript shows what the handler was given, what it sent, and how the connection
+// ended.
 func TestTranscript(t *testing.T) {
 	var closed int
 	newGreeter := func(c *framer.Conn) framer.Handler {
@@ -416,7 +417,7 @@ type tolerant struct{ echo }
 
 func (*tolerant) HandleOversize(*framer.MessageTooLongError) error { return nil }
 
-// A tolerantPointer embeds its Collector by a pointer, deep down.
+// A tolerantPointer embeds a pointer to a Collector, two levels down.
 type tolerantPointer struct{ *tolerantBase }
 
 type tolerantBase struct {
@@ -431,8 +432,8 @@ func (p *tolerantPointer) FoundTerminator() error {
 
 func (*tolerantPointer) HandleOversize(*framer.MessageTooLongError) error { return nil }
 
-// An embedded Collector is what it is in a connection: emptied when a message is
-// thrown away, and bounded under None.
+// In a transcript an embedded Collector works as in a connection: it is emptied when a
+// message is thrown away, and it is bounded under None.
 func TestTranscriptOfCollectors(t *testing.T) {
 	t.Parallel()
 	handlers := map[string]func(*framer.Conn) framer.Handler{
@@ -467,15 +468,15 @@ func TestTranscriptOfCollectors(t *testing.T) {
 	}
 }
 
-// A tolerantValue is a Handler without a pointer.
+// A tolerantValue is a Handler that is not a pointer.
 type tolerantValue struct{ tolerantPointer }
 
 func (v tolerantValue) FoundTerminator() error { return v.tolerantPointer.FoundTerminator() }
 
 func (tolerantValue) HandleOversize(*framer.MessageTooLongError) error { return nil }
 
-// Handlers that are wrong at a cut are found out by their transcripts, whether
-// messages or only output show it.
+// If a handler is wrong at a cut, its transcripts differ: in the messages, or only in the
+// output.
 func TestTranscriptFindsBugs(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -483,7 +484,7 @@ func TestTranscriptFindsBugs(t *testing.T) {
 		want       string
 	}{
 		{
-			// It takes pieces for lines.
+			// It takes every piece for a line.
 			"Handler", func(c *framer.Conn) framer.Handler { return &pieceEcho{c} },
 			"--- whole\nrest \"ab\\r\\n\"\nsent \"ab.\"",
 		},
@@ -517,17 +518,17 @@ func TestTranscriptFindsBugs(t *testing.T) {
 	}
 }
 
-// A refuser takes lines of digits, and nothing else: it looks at what one of its
-// methods is given, and refuses.
+// A refuser accepts only lines of digits. It checks what one of its methods is given, and
+// refuses other input.
 type refuser struct {
 	*framer.Conn
 	framer.Collector
-	in     string // the method
+	in     string // the method that checks
 	refuse func(c *framer.Conn) error
 	lines  []string
 }
 
-// look refuses data for the method if there is something else than a digit in it.
+// look refuses data if method is the one that checks, and data has anything but digits.
 func (r *refuser) look(method, data string) error {
 	if r.in == method && strings.ContainsFunc(data, func(c rune) bool { return c < '0' || '9' < c }) {
 		return r.refuse(r.Conn)
@@ -557,9 +558,9 @@ func (r *refuser) HandleOversize(*framer.MessageTooLongError) error {
 	return r.look("HandleOversize", "too long")
 }
 
-// A handler that refuses its input at the same byte under every cut depends on
-// none, although it is given more or less before: whatever method refuses, and
-// however.
+// A handler that always refuses its input at the same byte does not depend on cuts,
+// although the cut decides how much it was given before. This holds for every method that
+// can refuse, and every way to refuse.
 func TestTranscriptOfRefusals(t *testing.T) {
 	t.Parallel()
 	ways := []struct {
@@ -603,7 +604,7 @@ func TestTranscriptOfRefusals(t *testing.T) {
 	}
 }
 
-// refusing makes handlers of lines that show each piece to collect.
+// refusing returns handlers of lines that call collect for each piece.
 func refusing(collect func(r *refuser, data []byte) error) func(*framer.Conn) framer.Handler {
 	return func(c *framer.Conn) framer.Handler {
 		c.SetTerminator(framer.Delimiter("\n"))
@@ -623,7 +624,7 @@ func (p *pieceRefuser) CollectIncomingData(data []byte) error {
 	return p.refuser.CollectIncomingData(data)
 }
 
-// Other ways to refuse that depend on no cut.
+// There are other ways to refuse that depend on no cut.
 func TestTranscriptOfOtherRefusals(t *testing.T) {
 	t.Parallel()
 	refusal := errors.New("not a digit")
@@ -678,7 +679,7 @@ func TestTranscriptOfOtherRefusals(t *testing.T) {
 	}
 }
 
-// Handlers that refuse at one cut what they accept at another are found out.
+// If a handler refuses at one cut what it accepts at another, Recut reports it.
 func TestTranscriptFindsWrongRefusals(t *testing.T) {
 	refusal := errors.New("not a digit")
 	tests := []struct {
@@ -741,7 +742,7 @@ func TestTranscriptFindsWrongRefusals(t *testing.T) {
 	}
 }
 
-// pieceEcho looks for the ends of lines in each piece.
+// pieceEcho looks for line ends in each piece, which is wrong.
 type pieceEcho struct{ *framer.Conn }
 
 func (e *pieceEcho) CollectIncomingData(data []byte) error {
@@ -753,7 +754,7 @@ func (e *pieceEcho) CollectIncomingData(data []byte) error {
 
 func (e *pieceEcho) FoundTerminator() error { return nil }
 
-// fickle changes its mind after a piece of one byte.
+// fickle changes its terminator after a piece of one byte.
 type fickle struct{ echo }
 
 func (f *fickle) CollectIncomingData(data []byte) error {
@@ -763,7 +764,7 @@ func (f *fickle) CollectIncomingData(data []byte) error {
 	return f.echo.CollectIncomingData(data)
 }
 
-// The errors of many runs are not logged, except where that is wanted.
+// Transcript does not log the errors of its many runs, unless cfg has a Logger.
 func TestTranscriptLogs(t *testing.T) {
 	for _, wanted := range []bool{false, true} {
 		var logged syncBuffer
@@ -802,8 +803,7 @@ func (b *syncBuffer) Len() int {
 	return b.buf.Len()
 }
 
-// A whole message with its length before it is one that reads may cut in the
-// header, too.
+// In a message that begins with its length, reads may also cut the length.
 func TestRecutLengthPrefix(t *testing.T) {
 	var input []byte
 	for _, s := range []string{"ab", "", "c"} {
@@ -824,7 +824,7 @@ func TestRecutLengthPrefix(t *testing.T) {
 	}
 }
 
-// BenchmarkRecut shows what a test costs.
+// BenchmarkRecut measures the cost of one call of Recut.
 func BenchmarkRecut(b *testing.B) {
 	for _, size := range []int{12, 1 << 10, 64 << 10} {
 		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {

@@ -10,13 +10,14 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A wrapper is a Handler that passes everything on to another one. It has all the
-// optional methods: where the other has not, they do what is done without them.
+// A wrapper is a Handler that passes all calls on to another one. It has all the optional
+// methods. If the other Handler lacks a method, the wrapper does what package framer does
+// without it.
 type wrapper struct {
 	framer.Handler
 
-	// Collector is the one that the Handler embeds, or nil. Package framer looks for
-	// it in the handler of a connection, and finds it here.
+	// Collector is the one that the Handler embeds, or nil. Package framer looks for a
+	// Collector in the handler of a connection and finds it here.
 	*framer.Collector
 }
 
@@ -74,7 +75,7 @@ func (w wrapper) HandleClose(err error) {
 	}
 }
 
-// embeddedCollector returns the Collector that h embeds, at whatever depth, or nil.
+// embeddedCollector returns the Collector that h embeds at any depth, or nil.
 func embeddedCollector(h framer.Handler) *framer.Collector {
 	v := reflect.Indirect(reflect.ValueOf(h))
 	if v.Kind() != reflect.Struct {
@@ -86,7 +87,7 @@ func embeddedCollector(h framer.Handler) *framer.Collector {
 	}
 	v, err := v.FieldByIndexErr(field.Index)
 	switch {
-	case err != nil: // behind a nil pointer
+	case err != nil: // the Collector is behind a nil pointer
 		return nil
 	case v.CanAddr() && field.Type != reflect.TypeFor[*framer.Collector]():
 		v = v.Addr()
@@ -95,9 +96,9 @@ func embeddedCollector(h framer.Handler) *framer.Collector {
 	return c
 }
 
-// isReadyMade reports whether h is a handler of package framer itself, as those of
-// framer.Session and framer.Messages are. It is not fed as others are, so that it
-// can't be wrapped.
+// isReadyMade reports whether h is a type of package framer itself, such as the handlers
+// of framer.Session and framer.Messages. These can't be wrapped, because package framer
+// gives them their input in another way.
 func isReadyMade(h framer.Handler) bool {
 	t := reflect.TypeOf(h)
 	if t.Kind() == reflect.Pointer {

@@ -42,7 +42,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// A server is a running program.
+// A server is a running server program.
 type server struct {
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
@@ -50,7 +50,7 @@ type server struct {
 	addr   string
 }
 
-// start starts a server program; it ends with the test.
+// start starts a server program. The program ends with the test.
 func start(t *testing.T, name string, args ...string) *server {
 	t.Helper()
 	s := &server{cmd: exec.Command(filepath.Join(programs, name), args...)}
@@ -75,7 +75,7 @@ func start(t *testing.T, name string, args ...string) *server {
 	return s
 }
 
-// collect has the server collect its garbage.
+// collect makes the server collect its garbage.
 func (s *server) collect(t *testing.T) {
 	t.Helper()
 	io.WriteString(s.stdin, "gc\n")
@@ -84,7 +84,8 @@ func (s *server) collect(t *testing.T) {
 	}
 }
 
-// stop ends the server by the end of its input. It must have printed no more.
+// stop ends the input of the server and waits for its end. The server must not print
+// anything more.
 func (s *server) stop(t *testing.T) {
 	s.stdin.Close()
 	if s.stdout.Scan() {
@@ -95,7 +96,7 @@ func (s *server) stop(t *testing.T) {
 	}
 }
 
-// load makes a short run, which checks every byte.
+// load runs the load generator for a short time. It checks every byte.
 func (s *server) load(t *testing.T, args string) {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(programs, "load"), append([]string{
@@ -115,7 +116,7 @@ func (s *server) load(t *testing.T, args string) {
 	}
 }
 
-// TestServersTLS has the servers that speak TLS hold connections.
+// TestServersTLS checks that the servers with TLS hold connections.
 func TestServersTLS(t *testing.T) {
 	for program, style := range map[string]string{"raw": "best", "framer": "handler"} {
 		t.Run(program, func(t *testing.T) {
@@ -130,7 +131,7 @@ func TestServersTLS(t *testing.T) {
 	}
 }
 
-// TestUnknownCommand has what redis-benchmark asks first.
+// TestUnknownCommand sends the command that redis-benchmark sends first.
 func TestUnknownCommand(t *testing.T) {
 	config := resp.AppendCommand(nil, []byte("CONFIG"), []byte("GET"), []byte("save"))
 	get := resp.AppendCommand(nil, []byte("GET"), []byte("nothing"))

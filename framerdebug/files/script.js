@@ -2,19 +2,20 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// All text that comes from elsewhere goes into the page by textContent, or an attribute,
-// and never as HTML.
+// All text from peers and from the program is put into the page as textContent or as an
+// attribute, never as HTML.
 "use strict";
 (() => {
 	const period = 2000; // between two refreshes, in milliseconds
 	const pageSize = 100;
-	const points = 90; // of a plot
+	const points = 90; // the greatest number of points in a plot
 
 	const byId = (id) => document.getElementById(id);
 	const allowClose = "allowClose" in document.body.dataset;
 	const hasInfo = "info" in document.body.dataset;
 
-	// What is shown is in the fragment of the address, so that it can be kept.
+	// The fragment of the address says what is shown, so that it is kept in a bookmark and
+	// after a reload.
 	const view = { sort: "queued", order: "desc", filter: "", offset: 0 };
 	for (const [name, value] of new URLSearchParams(location.hash.slice(1))) {
 		if (name in view) view[name] = name === "offset" ? Number(value) || 0 : value;
@@ -24,7 +25,7 @@
 	let report = null;
 	let paused = false;
 	let timer = 0;
-	let asking = null; // aborts the request that is under way
+	let asking = null; // an AbortController for the request that is under way
 
 	// Figures as texts.
 
@@ -47,7 +48,8 @@
 		return Math.floor(s / 86400) + " d";
 	}
 
-	// The columns: name for sorting, head, its longer explanation, and the text of a cell.
+	// Each column has a name for sorting, a head, an explanation of the head, a function that
+	// returns the text of a cell, and a kind.
 
 	const columns = [
 		["server", "Server", "", (c) => report.Servers[c.Server].Name, "text"],
@@ -69,7 +71,7 @@
 		["refused", "Refused", "pushes that TryPush has refused", (c) => count(c.PushRefused), "number"],
 	].map(([name, head, title, text, kind]) => ({ name, head, title, text, kind }));
 	const isShown = (col) => (col.name !== "server" || report === null || report.Servers.length > 1) && (col.name !== "info" || hasInfo);
-	const texts = ["server", "peer", "local", "state", "info"]; // ascending at first
+	const texts = ["server", "peer", "local", "state", "info"]; // the first click sorts these in ascending order
 
 	function make(tag, props, ...children) {
 		const element = document.createElement(tag);
@@ -118,7 +120,7 @@
 		}
 	}
 
-	// The rows. One that stays keeps its elements, and so its focus and its selection.
+	// The rows. A row that stays keeps its elements, and so its focus and its selection.
 
 	const rows = new Map();
 	function makeRow(key) {
@@ -178,7 +180,8 @@
 			}
 		}
 		if (place >= 0 && document.activeElement !== focused) {
-			// It was moved, or its connection has ended: then the row in its place.
+			// If the row was moved, it gets the focus again. If its connection has ended, the
+			// row that is in its place now gets it.
 			const next = body.children[Math.min(place, body.children.length - 1)]?.querySelector("button");
 			(focused.isConnected ? focused : next ?? document.querySelector("table")).focus({ preventScroll: true });
 		}
@@ -241,7 +244,7 @@
 	function showTotals(now) {
 		const figures = cards.map((card) => card.lines.map(([, line]) => sum(line.figure)));
 		const seconds = before ? (now - before.now) / 1000 : 0;
-		const isNew = !before || seconds > 0.5; // one that was asked for meanwhile is too short
+		const isNew = !before || seconds > 0.5; // after an extra refresh, the time is too short for a plot
 		cards.forEach((card, i) => {
 			const values = card.lines.map(([, line], j) => {
 				if (!line.rate) return figures[i][j];

@@ -2,8 +2,8 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Package nettest runs the conformance tests of golang.org/x/net on package
-// framertest. It is a module of its own so that nobody else needs golang.org/x/net.
+// Package nettest runs the conformance tests of golang.org/x/net on package framertest.
+// It is a separate module, so that no other module needs golang.org/x/net.
 package nettest
 
 import (

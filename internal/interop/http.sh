@@ -3,9 +3,9 @@
 # Use of this source code is governed by a BSD-style
 # license that can be found in the LICENSE file.
 
-# Http.sh tries a framed protocol beside HTTP/1.1 and HTTP/2, on one TLS port, with curl
-# and openssl. What is not installed is skipped, and said so. It uses a free port of
-# 127.0.0.1, and no more than two minutes.
+# Http.sh tests a server of HTTP/1.1, HTTP/2 and a framed protocol on one TLS port, with
+# curl and openssl. If a program is not installed, its tests are skipped, with a message.
+# The script uses a free port of 127.0.0.1. It takes two minutes at most.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/http"
@@ -21,7 +21,7 @@ trap cleanup EXIT
 
 failed=0
 
-# check compares what a command has printed. Carriage returns don't count.
+# check compares what a command has printed, without carriage returns.
 check() {
 	local name=$1 want=$2 got=$3
 	got=${got//$'\r'/}

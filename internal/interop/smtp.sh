@@ -3,9 +3,9 @@
 # Use of this source code is governed by a BSD-style
 # license that can be found in the LICENSE file.
 
-# Smtp.sh has the mail clients that are installed send mail to cmd/smtpd, on a free
-# port of the loopback interface, and looks at what has arrived. Its exit status is not
-# 0 if something was lost or changed.
+# Smtp.sh makes the installed mail clients send mail to cmd/smtpd, on a free port of the
+# loopback interface. It checks what has arrived. Its exit status is not 0 if a mail was
+# lost or changed.
 
 set -euo pipefail
 if [[ $(uname) != Linux ]]; then
@@ -15,8 +15,8 @@ fi
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 work=$(mktemp -d)
-pid=    # of the server
-reader= # of its log
+pid=    # the process that runs the server
+reader= # the process that reads its log
 failures=0
 checks=0
 
@@ -44,8 +44,8 @@ start() {
 	pid=$!
 	exec 3<"$work/stderr"
 	local line=
-	read -r -t 20 line <&3 || true # it has the address
-	cat <&3 >"$work/log" & # ends with the server
+	read -r -t 20 line <&3 || true # the line has the address
+	cat <&3 >"$work/log" & # ends when the server ends
 	reader=$!
 	exec 3<&-
 	address=${line##*//}
@@ -56,7 +56,7 @@ start() {
 	fi
 }
 
-# stop ends the server, which must do so in order.
+# stop ends the server and checks that it ends in order.
 stop() {
 	[[ -n $pid ]] || return 0
 	local ended=$pid
@@ -67,7 +67,7 @@ stop() {
 	wait "$reader"
 }
 
-# expect runs a client, whose exit status must be as the first argument says, "ok" or
+# expect runs a client. The first argument says how the client must end: "ok" or
 # "refused".
 expect() {
 	local want=$1 got=ok
@@ -80,7 +80,7 @@ expect() {
 	fi
 }
 
-# arrived checks that there is one mail, whose text is as in the file, and removes it.
+# arrived checks that there is one mail with the text of the file. It removes the mail.
 arrived() {
 	local mails=("$work"/mail/*.eml)
 	if [[ ${#mails[@]} != 1 || ! -f ${mails[0]} ]]; then
@@ -105,11 +105,11 @@ mkfifo "$work/stderr"
 : >"$work/input"
 : >"$work/log"
 
-# The text of all mails ends so: dots to be stuffed, umlauts, an empty line.
+# The text of all mails ends in this way: lines that begin with dots, umlauts, an empty line.
 printf '.\r\n..\r\n.x\r\n\r\n\303\244 and a line that ends.\r\n' >"$work/text"
 { printf 'Subject: interop\r\nFrom: a@localhost\r\nTo: b@localhost\r\n\r\n' && cat "$work/text"; } >"$work/crlf"
 tr -d '\r' <"$work/crlf" >"$work/lf"
-head -c -2 "$work/crlf" >"$work/swaks" # which adds the last CRLF
+head -c -2 "$work/crlf" >"$work/swaks" # swaks adds the last CRLF
 
 send=(--mail-from a@localhost --mail-rcpt b@localhost)
 
@@ -138,16 +138,16 @@ if has curl; then
 	arrived "Return-Path: <a@localhost>"
 	expect ok curl -sS "smtp://$address" "${send[@]}" --user me:secret --upload-file "$work/crlf"
 	arrived "with ESMTPA id"
-	expect refused curl -sS "smtp://$address" "${send[@]}" --upload-file "$work/lf" # bare LF
+	expect refused curl -sS "smtp://$address" "${send[@]}" --upload-file "$work/lf" # the lines end in a bare LF
 	head -c 200000 /dev/zero | tr '\0' x >"$work/large"
-	expect refused curl -sS "smtp://$address" "${send[@]}" --upload-file "$work/large" # SIZE
+	expect refused curl -sS "smtp://$address" "${send[@]}" --upload-file "$work/large" # larger than the SIZE of the server
 	expect refused curl -sS "smtp://$address" "${send[@]}" --ssl-reqd --upload-file "$work/crlf"
 	expect ok curl -sS "smtp://$address" --request "VRFY b"
 	nothing
 fi
 if has msmtp; then
 	to=(msmtp --file=/dev/null --host=127.0.0.1 --port="$port" --tls=off --from=a@localhost b@localhost)
-	cp "$work/lf" "$work/input" # msmtp makes the CRLF
+	cp "$work/lf" "$work/input" # msmtp changes LF to CRLF
 	expect ok "${to[@]}" --auth=off
 	arrived "Delivered-To: b@localhost"
 	expect ok "${to[@]}" --auth=plain --user=me --passwordeval="echo secret"
@@ -185,7 +185,7 @@ if has openssl; then
 	if has curl; then
 		expect ok curl -sS "smtp://$address" "${send[@]}" --ssl-reqd --cacert "$work/cert" --upload-file "$work/crlf"
 		arrived "with ESMTPS id"
-		expect refused curl -sS "smtp://$address" "${send[@]}" --ssl-reqd --upload-file "$work/crlf" # unknown authority
+		expect refused curl -sS "smtp://$address" "${send[@]}" --ssl-reqd --upload-file "$work/crlf" # its certificate is not trusted
 		nothing
 		expect ok curl -sS "smtp://$address" "${send[@]}" --upload-file "$work/crlf"
 		arrived "with ESMTP id"

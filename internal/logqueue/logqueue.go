@@ -4,19 +4,19 @@
 
 // Package logqueue keeps a log that nobody reads from stopping a server.
 //
-// A handler of package log/slog writes while it is called. Where standard error is
-// a pipe that is full, everybody who logs waits, for ever. A [Writer] stands between
-// the handler and the pipe, and drops what has no room.
+// A handler of package log/slog writes while it is called. If standard error is a pipe
+// that is full, every goroutine that logs blocks for ever. A [Writer] is put between the
+// handler and the pipe. It drops records for which there is no room.
 //
-// A pipe that is closed is another matter: by Go's rule (package os/signal) a write
-// to it on file descriptor 1 or 2 ends the program with SIGPIPE. A program that is
-// to outlive the reader of its log calls signal.Ignore(syscall.SIGPIPE) at its
-// start; the write then fails, and the Writer goes on. In all:
+// A closed pipe is another problem. By Go's rule (see package os/signal), a write to a
+// closed pipe on file descriptor 1 or 2 ends the program with SIGPIPE. A program that
+// must outlive the reader of its log calls signal.Ignore(syscall.SIGPIPE) at its start.
+// Then the write fails, and the Writer goes on. All together:
 //
 //	signal.Ignore(syscall.SIGPIPE)
 //	log := logqueue.New(os.Stderr, 0)
 //	logger := slog.New(slog.NewTextHandler(log, nil))
-//	... // all that goes to os.Stderr goes to log, the last words as well
+//	... // write everything to log instead of os.Stderr, also the last lines
 //	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 //	defer cancel()
 //	log.Close(ctx)
@@ -32,40 +32,42 @@ import (
 	"time"
 )
 
-// defaultSize is the size of a Writer that was given none, in bytes.
+// defaultSize is the default size of a Writer, in bytes.
 const defaultSize = 256 << 10
 
-// A Writer passes records on to another writer, in order, from a goroutine of its
-// own. Its methods may be called concurrently.
+// A Writer passes records on to another writer, in order. It does so on its own
+// goroutine. Its methods may be called concurrently.
 type Writer struct {
 	out     io.Writer
 	size    int
 	done    chan struct{} // closed when the goroutine ends
-	abandon atomic.Bool   // the context of Close has ended: what waits is given up
+	abandon atomic.Bool   // the context of Close has ended, so the waiting records are given up
 
 	mu      sync.Mutex
-	changed sync.Cond // waiting or closed has
+	changed sync.Cond // signals a change of waiting or closed
 	waiting batch
 	closed  bool
 
 	// Owned by the goroutine:
-	lost int   // records for which out has failed, not reported yet
+	lost int   // the number of records for which out has failed and that were not reported yet
 	err  error // the last failure
-	torn bool  // the last record was written in part
+	torn bool  // out has written a part of a line
 }
 
-// A batch is the records that wait.
+// A batch is a list of records that wait.
 type batch struct {
 	data    []byte
-	ends    []int // of the records in data
-	dropped int   // records that came after these and had no room
+	ends    []int // the ends of the records in data
+	dropped int   // the number of records that came after these and had no room
 }
 
-// New returns a Writer to out, whose goroutine runs until [Writer.Close]. While out
-// takes nothing, records of size bytes in all wait, besides as many that are being
-// written; zero or less means 256 KiB. Out sees one Write for each record, never two
-// at once. When it fails, for whatever reason, the record is lost, and the next one is
-// tried; a line in the log says how many were lost, when there is a log again.
+// New returns a Writer to out. Its goroutine runs until [Writer.Close]. While out accepts
+// nothing, records of up to size bytes together can wait. As many more may be in the
+// batch that is being written. If size is zero or negative, it is 256 KiB.
+//
+// The Writer calls out.Write once for each record, and never twice at the same time. If
+// out fails, for whatever reason, the record is lost and the Writer goes on with the next
+// one. When out works again, a line in the log says how many records were lost.
 func New(out io.Writer, size int) *Writer {
 	if size <= 0 {
 		size = defaultSize
@@ -76,12 +78,12 @@ func New(out io.Writer, size int) *Writer {
 	return w
 }
 
-// Write adds one record, which is copied. It never blocks: a record that has no room
-// is dropped, and with it all that come before what waits is taken to be written.
-// Behind that, a line in the log says how many they were. A record larger than size
-// has room only while nothing waits.
+// Write adds one record, which is copied. It never blocks. If there is no room for a
+// record, it is dropped. Then all further records are dropped, too, until the goroutine
+// takes the records that wait. After these, a line in the log says how many were dropped.
+// A record that is larger than size has room only if no other waits.
 //
-// The error is nil also for a record that is dropped; after Close it is
+// Write returns no error for a record that is dropped. After Close it returns
 // [os.ErrClosed].
 func (w *Writer) Write(record []byte) (int, error) {
 	w.mu.Lock()
@@ -100,16 +102,17 @@ func (w *Writer) Write(record []byte) (int, error) {
 	return len(record), nil
 }
 
-// Close accepts no more records, and returns when those that wait have been written;
-// the error says how many were lost at the end, and why. When ctx ends first, Close
-// gives up what waits, interrupts the write under way, and returns the cause. A
-// second Close waits, too.
+// Close accepts no more records. It blocks until the waiting records have been written.
+// The error says how many records were lost at the end, and why. If ctx ends first, Close
+// gives up the waiting records, interrupts the write that is under way, and returns the
+// cause. A second call of Close waits, too.
 //
-// A write can be interrupted where out has a SetWriteDeadline that works: a network
-// connection, or a pipe that is in non-blocking mode when [os.NewFile] is called, or
-// the program starts. A standard error that is a pipe seldom is, and cannot be made
-// so without a change for all the processes that share it. Then Close returns
-// without its goroutine, which ends with the write, or with the program.
+// Close can interrupt a write if out has a SetWriteDeadline that works. That is so for a
+// network connection, and for a pipe that is in non-blocking mode when [os.NewFile] is
+// called or the program starts. A standard error that is a pipe seldom is in that mode,
+// and setting it would change the pipe for all processes that share it. If Close can't
+// interrupt the write, it returns before its goroutine has ended. The goroutine then ends
+// with the write, or with the program.
 func (w *Writer) Close(ctx context.Context) error {
 	w.mu.Lock()
 	w.closed = true
@@ -127,12 +130,12 @@ func (w *Writer) Close(ctx context.Context) error {
 	out, ok := w.out.(interface{ SetWriteDeadline(time.Time) error })
 	if ok && out.SetWriteDeadline(time.Unix(1, 0)) == nil {
 		<-w.done
-		out.SetWriteDeadline(time.Time{}) // out is the caller's again
+		out.SetWriteDeadline(time.Time{}) // from now on out belongs to the caller again
 	}
 	return context.Cause(ctx)
 }
 
-// run writes until the Writer is closed.
+// run writes records until the Writer is closed.
 func (w *Writer) run() {
 	defer close(w.done)
 	var b batch
@@ -148,8 +151,8 @@ func (w *Writer) run() {
 	}
 }
 
-// take waits for records and puts them in place of those in b. It reports false when
-// there will be none.
+// take waits for records and puts them into b, in place of those that b has. It reports
+// false if there are no more.
 func (w *Writer) take(b *batch) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -160,7 +163,8 @@ func (w *Writer) take(b *batch) bool {
 	return len(b.ends) > 0
 }
 
-// write writes one record, behind a line about those for which out has failed.
+// write writes one record. If out has failed before, it first writes a line about the
+// lost records.
 func (w *Writer) write(record []byte) {
 	if w.abandon.Load() {
 		return
@@ -171,7 +175,7 @@ func (w *Writer) write(record []byte) {
 			note = append([]byte("\n"), note...)
 		}
 		if !w.try(note) {
-			w.lost++ // the record: out would fail for it as well
+			w.lost++ // this record is lost as well: out would fail again
 			return
 		}
 		w.lost, w.torn = 0, false
@@ -181,7 +185,7 @@ func (w *Writer) write(record []byte) {
 	}
 }
 
-// try writes p to out and reports whether all of it was taken.
+// try writes p to out and reports whether out has written all of it.
 func (w *Writer) try(p []byte) bool {
 	n, err := w.out.Write(p)
 	if err == nil && n < len(p) {

@@ -18,10 +18,10 @@ import (
 	"time"
 )
 
-// A sink is a log whose reader can stop, and which can fail.
+// A sink is a log. It can be made to block, and to fail.
 type sink struct {
-	gate    chan struct{} // each Write takes one; nil means that all pass
-	err     error         // what Write returns, after part bytes
+	gate    chan struct{} // each Write receives from it; if nil, Write does not wait
+	err     error         // if not nil, Write returns it after part bytes
 	part    int
 	writes  int
 	content strings.Builder
@@ -46,7 +46,7 @@ func (s *sink) want(t *testing.T, content string) {
 	}
 }
 
-// write writes records, which must be accepted.
+// write writes records and fails the test if one is not accepted.
 func write(t *testing.T, w io.Writer, records ...string) {
 	t.Helper()
 	for _, r := range records {
@@ -63,7 +63,8 @@ func closeWriter(t *testing.T, w *Writer) {
 	}
 }
 
-// Each record is one write, in order, and what waits is written before Close returns.
+// Each record is one write, and the order is kept. Close returns after the waiting
+// records were written.
 func TestOrder(t *testing.T) {
 	var s sink
 	w := New(&s, 0)
@@ -84,7 +85,7 @@ func TestOrder(t *testing.T) {
 	closeWriter(t, w)
 }
 
-// Close wakes a goroutine that has nothing to do.
+// Close ends a goroutine that waits for records.
 func TestCloseIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s sink
@@ -109,16 +110,16 @@ func TestCopies(t *testing.T) {
 	})
 }
 
-// What has no room is dropped, and counted in the place where it would have been.
+// A record without room is dropped. It is counted at the place where it would have been.
 func TestDrops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{gate: make(chan struct{})}
 		w := New(&s, 10)
 		write(t, w, "0\n")
-		synctest.Wait() // it is being written
+		synctest.Wait() // the record is being written
 		write(t, w, "1234\n", "6789\n", "dropped\n", "x\n", "")
 		s.gate <- struct{}{}
-		synctest.Wait() // what waited is being written, and there is room again
+		synctest.Wait() // the waiting records are being written, so there is room again
 		write(t, w, "next\n")
 		close(s.gate)
 		closeWriter(t, w)
@@ -126,7 +127,7 @@ func TestDrops(t *testing.T) {
 	})
 }
 
-// A record that is larger than the queue passes while nothing waits.
+// A record that is larger than the queue is accepted if no other waits.
 func TestLargeRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{gate: make(chan struct{})}
@@ -140,8 +141,8 @@ func TestLargeRecord(t *testing.T) {
 	})
 }
 
-// Nobody waits for a log that nobody reads, however many log; what waits is bounded,
-// and every record is either in the log or counted.
+// If nobody reads the log, nobody who writes to it waits, however many write. The memory
+// for waiting records is bounded. Every record is either in the log or counted.
 func TestNeverBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{gate: make(chan struct{})}
@@ -175,7 +176,7 @@ func TestNeverBlocks(t *testing.T) {
 	})
 }
 
-// A failing log is tried once for each record, and says later what was lost.
+// If the log fails, it is tried once for each record. Later it says what was lost.
 func TestFailingLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{err: errors.New("no space left")}
@@ -196,7 +197,7 @@ func TestFailingLog(t *testing.T) {
 	})
 }
 
-// A record of which a part was written does not spoil the next line.
+// If only a part of a record was written, the next line still begins on a new line.
 func TestTornRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{err: errors.New("no space left"), part: 2}
@@ -220,8 +221,8 @@ func TestCloseSaysWhatIsLost(t *testing.T) {
 	}
 }
 
-// Close gives up with its context when the write can't be interrupted, and the
-// goroutine ends when the write does, without another one.
+// If the write can't be interrupted, Close returns when its context ends. The goroutine
+// ends after that write and writes nothing more.
 func TestCloseGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := sink{gate: make(chan struct{})}
@@ -244,7 +245,7 @@ func TestCloseGivesUp(t *testing.T) {
 	})
 }
 
-// Close interrupts a write to a pipe that nobody reads, and the pipe is usable then.
+// Close interrupts a write to a pipe that nobody reads. The pipe can be used afterwards.
 func TestCloseInterrupts(t *testing.T) {
 	r, out, err := os.Pipe()
 	if err != nil {
@@ -273,8 +274,8 @@ func TestCloseInterrupts(t *testing.T) {
 	}
 }
 
-// A pipe whose reader has gone loses records and no more. (For the standard output
-// and error of a program that holds if it ignores SIGPIPE.)
+// If the reader of a pipe has gone, only records are lost. (For standard output and
+// standard error, this holds only if the program ignores SIGPIPE.)
 func TestClosedPipe(t *testing.T) {
 	r, out, err := os.Pipe()
 	if err != nil {

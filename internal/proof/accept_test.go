@@ -21,19 +21,20 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// passing are the errors of accept(2) that pass. Some systems have more.
+// passing are the errors of accept(2) after which Accept may succeed. Some systems have
+// more.
 var passing = []syscall.Errno{
 	// A lack of resources.
 	syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
-	// The connection has gone, or a firewall forbids it.
+	// The connection is gone, or a firewall forbids it.
 	syscall.ECONNABORTED, syscall.EPERM,
 	// "already-pending network errors on the new socket"
 	syscall.ENETDOWN, syscall.EPROTO, syscall.ENOPROTOOPT, syscall.EHOSTUNREACH,
 	syscall.EOPNOTSUPP, syscall.ENETUNREACH,
 }
 
-// Errors of Accept that pass are waited out, ever longer, and never close the
-// listener.
+// After an error of Accept that passes, the server waits, each time longer. It never
+// closes the listener.
 func TestAcceptErrorsPass(t *testing.T) {
 	t.Parallel()
 	wraps := map[string]func(err error) error{
@@ -53,8 +54,8 @@ func TestAcceptErrorsPass(t *testing.T) {
 	}
 }
 
-// bareFailures is a Listener whose Accept fails with errs, as they are: those of
-// Fail are in a [net.OpError].
+// bareFailures is a Listener whose Accept returns errs as they are. Fail would wrap them
+// in a [net.OpError].
 type bareFailures struct {
 	*framertest.Listener
 	errs chan error
@@ -82,7 +83,7 @@ func testAcceptErrorPasses(t *testing.T, passing error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// 5, 10, 20 ms and so on, a second at most.
+	// The waits are 5, 10, 20 ms and so on, and a second at most.
 	if got, want := time.Since(start), 1275*time.Millisecond+2*time.Second; got != want {
 		t.Errorf("ten errors were waited out in %v, want %v", got, want)
 	}
@@ -123,7 +124,7 @@ func testAcceptErrorPasses(t *testing.T, passing error) {
 	}
 }
 
-// The wait after a failure to accept holds up neither Close nor Shutdown.
+// Neither Close nor Shutdown waits for the end of the wait after an error of Accept.
 func TestCloseWhileAcceptFails(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(s *framer.Server) error{
@@ -139,7 +140,7 @@ func TestCloseWhileAcceptFails(t *testing.T) {
 				for range 9 {
 					l.Fail(syscall.ENETDOWN)
 				}
-				waits(t, "Serve", served) // for a second
+				waits(t, "Serve", served) // it waits for a second
 				start := time.Now()
 				if err := end(&s); err != nil {
 					t.Error(err)
@@ -172,8 +173,8 @@ func (l *closeBook) Close() error {
 	return l.err
 }
 
-// Whatever ends Serve, the listener is closed once, also when Shutdown and Close
-// follow. Of these the one that has closed it returns its error.
+// The listener is closed once, whatever ends Serve, and also if Shutdown and Close
+// follow. The call that has closed it returns its error.
 func TestListenerClosedOnce(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -188,8 +189,8 @@ func TestListenerClosedOnce(t *testing.T) {
 		prepare func(s *framer.Server)
 		serve   func(s *framer.Server, l net.Listener) error
 		end     func(t *testing.T, s *framer.Server, l *closeBook) error
-		endErr  error // of end
-		want    error // of serve; nil: any
+		endErr  error // what end must return
+		want    error // what serve must return; nil means any error
 	}{
 		{"Close", nil, plain, closeServer, errClose, framer.ErrServerClosed},
 		{"Shutdown", nil, plain, shutDown, errClose, framer.ErrServerClosed},
@@ -277,7 +278,7 @@ func TestListenerClosedOnce(t *testing.T) {
 					MaxConns:   1,
 					Config:     framer.Config{Logger: slog.New(slog.DiscardHandler)},
 				}
-				l.onClose = func() { s.Stats() } // must not wait for the server
+				l.onClose = func() { s.Stats() } // Stats must not wait for the server
 				if test.prepare != nil {
 					test.prepare(&s)
 				}
@@ -302,7 +303,7 @@ func TestListenerClosedOnce(t *testing.T) {
 	}
 }
 
-// The error of every listener is returned, and all are closed.
+// Close closes all listeners and returns the errors of all.
 func TestCloseListeners(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -330,14 +331,15 @@ func TestCloseListeners(t *testing.T) {
 	})
 }
 
-// Shutdown, Close and Serve return only when the listener is closed, whoever does.
+// Shutdown, Close and Serve return only when the listener is closed, whichever of them
+// closes it.
 func TestSlowListenerClose(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := &closeBook{Listener: framertest.Listen()}
 		goOn := make(chan struct{})
 		l.onClose = func() {
-			l.Listener.Close() // ends Accept
+			l.Listener.Close() // makes Accept return
 			<-goOn
 		}
 		s := framer.Server{NewHandler: newEchoLine}

@@ -22,14 +22,14 @@ import (
 	"github.com/goframer/framer"
 )
 
-// allocMessages is how many messages a run has for which allocations are counted.
-// One of them would be less than a hundredth for each message.
+// allocMessages is how many messages a run handles. So a single allocation in a run is
+// less than a hundredth of one for each message.
 const allocMessages = 1000
 
-// wantNoAllocations calls f, which handles allocMessages messages, again and
-// again, and fails the test if that allocates. Under the race detector a sync.Pool
-// forgets a quarter of what it is given; what remains to be seen then is whether
-// every message allocates, or every other one.
+// wantNoAllocations calls f several times. f handles allocMessages messages. The test
+// fails if f allocates. Under the race detector a sync.Pool drops a quarter of what it is
+// given. Then the test only finds out whether every message allocates, or every second
+// one.
 func wantNoAllocations(t *testing.T, f func() error) {
 	t.Helper()
 	limit := 0.0
@@ -42,7 +42,7 @@ func wantNoAllocations(t *testing.T, f func() error) {
 			err = f()
 		}
 	}
-	again() // memory of all sizes that there is use for comes to the pools
+	again() // fills the pools with memory of all sizes that are needed
 	again()
 	n := testing.AllocsPerRun(3, again)
 	if err != nil {
@@ -53,15 +53,15 @@ func wantNoAllocations(t *testing.T, f func() error) {
 	}
 }
 
-// A framingCase is an input, and how its messages end.
+// A framingCase is an input and the terminator of its messages.
 type framingCase struct {
 	name       string
 	terminator framer.Terminator
 	input      string
 }
 
-// framingCases are messages that are cut by the ends of reads, at ever other
-// places.
+// framingCases returns inputs whose messages are cut by the ends of reads, at a different
+// place each time.
 func framingCases() []framingCase {
 	lengthPrefixed := func(n int) string {
 		return string(binary.BigEndian.AppendUint32(nil, uint32(n))) + strings.Repeat("x", n)
@@ -89,8 +89,8 @@ func framingCases() []framingCase {
 }
 
 // testFramingAllocations runs test for a Framer on each of the framingCases, with a
-// buffer that may grow, and with one that may not. It is all on one goroutine: the race
-// detector has nothing to see.
+// buffer that may grow and with one that may not. Everything runs on one goroutine, so
+// the race detector has nothing to find.
 func testFramingAllocations(t *testing.T, test func(*testing.T, *framer.Framer, framer.Terminator)) {
 	if underRace {
 		t.Skip("with the race detector it takes ten times as long, for nothing")
@@ -148,8 +148,7 @@ func TestNoAllocationsInAll(t *testing.T) {
 	})
 }
 
-// TestNoAllocationsForLinesAndLengths has a terminator that changes with every
-// message.
+// TestNoAllocationsForLinesAndLengths has a terminator that changes with every message.
 func TestNoAllocationsForLinesAndLengths(t *testing.T) {
 	input := "SET 100\r\n" + strings.Repeat("x", 100)
 	crlf := framer.Delimiter("\r\n")
@@ -184,17 +183,17 @@ func TestNoAllocationsForLinesAndLengths(t *testing.T) {
 	})
 }
 
-// A lockstepConn is a connection whose peer sends so many copies of a line as the
-// test says and counts what comes back. It allocates nothing.
+// A lockstepConn is a connection whose peer sends copies of a line, as many as the test
+// says, and counts the bytes that come back. It allocates nothing.
 type lockstepConn struct {
 	line string
 
 	mu       sync.Mutex
 	changed  sync.Cond
-	pos      int  // in the line, of what is read next
-	unread   int  // bytes
-	waiting  bool // for something to read
-	received int  // bytes
+	pos      int  // the place in the line at which the next Read begins
+	unread   int  // the number of bytes not read yet
+	waiting  bool // a Read waits for data
+	received int  // the number of bytes
 	closed   bool
 }
 
@@ -204,8 +203,8 @@ func newLockstepConn(line string) *lockstepConn {
 	return c
 }
 
-// exchange lets the peer send its line n times, and waits until all of it was read
-// and answered, with so many bytes for each, and more is asked for.
+// exchange makes the peer send its line n times. It waits until all lines were read and
+// answered, with answer bytes for each, and the connection reads again.
 func (c *lockstepConn) exchange(n, answer int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -274,7 +273,7 @@ type pushingHandler struct {
 func (h pushingHandler) CollectIncomingData([]byte) error { return nil }
 func (h pushingHandler) FoundTerminator() error           { return h.c.Push(h.answer) }
 
-// connStyles are the ways to answer every line with answer.
+// connStyles returns handlers of every style that answer every line with answer.
 func connStyles(answer []byte) map[string]func(*framer.Conn) framer.Handler {
 	crlf := framer.Delimiter("\r\n")
 	return map[string]func(*framer.Conn) framer.Handler{
@@ -299,8 +298,8 @@ func connStyles(answer []byte) map[string]func(*framer.Conn) framer.Handler {
 	}
 }
 
-// testConnAllocations counts the allocations of all goroutines while a connection
-// handles lines, many in a row or one by one.
+// testConnAllocations counts the allocations of all goroutines while a connection handles
+// lines, many at once or one by one.
 func testConnAllocations(t *testing.T, answer []byte) {
 	for style, newHandler := range connStyles(answer) {
 		for _, depth := range []int{1, 16, allocMessages} {
@@ -328,8 +327,8 @@ func TestNoAllocationsInConn(t *testing.T) { testConnAllocations(t, nil) }
 
 func TestNoAllocationsInAnsweringConn(t *testing.T) { testConnAllocations(t, []byte("answer\r\n")) }
 
-// A reply that does not fit behind the others, in the memory that the function is given,
-// has to be moved.
+// A reply that does not fit into the memory that the function is given, after the other
+// replies, has to be moved.
 func TestNoAllocationsForLargeReplies(t *testing.T) {
 	const depth = 4
 	answer := make([]byte, 16<<10)
@@ -349,13 +348,13 @@ func TestNoAllocationsForLargeReplies(t *testing.T) {
 	<-served
 }
 
-// A largeCase is a way to get a large message.
+// A largeCase is a way to receive a large message.
 type largeCase struct {
 	name       string
 	terminator func(size int) framer.Terminator
-	before     func(size int) string // its header
-	after      string                // its delimiter
-	buffered   bool                  // it must lie in the buffer as a whole
+	before     func(size int) string // returns what comes before the message: its header
+	after      string                // what comes after the message: its delimiter
+	buffered   bool                  // the whole message must be in the buffer at once
 }
 
 func largeCases() []largeCase {
@@ -374,7 +373,7 @@ func largeCases() []largeCase {
 	}
 }
 
-// largeStyles are the ways to have a message in one piece. They return its length.
+// largeStyles are the ways to get a message in one piece. Each returns its length.
 var largeStyles = map[string]func(*framer.Framer, framer.Terminator) (int, error){
 	"Next": func(f *framer.Framer, t framer.Terminator) (int, error) {
 		msg, err := f.Next(t)
@@ -398,7 +397,7 @@ var largeStyles = map[string]func(*framer.Framer, framer.Terminator) (int, error
 	},
 }
 
-// A takingHandler wants one message.
+// A takingHandler takes one message.
 type takingHandler struct {
 	framer.Collector
 	taken []byte
@@ -412,8 +411,8 @@ func (h *takingHandler) FoundTerminator() error {
 // samples is how often a largeReader calls sample.
 const samples = 8
 
-// A largeReader gives out a message of x's, in reads of at most step bytes. It
-// calls sample, if that is set, now and then on the way.
+// A largeReader returns a message of x's, in reads of at most step bytes. It calls
+// sample, if that is set, at intervals.
 type largeReader struct {
 	before, after string
 	middle, step  int
@@ -446,8 +445,9 @@ func (r *largeReader) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// run reads one message of size bytes and returns how many bytes were allocated
-// for it, and, if that is wanted, how many were in use at once, at most.
+// run reads one message of size bytes. It returns how many bytes were allocated. If
+// wantPeak is true, it also returns the greatest number of bytes that were in use at
+// once.
 func (c largeCase) run(t *testing.T, style string, size, step int, wantPeak bool) (allocated, peak int64) {
 	t.Helper()
 	in := &largeReader{before: c.before(size), after: c.after, middle: size, step: step, every: size / samples}
@@ -459,8 +459,8 @@ func (c largeCase) run(t *testing.T, style string, size, step int, wantPeak bool
 	}
 	runtime.ReadMemStats(&stats)
 	first, start := int64(stats.HeapAlloc), int64(stats.TotalAlloc)
-	// What is in use now, and what is allocated before we look again, is more than
-	// was in use at any time between.
+	// The bytes in use now, plus those that are allocated until the next look, are an
+	// upper bound of the bytes in use at any time between.
 	live, seen := first, start
 	look := func() {
 		runtime.ReadMemStats(&stats)
@@ -470,7 +470,7 @@ func (c largeCase) run(t *testing.T, style string, size, step int, wantPeak bool
 		in.sample = func() {
 			look()
 			runtime.GC()
-			runtime.GC() // now the pools are empty
+			runtime.GC() // the second run empties the pools
 			runtime.ReadMemStats(&stats)
 			live, seen = int64(stats.HeapAlloc), int64(stats.TotalAlloc)
 		}
@@ -483,7 +483,8 @@ func (c largeCase) run(t *testing.T, style string, size, step int, wantPeak bool
 	return int64(stats.TotalAlloc) - start, peak
 }
 
-// Every byte of a large message is copied about once, in whatever reads it comes.
+// Every byte of a large message is copied about once, whatever the sizes of the reads
+// are.
 func TestLargeMessagesAreLinear(t *testing.T) {
 	const mega = 1 << 20
 	for _, c := range largeCases() {
@@ -494,9 +495,9 @@ func TestLargeMessagesAreLinear(t *testing.T) {
 					switch {
 					case underRace && (size > 3*mega || step == 1):
 						continue
-					case style == "All" && size != mega+1: // which is Next, again and again
+					case style == "All" && size != mega+1: // All calls Next, so one size is enough
 						continue
-					case c.buffered && (step == 1 || size > 3*mega): // the function begins anew with every read
+					case c.buffered && (step == 1 || size > 3*mega): // the split function starts from the beginning after every read
 						continue
 					case c.buffered:
 						limit = 7*int64(size) + 2*mega
@@ -524,20 +525,20 @@ func TestLargeMessagesAreLinear(t *testing.T) {
 	}
 }
 
-// The memory that a large message takes, and the copying of it, is at most 2.2 times
-// the message, and the buffers.
+// A large message takes at most 2.2 times its size in memory, and the buffers. This
+// includes all copying.
 func TestLargeMessagesTakeTwiceTheMemory(t *testing.T) {
 	const mega = 1 << 20
 	for _, c := range largeCases() {
 		for style := range largeStyles {
 			for _, size := range []int{mega + 1, 5 * mega} {
-				if (style == "All") != (size == mega+1) { // which is Next, again and again
+				if (style == "All") != (size == mega+1) { // All calls Next, so one size is enough
 					continue
 				}
 				step := 64 << 10
 				limit := int64(size)*22/10 + 200<<10
 				if c.buffered && style == "Collector" {
-					limit += int64(size) // which takes a copy of it
+					limit += int64(size) // the Collector has a copy of it
 				}
 				if _, peak := c.run(t, style, size, step, true); peak > limit {
 					t.Errorf("%s, %s, %d bytes: %d bytes were in use, want at most %d", c.name, style, size, peak, limit)
@@ -547,8 +548,8 @@ func TestLargeMessagesTakeTwiceTheMemory(t *testing.T) {
 	}
 }
 
-// Errors of the reader in the middle of a large message do not make it expensive,
-// nor does a look at what a Collector has.
+// Errors of the reader in the middle of a large message do not make the message
+// expensive. Nor does a call that looks at what a Collector has.
 func TestLargeMessagesLookedAt(t *testing.T) {
 	const size = 4 << 20
 	limit := uint64(12 * size)
@@ -585,7 +586,7 @@ func TestLargeMessagesLookedAt(t *testing.T) {
 	}
 }
 
-// A small message takes little from a Collector.
+// A small message takes little memory in a Collector.
 func TestCollectorOfSmallMessages(t *testing.T) {
 	var c framer.Collector
 	c.CollectIncomingData([]byte("0123456789"))

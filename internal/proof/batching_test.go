@@ -23,13 +23,13 @@ import (
 	"github.com/goframer/framer"
 )
 
-// What a handler pushes while it works through what was read at once leaves
-// together. Nothing waits for that: a push may leave alone if the writer is quick,
-// so that the average counts.
+// A handler pushes several answers while it handles what came in one read. The answers
+// are sent together. But nothing waits for further answers: if the writer is quick, a
+// single push may be sent alone. So the test checks the average.
 func TestAnswersLeaveTogether(t *testing.T) {
 	for _, tr := range transports() {
 		if strings.HasPrefix(tr.name, "tls") {
-			continue // which is told by its records
+			continue // TLS writes records, so the writes do not tell
 		}
 		t.Run(tr.name, func(t *testing.T) {
 			nc, peer := tr.pair(t)
@@ -48,7 +48,7 @@ func TestAnswersLeaveTogether(t *testing.T) {
 
 const pipelines, pipelined = 50, 100
 
-// pipelineEchoes sends lines to an echo, many at once.
+// pipelineEchoes sends many lines at once to an echo, several times.
 func pipelineEchoes(t *testing.T, peer net.Conn) {
 	t.Helper()
 	var lines strings.Builder
@@ -67,8 +67,8 @@ func pipelineEchoes(t *testing.T, peer net.Conn) {
 	}
 }
 
-// The limit of the queue is exact: TryPush fails where it would be exceeded, and
-// only there. One push may exceed it, if nothing else is queued.
+// The limit of the queue is exact: TryPush fails if the limit would be exceeded, and only
+// then. A single push may exceed it if nothing else is queued.
 func TestQueueLimitIsExact(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -85,7 +85,7 @@ func testQueueLimitIsExact(t *testing.T, seed uint64) {
 	var s script
 	c := s.serve(t, nc, framer.Config{
 		MaxQueuedBytes:  limit,
-		WriteBufferSize: 1, // so that every byte that the peer reads makes room
+		WriteBufferSize: 1, // every byte that the peer reads makes room for one byte
 	})
 	var queued []byte
 	for range 100 {
@@ -120,7 +120,8 @@ func testQueueLimitIsExact(t *testing.T, seed uint64) {
 	}
 }
 
-// After an end nothing joins the pushes that still wait, though there is room.
+// After the end of the output, no push is added to those that still wait, although there
+// is room.
 func TestNoPushAfterEnd(t *testing.T) {
 	for name, end := range map[string]func(*framer.Conn) error{
 		"CloseWhenDone": (*framer.Conn).CloseWhenDone,
@@ -141,7 +142,7 @@ func TestNoPushAfterEnd(t *testing.T) {
 	}
 }
 
-// Whoever waits for room is served in turn.
+// Pushes that wait for room are served in the order in which they came.
 func TestWaitingPushersAreServedInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _, peer := blockedConn(t, framer.Config{MaxQueuedBytes: 10})
@@ -156,7 +157,7 @@ func TestWaitingPushersAreServedInTurn(t *testing.T) {
 			case 0, 1:
 				results = append(results, call(func() error { return c.Push([]byte(text)) }))
 			case 2:
-				text += strings.Repeat("x", 20) // more than the queue can hold
+				text += strings.Repeat("x", 20) // more than the queue holds
 				results = append(results, call(func() error { return c.Push([]byte(text)) }))
 			case 3:
 				results = append(results, call(func() error {
@@ -178,8 +179,7 @@ func TestWaitingPushersAreServedInTurn(t *testing.T) {
 	})
 }
 
-// However many push small things all the time, one that waits with a large one
-// gets its turn.
+// A large push that waits gets its turn, however many small ones come all the time.
 func TestLargePushIsNotStarved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _, peer := blockedConn(t, framer.Config{MaxQueuedBytes: 100})
@@ -223,8 +223,8 @@ func TestLargePushIsNotStarved(t *testing.T) {
 	})
 }
 
-// Many goroutines push in all ways. The limit holds, what each has pushed arrives
-// in its order, and nobody waits for ever.
+// Many goroutines push in all ways. The limit holds. What each goroutine has pushed
+// arrives in order, and no goroutine waits for ever.
 func TestManyPushers(t *testing.T) {
 	const goroutines, lines, limit = 64, 20, 1000
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
@@ -266,12 +266,12 @@ func TestManyPushers(t *testing.T) {
 	})
 }
 
-// line is the i-th line of goroutine g. The longest are longer than the queue.
+// line returns line i of goroutine g. The longest lines are longer than the queue.
 func line(g, i int) string {
 	return fmt.Sprintf("%d %d %s\n", g, i, strings.Repeat("x", 7*i*(i%5)))
 }
 
-// pushLine pushes a line in one of the ways that there are.
+// pushLine pushes a line in one of several ways.
 func pushLine(c *framer.Conn, g, i int) error {
 	text := line(g, i)
 	switch rand.IntN(4) {
@@ -290,8 +290,8 @@ func pushLine(c *framer.Conn, g, i int) error {
 	return c.Push([]byte(text))
 }
 
-// In the following tests the peer reads only what the test lets it read, and the
-// writer has taken one byte, which waits in a write.
+// blockedConn returns a connection whose writer waits in a write of one byte. The peer
+// reads only what the test reads.
 func blockedConn(t *testing.T, cfg framer.Config) (c *framer.Conn, s *script, peer net.Conn) {
 	t.Helper()
 	nc, peer := net.Pipe()
@@ -305,7 +305,7 @@ func blockedConn(t *testing.T, cfg framer.Config) (c *framer.Conn, s *script, pe
 	return c, s, peer
 }
 
-// scanLines counts the lines of each goroutine, which must come in order.
+// scanLines counts the lines of each goroutine. They must come in order.
 func scanLines(r io.Reader, next []int) error {
 	for in := bufio.NewReader(r); ; {
 		text, err := in.ReadString('\n')

@@ -21,18 +21,19 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// The benchmarks measure framing alone, from memory, beside the loops that are
-// written by hand for the same input. An iteration is a message. To compare:
+// The benchmarks measure framing alone, with input from memory. They compare it with
+// loops that are written by hand for the same input. An iteration is one message. To
+// compare:
 //
 //	go test -run '^$' -bench . -count 10 | tee out && benchstat -col /impl out
 
-// feedSize is about how many bytes of input are prepared: more than any buffer
-// here, so that reads end at ever other places, and few enough for the cache of a
-// processor.
+// feedSize is about how many bytes of input are prepared. It is more than any buffer
+// here, so that reads end at a different place each time. It is small enough for the
+// cache of a processor.
 const feedSize = 128 << 10
 
-// A feed is an endless input, the same messages again and again. Read fills
-// what it is given.
+// A feed is an endless input that repeats the same messages. Read always fills its
+// argument.
 type feed struct {
 	block []byte
 	pos   int
@@ -53,18 +54,19 @@ func (r *feed) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A loop takes n messages from the input. It returns how many bytes they have,
-// without what divides them.
+// A loop reads n messages from the input. It returns how many bytes they have, without
+// delimiters and headers.
 type loop func(in *feed, n int) (seen int64, err error)
 
-// A contender is a way to divide the input.
+// A contender is a way to divide the input into messages.
 type contender struct {
 	name string
 	loop loop
 }
 
-// benchmarkFraming runs the contenders on an input of count messages, each of size
-// bytes between what divides them, again and again.
+// benchmarkFraming runs the contenders on an input that repeats messages. The string
+// messages has count messages with delimiters or headers. Each message has size bytes
+// without these.
 func benchmarkFraming(b *testing.B, messages string, count, size int, contenders ...contender) {
 	for _, c := range contenders {
 		b.Run(fmt.Sprintf("impl=%s/size=%d", c.name, size), func(b *testing.B) {
@@ -83,19 +85,19 @@ func benchmarkFraming(b *testing.B, messages string, count, size int, contenders
 	}
 }
 
-// benchmarkSizes runs f for small and large messages. Four to the power of
-// anything is one more than a multiple of three: see BenchmarkOverlappingDelimiter.
+// benchmarkSizes runs f for small and large messages. The sizes are powers of 4, because
+// these are 1 more than a multiple of 3: see BenchmarkOverlappingDelimiter.
 func benchmarkSizes(b *testing.B, f func(b *testing.B, size int)) {
 	for _, size := range []int{16, 64, 1024, 64 << 10} {
 		f(b, size)
 	}
 }
 
-// peerBuffer is the size of the buffers of package bufio. A Framer has by default
-// what Config says.
+// peerBuffer is the size of the buffers of package bufio. A Framer has by default the
+// sizes that Config says.
 const peerBuffer = 64 << 10
 
-// framerLoops are the contenders of this package for messages that end as t says.
+// framerLoops returns the contenders of package framer for the terminator t.
 func framerLoops(t framer.Terminator) []contender {
 	return []contender{
 		{"framer", runLoop(t, nil)},
@@ -106,7 +108,7 @@ func framerLoops(t framer.Terminator) []contender {
 	}
 }
 
-// A tally is a Handler that counts bytes until so many messages have come.
+// A tally is a Handler that counts bytes until a number of messages have come.
 type tally struct {
 	left int
 	seen int64
@@ -152,7 +154,7 @@ func nextLoop(t framer.Terminator) loop {
 	}
 }
 
-// A feedConn is a connection whose peer never stops to send.
+// A feedConn is a connection whose peer sends all the time.
 type feedConn struct {
 	*framertest.Conn
 	in *feed
@@ -160,7 +162,7 @@ type feedConn struct {
 
 func (c feedConn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
-// messagesLoop is a whole Conn, with everything but the network.
+// messagesLoop runs a whole Conn, except for the network.
 func messagesLoop(t framer.Terminator) loop {
 	return func(in *feed, n int) (seen int64, err error) {
 		nc, _ := framertest.Pipe()
@@ -179,7 +181,7 @@ func messagesLoop(t framer.Terminator) loop {
 	}
 }
 
-// repliesLoop is messagesLoop with Replies that are empty.
+// repliesLoop does the same with Replies that are empty.
 func repliesLoop(t framer.Terminator) loop {
 	return func(in *feed, n int) (seen int64, err error) {
 		nc, _ := framertest.Pipe()
@@ -200,7 +202,8 @@ func repliesLoop(t framer.Terminator) loop {
 
 var errDelimiter = errors.New("a message without its delimiter")
 
-// readSliceLoop is the best loop by hand for a delimiter of one or two bytes.
+// readSliceLoop is the best loop that can be written by hand for a delimiter of one or
+// two bytes.
 func readSliceLoop(delim string) loop {
 	last := delim[len(delim)-1]
 	return func(in *feed, n int) (seen int64, err error) {
@@ -224,7 +227,7 @@ func readSliceLoop(delim string) loop {
 	}
 }
 
-// readSliceAny is readSliceLoop for lines that end in "\r\n" or "\n".
+// readSliceAny is the same for lines that end in "\r\n" or "\n".
 func readSliceAny(in *feed, n int) (seen int64, err error) {
 	r := bufio.NewReaderSize(in, peerBuffer)
 	for range n {
@@ -248,7 +251,7 @@ func readSliceAny(in *feed, n int) (seen int64, err error) {
 func scannerLoop(split bufio.SplitFunc) loop {
 	return func(in *feed, n int) (seen int64, err error) {
 		s := bufio.NewScanner(in)
-		s.Buffer(make([]byte, peerBuffer), 2*peerBuffer) // the longest messages need more
+		s.Buffer(make([]byte, peerBuffer), 2*peerBuffer) // the longest messages do not fit into peerBuffer
 		s.Split(split)
 		for range n {
 			if !s.Scan() {
@@ -260,7 +263,7 @@ func scannerLoop(split bufio.SplitFunc) loop {
 	}
 }
 
-// splitAfter makes the split function for a delimiter of several bytes.
+// splitAfter returns the split function for a delimiter of several bytes.
 func splitAfter(delim string) bufio.SplitFunc {
 	pattern := []byte(delim)
 	return func(data []byte, atEOF bool) (int, []byte, error) {
@@ -271,7 +274,7 @@ func splitAfter(delim string) bufio.SplitFunc {
 	}
 }
 
-// textprotoLoop has no way to read a line without a copy.
+// textprotoLoop reads lines with net/textproto, which always copies them.
 func textprotoLoop(in *feed, n int) (seen int64, err error) {
 	r := textproto.NewReader(bufio.NewReaderSize(in, peerBuffer))
 	for range n {
@@ -284,7 +287,7 @@ func textprotoLoop(in *feed, n int) (seen int64, err error) {
 	return seen, nil
 }
 
-// indexLoop has all of the input in one slice: nothing is read, nothing is cut.
+// indexLoop has all of the input in one slice. It reads nothing, and no message is cut.
 func indexLoop(delim string) loop {
 	pattern := []byte(delim)
 	return func(in *feed, n int) (seen int64, err error) {
@@ -328,8 +331,8 @@ func BenchmarkOneByteDelimiter(b *testing.B) {
 	})
 }
 
-// BenchmarkMultiByteDelimiter has the texts of SMTP: lines, so that the delimiter
-// seems to begin, and to end, at each of them.
+// BenchmarkMultiByteDelimiter has texts as in SMTP. Each line end is like the beginning
+// of the delimiter, and like its end.
 func BenchmarkMultiByteDelimiter(b *testing.B) {
 	const delim = "\r\n.\r\n"
 	contenders := append(framerLoops(framer.Delimiter(delim)),
@@ -343,9 +346,9 @@ func BenchmarkMultiByteDelimiter(b *testing.B) {
 	})
 }
 
-// BenchmarkOverlappingDelimiter has a delimiter that overlaps with itself, and
-// messages full of its beginnings. They end in an a, or the delimiter would be
-// found two bytes earlier.
+// BenchmarkOverlappingDelimiter has a delimiter that overlaps itself, in messages full of
+// its beginnings. Each message ends in an a. Otherwise the delimiter would be found two
+// bytes earlier.
 func BenchmarkOverlappingDelimiter(b *testing.B) {
 	const delim = "abab"
 	contenders := append(framerLoops(framer.Delimiter(delim)),
@@ -369,7 +372,8 @@ func BenchmarkAnyDelimiter(b *testing.B) {
 	})
 }
 
-// readFullLoop is the loop by hand for lengths: readLength reads a header.
+// readFullLoop is the loop with io.ReadFull for messages with a length. readLength reads
+// the length.
 func readFullLoop(readLength func(*bufio.Reader) (uint64, error)) loop {
 	return func(in *feed, n int) (seen int64, err error) {
 		r := bufio.NewReaderSize(in, peerBuffer)
@@ -423,11 +427,12 @@ func BenchmarkLengthPrefixUvarint(b *testing.B) {
 	})
 }
 
-// peekLoop is the best loop by hand for messages that are counted: nothing is copied.
-// readLength reads a header from what Peek has returned, and returns its size, too.
+// peekLoop is the best loop that can be written by hand for messages with a length:
+// nothing is copied. readLength decodes a header that Peek has returned. It also returns
+// the size of the header.
 func peekLoop(headerSize int, readLength func(header []byte) (length uint64, size int)) loop {
 	return func(in *feed, n int) (seen int64, err error) {
-		r := bufio.NewReaderSize(in, 2*peerBuffer) // the longest messages need more
+		r := bufio.NewReaderSize(in, 2*peerBuffer) // the longest messages do not fit into peerBuffer
 		for range n {
 			length, size := uint64(0), 0
 			if headerSize > 0 {
@@ -469,7 +474,7 @@ func BenchmarkSplit(b *testing.B) {
 	})
 }
 
-// addDigits puts the digits of data behind those of n.
+// addDigits appends the digits of data to the decimal number n.
 func addDigits(n int64, data []byte) int64 {
 	for _, c := range data {
 		if '0' <= c && c <= '9' {
@@ -479,7 +484,8 @@ func addDigits(n int64, data []byte) int64 {
 	return n
 }
 
-// A setHandler counts the bytes that are stored by "SET n\r\n" and n bytes.
+// A setHandler counts the bytes of the values of "SET n\r\n" commands. A value has n
+// bytes.
 type setHandler struct {
 	tally
 	f      *framer.Framer
@@ -558,7 +564,8 @@ func setDiscardLoop(in *feed, n int) (seen int64, err error) {
 	return seen, nil
 }
 
-// BenchmarkMixed has lines and lengths in turn. An iteration is one of each.
+// BenchmarkMixed has a line and a message with a length in turn. An iteration is one of
+// each.
 func BenchmarkMixed(b *testing.B) {
 	contenders := []contender{
 		{"framer", setRunLoop(nil)},

@@ -18,23 +18,22 @@ import (
 	"github.com/goframer/framer"
 )
 
-// TestEndWhileHandlerIsBusy ends connections whose handlers are in the middle of
-// something. The peer learns of it at once: it finds the connection reset if
-// output was cut off. Serve returns when the handler has returned, and leaves
-// nothing open.
+// TestEndWhileHandlerIsBusy ends connections while their handlers are busy. The peer sees
+// the end at once: a reset, if output was cut off. Serve returns when the handler has
+// returned. Nothing is left open.
 func TestEndWhileHandlerIsBusy(t *testing.T) {
 	errStop := errors.New("stop")
 	ends := []struct {
 		name   string
 		cfg    framer.Config
 		end    func(s *framer.Server, c *framer.Conn, cancel context.CancelCauseFunc)
-		output bool // waits for the peer: the end does not come without
+		output bool // the end needs output that waits for the peer
 		want   error
 	}{
 		{name: "Close", end: func(_ *framer.Server, c *framer.Conn, _ context.CancelCauseFunc) { c.Close() }, want: net.ErrClosed},
 		{name: "context", end: func(_ *framer.Server, _ *framer.Conn, cancel context.CancelCauseFunc) { cancel(errStop) }, want: errStop},
 		{name: "Server.Close", end: func(s *framer.Server, _ *framer.Conn, _ context.CancelCauseFunc) {
-			go s.Close() // which waits for the handler
+			go s.Close()
 		}, want: framer.ErrServerClosed},
 		{name: "Shutdown", end: func(s *framer.Server, _ *framer.Conn, _ context.CancelCauseFunc) {
 			ctx, cancel := context.WithCancel(context.Background())
@@ -96,7 +95,7 @@ func TestEndWhileHandlerIsBusy(t *testing.T) {
 	}
 }
 
-// beginEndlessOutput returns when c has begun to send what never ends.
+// beginEndlessOutput returns when c has begun to send endless output.
 func beginEndlessOutput(c *framer.Conn) {
 	begun := make(chan struct{}, 1)
 	piece := make([]byte, 64<<10)

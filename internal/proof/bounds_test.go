@@ -24,7 +24,7 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// liveHeap returns how many bytes are in use by objects that can be reached.
+// liveHeap returns how many bytes reachable objects take.
 func liveHeap() int64 {
 	runtime.GC()
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
@@ -32,8 +32,8 @@ func liveHeap() int64 {
 	return int64(sample[0].Value.Uint64())
 }
 
-// wantHeap fails the test if n connections take more than limit bytes each of the
-// heap, beyond what was in use before.
+// wantHeap fails the test if n connections take more than limit bytes of the heap each.
+// before is how much was in use without them.
 func wantHeap(t *testing.T, before int64, n int, limit int64) {
 	t.Helper()
 	each := (liveHeap() - before) / int64(n)
@@ -42,9 +42,9 @@ func wantHeap(t *testing.T, before int64, n int, limit int64) {
 	}
 }
 
-// An endlessConn has always something to read, and never a line feed. It lets others
-// run before each read: with one processor, one that reads without a pause would
-// have it for as long as the scheduler bears, each time.
+// An endlessConn always has something to read, and never a line feed. It yields the
+// processor before each read. Otherwise, on a single processor, it would run until the
+// scheduler stops it, each time.
 type endlessConn struct {
 	*framertest.Conn
 	closed chan struct{}
@@ -66,14 +66,14 @@ func (c *endlessConn) Close() error {
 	return c.Conn.Close()
 }
 
-// Peers that send bytes without end take no more memory than their limits allow.
-// They are refused, each for itself.
+// Peers that send endless data take no more memory than their limits allow. Each of them
+// is refused by itself.
 func TestEndlessBytesAreBounded(t *testing.T) {
 	const (
 		conns = 500
 		limit = 4096
 	)
-	refusing := make(chan chan struct{}, conns) // one for each that has reached the limit
+	refusing := make(chan chan struct{}, conns) // has an element for each connection that has reached the limit
 	server := framer.Server{
 		NewHandler: func(c *framer.Conn) framer.Handler {
 			s := &script{t: t}
@@ -103,7 +103,7 @@ func TestEndlessBytesAreBounded(t *testing.T) {
 	for range conns {
 		refusals = append(refusals, <-refusing)
 	}
-	// The read buffer, the message with room to grow, and the connection itself,
+	// This is the read buffer, the message with room to grow, and the connection itself
 	// with the pipe.
 	wantHeap(t, before, conns, 64<<10+2*limit+6<<10)
 
@@ -127,8 +127,8 @@ func TestEndlessBytesAreBounded(t *testing.T) {
 	group.Wait()
 }
 
-// Peers that never read cost what may be queued for them, for as long as
-// WriteTimeout. A good peer does not notice.
+// Peers that never read cost as much memory as may be queued for them, until WriteTimeout
+// is over. A good peer is not affected.
 func TestDeafPeersAreBounded(t *testing.T) { synctest.Test(t, testDeafPeersAreBounded) }
 
 func testDeafPeersAreBounded(t *testing.T) {
@@ -178,7 +178,7 @@ func testDeafPeersAreBounded(t *testing.T) {
 		fill(t, <-handlers, maxQueued)
 	}
 	synctest.Wait()
-	// A slice that grows may have twice the room it needs.
+	// A slice that grows may have twice the room that it needs.
 	wantHeap(t, before, conns, 2*maxQueued+1<<10)
 
 	for range 9 {
@@ -205,7 +205,7 @@ func testDeafPeersAreBounded(t *testing.T) {
 	}
 }
 
-// fill pushes until the queue of s is full, which it must be at max.
+// fill pushes until the queue of s is full, and checks that it then has max bytes.
 func fill(t *testing.T, s *script, max int64) {
 	t.Helper()
 	data := make([]byte, 100)
@@ -218,7 +218,8 @@ func fill(t *testing.T, s *script, max int64) {
 	}
 }
 
-// However slow a peer is, Shutdown ends with its context, and with it everything.
+// However slow a peer is, Shutdown returns when its context ends, and all connections end
+// then.
 func TestSlowPeerDoesNotDelayShutdown(t *testing.T) {
 	every := func(nc net.Conn, d time.Duration, step func() error) {
 		for step() == nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/goframer/framer"
 )
 
-// asyncore: handle_expt. An urgent byte is not part of the stream, and nothing of
-// that is lost. Nor does it keep the reader busy.
+// asyncore: handle_expt. An urgent byte is not part of the stream. No byte of the stream
+// is lost, and the reader is not kept busy.
 func TestUrgentByte(t *testing.T) {
 	t.Parallel()
 	nc, peer := tcpPair(t)
@@ -40,7 +40,7 @@ func TestUrgentByte(t *testing.T) {
 	}
 }
 
-// A readCounter counts calls of Read.
+// A readCounter counts the calls of Read.
 type readCounter struct {
 	net.Conn
 	reads int
@@ -72,8 +72,8 @@ func TestDescriptorsAreNotInherited(t *testing.T) {
 	c.Wait()
 }
 
-// asyncore: FileWrapper recv, send, dispatcher. Descriptors that come from
-// elsewhere: a socket for a Conn, and the end of a pipe for a Framer.
+// asyncore: FileWrapper recv, send, dispatcher. Descriptors from outside work: a socket
+// for a Conn, and the end of a pipe for a Framer.
 func TestForeignDescriptors(t *testing.T) {
 	t.Parallel()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
@@ -115,7 +115,7 @@ func TestForeignDescriptors(t *testing.T) {
 	}
 }
 
-// asyncore: resource_warning. However connections end, no descriptor is left open.
+// asyncore: resource_warning. No descriptor is left open, however a connection ends.
 func TestNoDescriptorIsLeft(t *testing.T) {
 	ends := []func(c *framer.Conn, peer net.Conn){
 		func(c *framer.Conn, _ net.Conn) { c.Close() },
@@ -142,7 +142,7 @@ func TestNoDescriptorIsLeft(t *testing.T) {
 		ends[i%len(ends)](c, peer)
 		<-served
 	}
-	end(0) // what the first use of the network opens for good
+	end(0) // the first use of the network opens descriptors that stay open
 	before := openDescriptors(t)
 	var all sync.WaitGroup
 	for i := range 40 {
@@ -163,7 +163,7 @@ func openDescriptors(t *testing.T) int {
 	return len(entries)
 }
 
-// Of a packet that was read in part, Hijack leaves the rest.
+// If a packet was read only in part, Hijack leaves the rest of it.
 func TestHijackOfPackets(t *testing.T) {
 	t.Parallel()
 	nc, peer := socketPair(t, "unixpacket", filepath.Join(t.TempDir(), "socket"))

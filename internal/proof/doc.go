@@ -2,8 +2,9 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Package proof has the large tests of package framer: what asynchat does with the
-// recorded inputs, every input cut in every way, every fault on every medium, the
-// bounds of memory and of time, the ends of a connection, shutdowns, what is logged,
-// and the benchmarks. They see of it what everybody sees. It has nothing but tests.
+// Package proof has the large tests of package framer. They compare it with asynchat on
+// recorded inputs, cut every input in every way, and run every fault on every medium.
+// They check the bounds of memory and of time, the ends of a connection, shutdowns, and
+// what is logged. The benchmarks are here, too. The tests use only the public interface.
+// The package has nothing but tests.
 package proof

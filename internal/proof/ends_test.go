@@ -21,8 +21,8 @@ import (
 	"github.com/goframer/framer"
 )
 
-// Not even the messages that are read already are given to a handler that has
-// closed.
+// After a handler has closed the connection, it is given no message, not even one that
+// was read already.
 func TestNoCallbackAfterClose(t *testing.T) {
 	t.Parallel()
 	closes := map[string]func(*framer.Conn) error{
@@ -50,7 +50,7 @@ func TestNoCallbackAfterClose(t *testing.T) {
 					io.Copy(io.Discard, peer)
 					peer.Close()
 					c.Wait()
-					// The hook is followed by close only.
+					// Only close may follow the hook.
 					if got := s.calls[len(s.calls)-2:]; !slices.Equal(got, []string{hook, "close"}) || s.called(hook) != 1 {
 						t.Errorf("the calls are %v, want %s once and then close", s.calls, hook)
 					}
@@ -60,8 +60,8 @@ func TestNoCallbackAfterClose(t *testing.T) {
 	}
 }
 
-// asynchat: close_when_done. Every byte arrives though the peer, which reads little
-// by little, sends all the while, and nobody reads that.
+// asynchat: close_when_done. All output arrives, although the peer reads slowly and goes
+// on to send data that nobody reads.
 func TestCloseWhenDoneDeliversAll(t *testing.T) {
 	t.Parallel()
 	payload := bytes.Repeat([]byte("0123456789abcdef"), 8<<20/16)
@@ -111,7 +111,7 @@ func TestCloseWhenDoneDeliversAll(t *testing.T) {
 	})
 }
 
-// asyncore: handle_close. The peer ends its side while output waits: it arrives.
+// asyncore: handle_close. The peer ends its side while output waits. The output arrives.
 func TestPeerHalfCloses(t *testing.T) {
 	t.Parallel()
 	reply := strings.Repeat("r", 4_000_000)
@@ -146,7 +146,7 @@ func TestPeerHalfCloses(t *testing.T) {
 	}
 }
 
-// Close from another goroutine ends whatever the connection waits in.
+// Close from another goroutine ends the connection, whatever it waits for.
 func TestCloseWhileBlocked(t *testing.T) {
 	t.Parallel()
 	big := make([]byte, 64<<20)
@@ -212,8 +212,8 @@ func TestCloseWhileBlocked(t *testing.T) {
 	}
 }
 
-// The context has ended, with the reason, when HandleClose is called, and the
-// connection is closed, whoever has closed it.
+// When HandleClose is called, the context has ended with the reason, and the connection
+// is closed. This holds whoever has closed it.
 func TestEndIsCompleteInHandleClose(t *testing.T) {
 	t.Parallel()
 	errBad := errors.New("bad")
@@ -252,11 +252,11 @@ func TestEndIsCompleteInHandleClose(t *testing.T) {
 	}
 }
 
-// A slowCloseConn is long in Close.
+// A slowCloseConn is a connection whose Close blocks.
 type slowCloseConn struct {
 	net.Conn
 	closing chan struct{} // closed when Close is called
-	proceed chan struct{} // Close goes on when it is closed
+	proceed chan struct{} // Close returns after this is closed
 }
 
 func (c *slowCloseConn) Close() error {
@@ -269,8 +269,8 @@ func (c *slowCloseConn) Close() error {
 	return c.Conn.Close()
 }
 
-// While another goroutine is about to close the connection, the one of Serve must
-// not take it for closed.
+// While another goroutine is closing the connection, the goroutine of Serve must wait
+// until it is closed.
 func TestEndWaitsForClose(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -281,7 +281,7 @@ func TestEndWaitsForClose(t *testing.T) {
 		synctest.Wait()
 		go c.Close()
 		<-slow.closing
-		peer.Close() // now the reader has an error of its own
+		peer.Close() // now the reader gets an error of its own
 		synctest.Wait()
 		if s.called("close") != 0 {
 			t.Error("HandleClose was called before the connection was closed")
@@ -294,7 +294,7 @@ func TestEndWaitsForClose(t *testing.T) {
 	})
 }
 
-// Many ends at once: there is one, and it is complete.
+// Many goroutines end the connection at once. It ends once, and completely.
 func TestEndsRace(t *testing.T) {
 	t.Parallel()
 	for i := range 200 {
@@ -336,7 +336,7 @@ func TestEndsRace(t *testing.T) {
 		if n := p.closed.Load(); n != 1 {
 			t.Fatalf("round %d: the producer was closed %d times, want 1", i, n)
 		}
-		if n := s.called("close"); n > 1 { // 0 if it was closed before Serve
+		if n := s.called("close"); n > 1 { // 0 if the connection was closed before Serve
 			t.Fatalf("round %d: HandleClose was called %d times", i, n)
 		}
 		if got := c.Stats().QueuedBytes; got != 0 {
@@ -345,7 +345,7 @@ func TestEndsRace(t *testing.T) {
 	}
 }
 
-// The end of Serve's context ends what newHandler waits for.
+// If newHandler waits for output, the end of Serve's context ends the wait.
 func TestContextEndsInNewHandler(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -364,7 +364,7 @@ func TestContextEndsInNewHandler(t *testing.T) {
 	})
 }
 
-// So it is from another goroutine, and before Serve.
+// CloseWrite also works from another goroutine, and before Serve.
 func TestCloseWriteFromOutside(t *testing.T) {
 	t.Parallel()
 	for style := range lineStyles(nil) {
@@ -417,8 +417,8 @@ func TestCloseWriteFromOutside(t *testing.T) {
 	})
 }
 
-// After CloseWrite the input is no rest that is read for LingerTimeout, but the
-// conversation; at its end, that counts from the beginning.
+// After CloseWrite the conversation goes on, and LingerTimeout does not limit it.
+// LingerTimeout begins when the handler ends the conversation.
 func TestCloseWriteOutlastsLinger(t *testing.T) {
 	t.Parallel()
 	for name, pair := range bubblePairs {
@@ -456,7 +456,7 @@ func TestCloseWriteOutlastsLinger(t *testing.T) {
 	}
 }
 
-// It is not called where the connection has another end.
+// HandleEnd is not called if the connection ends in another way than by the peer's end.
 func TestHandleEndIsNotCalled(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]func(s *fullScript) error{
@@ -482,8 +482,8 @@ func TestHandleEndIsNotCalled(t *testing.T) {
 	}
 }
 
-// asyncore: close_after_conn_broken, of both kinds: a reset while reading, and one
-// that is only seen in writing. No error of the network is logged as a fault.
+// asyncore: close_after_conn_broken. The connection is reset while it is read, or while
+// only a write can notice it. An error of the network is not logged as a fault.
 func TestConnectionBroken(t *testing.T) {
 	t.Parallel()
 	reset := func(t *testing.T, peer net.Conn) {
@@ -523,7 +523,7 @@ func TestConnectionBroken(t *testing.T) {
 			}
 			reset(t, peer)
 			close(broken)
-			<-s.Context().Done() // nothing is read, so that only the writer can tell
+			<-s.Context().Done() // nothing is read, so that only the writer can notice the reset
 			return nil
 		}
 		c := s.serve(t, nc, framer.Config{})

@@ -14,16 +14,16 @@ import (
 	"github.com/goframer/framer"
 )
 
-// The tests in this file leave nothing to chance: all delimiters of up to 3 bytes
-// over two letters, all inputs that have room for two of them, cut in all ways. With
-// the two letters swapped, everywhere, a case is another one of these and the same
-// work: of the two only the one is run whose delimiter, or one of two, begins with an
-// a.
+// The tests in this file are exhaustive. They use all delimiters of up to 3 bytes over
+// two letters, and all inputs that have room for two delimiters, and they cut these in
+// all ways. If the two letters are swapped everywhere, a case becomes another one with
+// the same result. Of such a pair, only the case is run whose delimiter, or one of whose
+// two delimiters, begins with an a.
 
 // maxInput is the length of the longest inputs.
 const maxInput = 6
 
-// allWords returns all words over two letters of the lengths from least to most.
+// allWords returns all words over two letters whose lengths are from least to most.
 func allWords(least, most int) []string {
 	var all []string
 	for n := least; n <= most; n++ {
@@ -43,7 +43,7 @@ func delimiters() []string {
 	return slices.DeleteFunc(allWords(1, 3), func(delim string) bool { return delim[0] != 'a' })
 }
 
-// A maskReader reads from text up to the next place whose bit is set in cuts.
+// A maskReader returns text up to the next place whose bit is set in cuts.
 type maskReader struct {
 	text string
 	cuts uint
@@ -60,8 +60,8 @@ func (r *maskReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// A transcriber writes down the bytes it is given, and a bar for the end of each
-// message. It alternates between its terminators.
+// A transcriber records the bytes that it is given, and a bar for the end of each
+// message. It sets its terminators in turn.
 type transcriber struct {
 	f       *framer.Framer
 	terms   []framer.Terminator
@@ -83,7 +83,7 @@ func (h *transcriber) FoundTerminator() error {
 	return h.f.SetTerminator(h.terms[h.ends%len(h.terms)])
 }
 
-// checkAllCuts compares what a Framer makes of text, under every cut, with want.
+// checkAllCuts compares what a Framer does with text, under every cut, with want.
 func checkAllCuts(t *testing.T, text, want string, terms ...framer.Terminator) {
 	cfg := framer.Config{ReadBufferSize: 16, MaxMessageSize: 16}
 	var r maskReader
@@ -121,7 +121,7 @@ func TestEveryPairOfDelimiters(t *testing.T) {
 	for i, one := range delims {
 		for _, other := range delims[i+1:] {
 			if one[0] != 'a' && (len(one) < len(other) || other[0] != 'a') {
-				continue // the same as with the letters swapped
+				continue // the same as a case with the letters swapped
 			}
 			term := framer.AnyDelimiter(one, other)
 			for _, text := range inputs {
@@ -131,8 +131,8 @@ func TestEveryPairOfDelimiters(t *testing.T) {
 	}
 }
 
-// replaceAny is strings.ReplaceAll for the longer of two words that are found at
-// one place. other is not shorter than one.
+// replaceAny does what strings.ReplaceAll does, for two words. If both are found at one
+// place, it replaces the longer one. other must not be shorter than one.
 func replaceAny(text, one, other string) string {
 	var b strings.Builder
 	for i := 0; i < len(text); {
@@ -164,7 +164,7 @@ func TestEveryAlternation(t *testing.T) {
 	}
 }
 
-// alternate ends a message after delim, and then one after length bytes.
+// alternate ends one message after delim, the next one after length bytes, and so on.
 func alternate(text, delim string, length int) string {
 	var b strings.Builder
 	for {

@@ -35,17 +35,17 @@ func faults() []fault {
 	)
 }
 
-// hello has the handler greet its peer.
+// hello makes the handler greet its peer.
 func hello(_ *faultTest, s *script) {
 	s.onConnect = func() error { return s.Push([]byte("hello\n")) }
 }
 
-// echoes has the handler send every line back.
+// echoes makes the handler send every line back.
 func echoes(_ *faultTest, s *script) {
 	s.onFound = func() error { return s.Push(append(s.Take(), '\n')) }
 }
 
-// floods has the handler begin with all of data, and more behind it.
+// floods makes the handler begin with data, and then push more.
 func floods(data []byte) func(ft *faultTest, s *script) {
 	return func(ft *faultTest, s *script) {
 		s.onConnect = func() error {
@@ -60,10 +60,10 @@ func floods(data []byte) func(ft *faultTest, s *script) {
 	}
 }
 
-// flooded is what a peer of floods gets.
+// flooded returns what a peer of floods receives.
 func flooded(data []byte) string { return string(data) + "between\nlast\n" }
 
-// endFaults are peers that end a connection when they should not.
+// endFaults returns the faults of peers that end a connection at the wrong time.
 func endFaults(flood []byte) []fault {
 	return []fault{
 		{
@@ -164,10 +164,10 @@ func endFaults(flood []byte) []fault {
 	}
 }
 
-// speedFaults are peers that are slow.
+// speedFaults returns the faults of slow peers.
 func speedFaults(flood []byte) []fault {
-	// readSlowly reads a byte a second, n times or until the connection has ended,
-	// and then the rest.
+	// readSlowly reads one byte a second, n times or until the connection has ended. Then
+	// it reads the rest.
 	readSlowly := func(ft *faultTest, p *faultPeer, n int) {
 		var text []byte
 		ft.ticks(ft.next().conn.Context().Done(), func() bool {
@@ -258,7 +258,7 @@ func speedFaults(flood []byte) []fault {
 	}
 }
 
-// sizeFaults are messages that are too long.
+// sizeFaults returns the faults of messages that are too long.
 func sizeFaults() []fault {
 	const limit = 4096
 	all := []fault{
@@ -283,7 +283,7 @@ func sizeFaults() []fault {
 			want: faultOutcome{reason: endedTooLong(limit, limit+1), got: "hello\n"},
 		},
 		{
-			// The peer does not heed that it has been refused.
+			// The peer goes on to send after it was refused.
 			name:   "endless bytes that do not stop",
 			cfg:    framer.Config{MaxMessageSize: limit, LingerTimeout: 5 * time.Second},
 			handle: hello,

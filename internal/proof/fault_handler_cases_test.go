@@ -24,7 +24,7 @@ type callback struct {
 	name    string
 	set     func(s *script, f func() error) // makes the method call f
 	provoke func(ft *faultTest, p *faultPeer)
-	takes   time.Duration // until it is called
+	takes   time.Duration // how long it takes until the method is called
 }
 
 func callbacks() []callback {
@@ -64,11 +64,11 @@ func callbacks() []callback {
 	}
 }
 
-// lateInput is how long a connection that shuts down waits for what may have come
+// lateInput is how long a connection that shuts down waits for input that may have come
 // before.
 const lateInput = 10 * time.Millisecond
 
-// shutdown begins to shut down the server, which must return want.
+// shutdown starts a Shutdown of the server. It must return want.
 func (ft *faultTest) shutdown(ctx context.Context, want error) {
 	ft.group.Go(func() {
 		if err := ft.server.Shutdown(ctx); err != want {
@@ -77,7 +77,7 @@ func (ft *faultTest) shutdown(ctx context.Context, want error) {
 	})
 }
 
-// handlerFaults are handlers that fail or panic.
+// handlerFaults returns the faults of handlers that fail or panic.
 func handlerFaults() []fault {
 	var all []fault
 	for _, cb := range callbacks() {
@@ -107,13 +107,13 @@ func handlerFaults() []fault {
 	return append(all, panicFaults()...)
 }
 
-// panicFaults are panics where there is no way to fail.
+// panicFaults returns the panics in functions that can't return an error.
 func panicFaults() []fault {
 	return []fault{
 		{
 			name:   "panic in NewHandler",
 			handle: func(*faultTest, *script) { panic(errFault) },
-			play:   func(ft *faultTest) { ft.dialRaw() }, // there is no handshake, nor close_notify
+			play:   func(ft *faultTest) { ft.dialRaw() }, // the connection ends before the handshake, and without close_notify
 			want:   faultOutcome{reason: panicked(errFault), unhandled: true},
 		},
 		{
@@ -132,7 +132,7 @@ func panicFaults() []fault {
 	}
 }
 
-// producerFaults are producers that fail, panic or block.
+// producerFaults returns the faults of producers that fail, panic or block.
 func producerFaults() []fault {
 	var all []fault
 	pieces := []string{"one\n", "two\n", "three\n"}
@@ -173,7 +173,8 @@ func producerFaults() []fault {
 	return append(all, blockedFaults()...)
 }
 
-// blockedFaults are producers that have nothing to say until their connection ends.
+// blockedFaults returns the faults of producers that have nothing to say until their
+// connection ends.
 func blockedFaults() []fault {
 	blocks := func(ft *faultTest, s *script) {
 		s.onConnect = func() error {

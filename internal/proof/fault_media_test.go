@@ -19,14 +19,14 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// An ending is how the output of a connection ends for its peer.
+// An ending is how a peer sees the output of a connection end.
 type ending int
 
 const (
-	orderly ending = iota // as CloseWrite ends it
-	cutOff                // as Close ends it, which only TLS can tell from CloseWrite
-	reset                 // as the peer can't mistake for the end
-	unseen                // the peer does not look, or can't tell
+	orderly ending = iota // as after CloseWrite
+	cutOff                // as after Close; only TLS can tell it from CloseWrite
+	reset                 // as a reset, which a peer can't take for the end
+	unseen                // the peer does not read to the end, or can't tell
 )
 
 // A medium is a column of the matrix.
@@ -34,19 +34,19 @@ type medium struct {
 	name   string
 	listen func() (net.Listener, error)
 	dial   func(l net.Listener) (net.Conn, error)
-	second time.Duration // how long a second of the table takes
+	second time.Duration // how long a second of the table takes on the medium
 
-	// The sides' configurations if the medium is TLS.
+	// The configurations of the two sides if the medium is TLS.
 	server, client *tls.Config
 
-	// ends has what Read returns at the ends that a peer can see.
+	// ends has the error that Read returns at each ending that a peer can see.
 	ends map[ending]reason
 }
 
-// inMemory reports whether m works on a fake clock.
+// inMemory reports whether m uses a fake clock.
 func (m *medium) inMemory() bool { return m.second == time.Second }
 
-// scaled returns cfg in the time of m.
+// scaled returns cfg with its times scaled to m.
 func (m *medium) scaled(cfg framer.Config) framer.Config {
 	for _, d := range []*time.Duration{&cfg.HandshakeTimeout, &cfg.MessageTimeout, &cfg.IdleTimeout, &cfg.WriteTimeout, &cfg.LingerTimeout} {
 		*d = m.scale(*d)
@@ -62,7 +62,7 @@ func (m *medium) scale(d time.Duration) time.Duration {
 func media(t *testing.T) []*medium {
 	const second = 10 * time.Millisecond
 	server, client := tlsConfigs(t)
-	server.SessionTicketsDisabled = true // a peer that closes without reading them would reset
+	server.SessionTicketsDisabled = true // a peer that closes without having read them would reset the connection
 	socket := filepath.Join(t.TempDir(), "socket")
 	dial := func(l net.Listener) (net.Conn, error) {
 		return net.Dial(l.Addr().Network(), l.Addr().String())
@@ -90,7 +90,7 @@ func media(t *testing.T) []*medium {
 			listen: func() (net.Listener, error) { return net.Listen("unix", socket) },
 			dial:   dial,
 			second: second,
-			// There is no way to reset it, but to close it with unread input.
+			// A Unix socket is reset only if it is closed with unread input.
 			ends: map[ending]reason{orderly: is(io.EOF), cutOff: is(io.EOF), reset: is(io.EOF)},
 		},
 		{

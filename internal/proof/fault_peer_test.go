@@ -17,16 +17,16 @@ import (
 
 // A faultPeer is a peer of the server.
 type faultPeer struct {
-	net.Conn // speaks TLS if the medium is that
+	net.Conn // a tls.Conn if the medium is TLS
 	raw      net.Conn
-	below    *endNote // what TLS reads from, or nil
+	below    *endNote // the connection from which TLS reads, or nil
 	ft       *faultTest
-	gone     bool // it has closed its end, and sees nothing more
+	gone     bool // it has closed its end, so nothing is checked
 
 	watching bool
-	seen     chan struct{} // closed when it has seen the end
+	seen     chan struct{} // closed when the peer has seen the end
 	got      []byte
-	err      error // the end
+	err      error // the error at the end
 }
 
 func (p *faultPeer) write(s string) {
@@ -39,7 +39,7 @@ func (p *faultPeer) read(want string) {
 	readString(p.ft.t, p, want)
 }
 
-// watch begins to look at all that comes.
+// watch starts to read all input.
 func (p *faultPeer) watch() {
 	if p.watching {
 		return
@@ -63,8 +63,7 @@ func (p *faultPeer) closeWrite() {
 	endInput(p.ft.t, p.Conn)
 }
 
-// reset makes p go without a FIN. On a Unix socket there must be something that it
-// has not read.
+// reset closes p without a FIN. On a Unix socket, p must have unread input for that.
 func (p *faultPeer) reset() {
 	p.gone = true
 	if l, ok := p.raw.(interface{ SetLinger(sec int) error }); ok {
@@ -96,8 +95,8 @@ func (p *faultPeer) check(want faultOutcome) {
 	}
 }
 
-// An endNote notes that the connection has ended. Without a close_notify before,
-// crypto/tls does not call that an error if it is between two records.
+// An endNote records that the connection has ended. If there was no close_notify, but the
+// end is between two records, crypto/tls returns io.EOF as if there had been one.
 type endNote struct {
 	net.Conn
 	ended bool
@@ -128,7 +127,7 @@ func (p *watchedProducer) Close() error {
 	return nil
 }
 
-// A failingListener fails to accept as often as there is an error.
+// A failingListener is a listener whose Accept first returns the errors in errs.
 type failingListener struct {
 	net.Listener
 	errs chan error

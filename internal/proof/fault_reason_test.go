@@ -15,7 +15,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A reason is why a connection must have ended.
+// A reason describes the error with which a connection must end.
 type reason struct {
 	string
 	holds func(err error) bool
@@ -23,12 +23,12 @@ type reason struct {
 
 func (r reason) String() string { return r.string }
 
-// inOrder is the reason of a connection that has ended well.
+// inOrder returns the reason of an end in order: nil.
 func inOrder() reason {
 	return reason{"nil", func(err error) bool { return err == nil }}
 }
 
-// is is a reason that is one of the targets.
+// is returns the reason that is one of the targets.
 func is(targets ...error) reason {
 	return reason{fmt.Sprint(targets), func(err error) bool {
 		for _, target := range targets {
@@ -40,19 +40,19 @@ func is(targets ...error) reason {
 	}}
 }
 
-// orInOrder is r, or a good end.
+// orInOrder returns a reason that accepts r and an end in order.
 func orInOrder(r reason) reason {
 	return reason{r.string + " or nil", func(err error) bool { return err == nil || r.holds(err) }}
 }
 
-// timedOut is a reason that says that a limit was exceeded.
+// timedOut returns the reason of a connection that has exceeded the time limit.
 func timedOut(limit string) reason {
 	return reason{"a timeout of " + limit, func(err error) bool {
 		return errors.Is(err, os.ErrDeadlineExceeded) && strings.Contains(err.Error(), "(Config."+limit+")")
 	}}
 }
 
-// panicked is a reason that says that there was a panic with target.
+// panicked returns the reason of a panic with target.
 func panicked(target error) reason {
 	return reason{fmt.Sprintf("a panic with %v", target), func(err error) bool {
 		var p *framer.PanicError
@@ -60,7 +60,8 @@ func panicked(target error) reason {
 	}}
 }
 
-// endedTooLong is a reason that says that at least seen bytes of a message were known.
+// endedTooLong returns the reason of a message above the limit, of which at least seen
+// bytes were known.
 func endedTooLong(limit, seen int64) reason {
 	return reason{fmt.Sprintf("a message too long, %d bytes, limit %d", seen, limit), func(err error) bool {
 		var e *framer.MessageTooLongError

@@ -20,10 +20,10 @@ import (
 	"github.com/goframer/framer"
 )
 
-// An inventory is what there is in the process that could leak.
+// An inventory has everything in the process that could leak.
 type inventory struct {
-	goroutines map[string]string // stacks by their goroutine
-	files      map[string]string // names by their descriptor
+	goroutines map[string]string // stacks by goroutine
+	files      map[string]string // names by descriptor
 }
 
 func takeInventory(t *testing.T) inventory {
@@ -31,9 +31,9 @@ func takeInventory(t *testing.T) inventory {
 	return inventory{goroutineStacks(), openFiles(t)}
 }
 
-// compare fails the test if there is something that was not there before.
-// Everything has been waited for: a goroutine that is still there either has only
-// its last steps to do, for which it is given the processor, or stays for ever.
+// compare fails the test if there is something that was not there before. Everything has
+// been waited for. So a goroutine that is still there is about to end, and is given the
+// processor, or it stays for ever.
 func (before inventory) compare(t *testing.T) {
 	t.Helper()
 	left := added(before.goroutines, goroutineStacks())
@@ -49,7 +49,7 @@ func (before inventory) compare(t *testing.T) {
 	}
 }
 
-// added returns the values of the keys that only after has.
+// added returns the values whose keys are only in after.
 func added(before, after map[string]string) (values []string) {
 	for key, value := range after {
 		if _, ok := before[key]; !ok {
@@ -59,7 +59,7 @@ func added(before, after map[string]string) (values []string) {
 	return values
 }
 
-// goroutineStacks returns the stacks of all goroutines but the caller's.
+// goroutineStacks returns the stacks of all goroutines except the caller's.
 func goroutineStacks() map[string]string {
 	stacks := make(map[string]string)
 	for _, stack := range goroutines("goroutine ") {
@@ -79,8 +79,8 @@ func openFiles(t *testing.T) map[string]string {
 	files := make(map[string]string)
 	for _, e := range entries {
 		target, err := os.Readlink(filepath.Join(dir, e.Name()))
-		// One is the directory, which is closed by now. The runtime's poller opens
-		// others, when the first socket needs it.
+		// One descriptor is the directory itself, which is closed by now. The poller of
+		// the runtime opens others when it is first needed.
 		if err == nil && !strings.HasPrefix(target, "anon_inode:") {
 			files[fmt.Sprintf("%s %s", e.Name(), target)] = target
 		}
@@ -88,11 +88,11 @@ func openFiles(t *testing.T) map[string]string {
 	return files
 }
 
-// remains is what the connections of a test should leave: nothing. A goroutine, a
-// timer, a table or a context that outlived one would refer to it.
+// remains is what the connections of a test leave: nothing should refer to them. A
+// goroutine, timer, table or context that outlives a connection would do so.
 type remains struct {
 	conns []weak.Pointer[framer.Conn]
-	base  context.Context // of their server, which does outlive them
+	base  context.Context // the context of their server, which may outlive them
 }
 
 func (ft *faultTest) remains() remains {

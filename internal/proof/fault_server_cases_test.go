@@ -20,7 +20,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// callFaults are calls that users make at a bad moment.
+// callFaults returns calls that a program makes at a bad moment.
 func callFaults(flood []byte) []fault {
 	return []fault{
 		{
@@ -37,7 +37,7 @@ func callFaults(flood []byte) []fault {
 			want: faultOutcome{reason: inOrder(), received: wantWholeLines},
 		},
 		{
-			// All that was pushed has been written by then, so that it is not lost.
+			// All output has been written at that time, so nothing is lost.
 			name: "Close as soon as the output is done",
 			play: func(ft *faultTest) {
 				p := ft.dial()
@@ -76,8 +76,8 @@ func callFaults(flood []byte) []fault {
 	}
 }
 
-// flush waits until c has noticed that its output has been written. A connection
-// that is closed before is reset, even if the peer has got everything.
+// flush waits until c has noticed that its output has been written. A connection that is
+// closed earlier is reset, even if the peer has received everything.
 func (ft *faultTest) flush(c interface{ Flush(context.Context) error }) {
 	ft.t.Helper()
 	if err := c.Flush(context.Background()); err != nil {
@@ -85,8 +85,8 @@ func (ft *faultTest) flush(c interface{ Flush(context.Context) error }) {
 	}
 }
 
-// atOnce has 100 goroutines send lines, and do all else that can be done to a
-// connection between them, calling closing where Close would be.
+// atOnce makes 100 goroutines push lines. Between their lines, each calls some other
+// method of the connection. closing is called where a goroutine closes the connection.
 func atOnce(ft *faultTest, closing func(*framer.Conn) error) {
 	p := ft.dial()
 	p.watch()
@@ -119,14 +119,13 @@ func atOnce(ft *faultTest, closing func(*framer.Conn) error) {
 	group.Wait()
 }
 
-// wantLines checks that got has lines as sent by atOnce, of which the last may be
-// cut off.
+// wantLines checks that got consists of lines of atOnce. The last line may be cut off.
 func wantLines(t *testing.T, got string) {
 	t.Helper()
 	wantWholeLines(t, got[:strings.LastIndexByte(got, '\n')+1])
 }
 
-// wantWholeLines checks that no line is torn, and that those of a goroutine are in
+// wantWholeLines checks that no line is torn, and that the lines of each goroutine are in
 // order.
 func wantWholeLines(t *testing.T, got string) {
 	t.Helper()
@@ -137,7 +136,7 @@ func wantWholeLines(t *testing.T, got string) {
 			t.Errorf("a line is torn: %q", text)
 			return
 		}
-		const single = 20 // the call between the others
+		const single = 20 // the number of the line that a goroutine pushes between the others
 		if i == single {
 			continue
 		}
@@ -148,7 +147,7 @@ func wantWholeLines(t *testing.T, got string) {
 	}
 }
 
-// serverFaults are bad moments of the whole server.
+// serverFaults returns the bad moments of a whole server.
 func serverFaults(flood []byte) []fault {
 	return []fault{
 		{
@@ -229,8 +228,8 @@ func serverFaults(flood []byte) []fault {
 	}
 }
 
-// chat sends lines, ten at a time, and has them sent back, until the server says
-// goodbye. It calls talking after the first ones.
+// chat sends lines, ten at a time, and reads them back, until the server says goodbye. It
+// calls talking after the first lines.
 func chat(t *testing.T, p *faultPeer, talking func()) {
 	r := bufio.NewReader(p)
 	began := sync.OnceFunc(talking)
@@ -256,7 +255,7 @@ func chat(t *testing.T, p *faultPeer, talking func()) {
 	}
 }
 
-// shutdownInVain shuts down the server, which takes too long, and waits for that.
+// shutdownInVain calls Shutdown with a context that ends too early, and waits for it.
 func shutdownInVain(ft *faultTest) {
 	ctx, cancel := context.WithTimeout(context.Background(), ft.medium.scale(3*time.Second))
 	defer cancel()
@@ -264,7 +263,7 @@ func shutdownInVain(ft *faultTest) {
 	ft.await()
 }
 
-// mediumFaults are those of some media.
+// mediumFaults returns the faults of some media only.
 func mediumFaults() []fault {
 	return []fault{
 		{

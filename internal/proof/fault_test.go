@@ -20,8 +20,8 @@ import (
 	"github.com/goframer/framer"
 )
 
-// TestFaults plays every fault on every medium. What a peer sees at the end of a
-// connection differs between systems; the table is right for Linux.
+// TestFaults runs every fault on every medium. What a peer sees at the end of a
+// connection depends on the system. The table is right for Linux.
 func TestFaults(t *testing.T) {
 	columns := media(t)
 	names := make(map[string]bool)
@@ -36,10 +36,10 @@ func TestFaults(t *testing.T) {
 		}
 		t.Run(f.name, func(t *testing.T) {
 			before := takeInventory(t)
-			t.Cleanup(func() { before.compare(t) }) // when all media have had their turn
+			t.Cleanup(func() { before.compare(t) }) // after the tests of all media
 			for _, m := range columns {
 				t.Run(m.name, func(t *testing.T) {
-					t.Parallel() // it does little but wait
+					t.Parallel() // it mostly waits
 					f.test(t, m)
 				})
 			}
@@ -51,46 +51,47 @@ func TestFaults(t *testing.T) {
 type fault struct {
 	name string
 
-	// cfg has the limits of the connections, in the time of the medium.
+	// cfg has the limits of the connections. Its times are scaled to the medium.
 	cfg framer.Config
 
-	// handle, if not nil, gives the handler of a new connection its part.
+	// handle, if not nil, sets the functions of the handler of a new connection.
 	handle func(ft *faultTest, s *script)
 
-	// play is the part of the peer. When it returns, what its connections still
-	// receive is read, and they are closed.
+	// play is what the peer does. When it returns, the rest of the input of the peer's
+	// connections is read, and they are closed.
 	play func(ft *faultTest)
 
-	// want is what every side must see.
+	// want is what each side must see.
 	want faultOutcome
 
-	// senseless has the media on which the fault makes no sense, and why.
+	// senseless has the media on which the fault makes no sense, with the reason.
 	senseless map[string]string
 }
 
-// A faultOutcome is what the sides of a connection see.
+// A faultOutcome is what the two sides of a connection see.
 type faultOutcome struct {
 	// reason is what Serve, Wait and HandleClose must report.
 	reason reason
 
-	// got is what the peer receives besides what play reads. If the output ends
-	// in order it must be all of it, otherwise it may be the beginning.
+	// got is what the peer receives after what play has read. If the output ends in
+	// order, the peer must receive all of it. Otherwise it may receive only the
+	// beginning.
 	got string
 
-	// received, if not nil, checks what the peer receives in place of got.
+	// received, if not nil, checks what the peer receives. Then got is not used.
 	received func(t *testing.T, got string)
 
 	end ending
 
-	// takes is how long everything takes on the fake clock, exactly. Real media
-	// only must not take so long that it looks as if it were for ever.
+	// takes is how long everything takes, exactly, on the fake clock. On real media it
+	// only must not take as long as the watchdog.
 	takes time.Duration
 
-	// unhandled says that there never was a handler.
+	// unhandled means that the connection never had a handler.
 	unhandled bool
 }
 
-// test plays f on m, and looks for what is left of it.
+// test runs f on m and checks that nothing is left of it.
 func (f *fault) test(t *testing.T, m *medium) {
 	if why, ok := f.senseless[m.name]; ok {
 		t.Logf("senseless: %s", why)
@@ -105,7 +106,7 @@ func (f *fault) test(t *testing.T, m *medium) {
 	left.check(t)
 }
 
-// run plays f on m, and checks what was seen.
+// run runs f on m and checks what both sides have seen.
 func (f *fault) run(t *testing.T, m *medium) remains {
 	ft := newFaultTest(t, f, m)
 	defer ft.close()
@@ -123,35 +124,35 @@ func (f *fault) run(t *testing.T, m *medium) remains {
 	return ft.remains()
 }
 
-// A faultTest is a cell of the matrix: a server on a medium, its connections, and
-// their peers.
+// A faultTest is a cell of the matrix: a server on a medium, its connections, and their
+// peers.
 type faultTest struct {
 	t        *testing.T
 	fault    *fault
 	medium   *medium
 	server   framer.Server
 	listener *failingListener
-	served   chan error // what Serve returned
+	served   chan error // what Serve has returned
 	base     context.Context
-	cancel   context.CancelCauseFunc // of base
-	arrived  chan *actor             // the connections, when they have a handler
-	signal   chan struct{}           // closed by one side to tell the other something
-	late     chan struct{}           // closed when the watchdog barks
-	group    sync.WaitGroup          // goroutines of play and of peers
-	close    func()                  // ends everything and waits for it
+	cancel   context.CancelCauseFunc // cancels base
+	arrived  chan *actor             // the connections that have got a handler
+	signal   chan struct{}           // closed by one side as a signal to the other
+	late     chan struct{}           // closed when the test takes too long
+	group    sync.WaitGroup          // the goroutines of play and of the peers
+	close    func()                  // ends everything and waits until it has ended
 
-	actors []*actor // those that have arrived
+	actors []*actor // the connections that were received from arrived
 
 	mu        sync.Mutex
 	peers     []*faultPeer
 	producers []*watchedProducer
 }
 
-// An actor is a connection of the server.
+// An actor is the server's side of a connection.
 type actor struct {
 	*script
 	conn   *framer.Conn
-	reason error // given to HandleClose
+	reason error // the error that HandleClose was given
 }
 
 func newFaultTest(t *testing.T, f *fault, m *medium) *faultTest {
@@ -193,7 +194,7 @@ func newFaultTest(t *testing.T, f *fault, m *medium) *faultTest {
 	return ft
 }
 
-// watch ends everything if it takes too long.
+// watch ends everything if the test takes too long.
 func (ft *faultTest) watch(over <-chan struct{}) {
 	select {
 	case <-over:
@@ -213,7 +214,7 @@ func (ft *faultTest) serve() {
 	ft.served <- ft.server.Serve(ft.listener)
 }
 
-// end ends whatever still goes on.
+// end ends everything that still runs.
 func (ft *faultTest) end() {
 	ft.server.Close()
 	ft.mu.Lock()
@@ -249,7 +250,7 @@ func (ft *faultTest) dial() *faultPeer {
 	return p
 }
 
-// dialRaw returns a new peer that does not know of TLS.
+// dialRaw returns a new peer that does not use TLS, whatever the medium is.
 func (ft *faultTest) dialRaw() *faultPeer {
 	ft.t.Helper()
 	nc, err := ft.medium.dial(ft.listener.Listener)
@@ -263,7 +264,7 @@ func (ft *faultTest) dialRaw() *faultPeer {
 	return p
 }
 
-// next waits for the next connection.
+// next waits for the next connection and returns it.
 func (ft *faultTest) next() *actor {
 	ft.t.Helper()
 	select {
@@ -276,7 +277,7 @@ func (ft *faultTest) next() *actor {
 	}
 }
 
-// hear waits for the signal of a handler or a producer.
+// hear waits for the signal of a handler or of a producer.
 func (ft *faultTest) hear() {
 	ft.t.Helper()
 	select {
@@ -297,7 +298,7 @@ func (ft *faultTest) await() {
 	}
 }
 
-// leave has all peers look at what comes to them, up to the end, and close.
+// leave makes all peers read to the end of their input and close.
 func (ft *faultTest) leave() {
 	for _, p := range ft.peers {
 		if p.gone {
@@ -325,7 +326,7 @@ func (ft *faultTest) ticks(done <-chan struct{}, f func() bool) {
 	}
 }
 
-// own returns p, of which it is checked that it is closed once.
+// own returns a producer that does what p does. The test checks that it is closed once.
 func (ft *faultTest) own(p framer.Producer) framer.Producer {
 	ft.mu.Lock()
 	defer ft.mu.Unlock()
@@ -334,7 +335,7 @@ func (ft *faultTest) own(p framer.Producer) framer.Producer {
 	return watched
 }
 
-// check checks what holds at every end, and that it was the wanted one.
+// check checks what must hold for every fault, and that the outcome is want.
 func (ft *faultTest) check(want faultOutcome) {
 	t := ft.t
 	for _, a := range ft.actors {

@@ -13,18 +13,19 @@ import (
 	"github.com/goframer/framer"
 )
 
-// What others have done to a connection, or do, by means of package net.
+// These tests check what happens if other code uses the same connection by means of
+// package net.
 
-// echoScript answers lines.
+// echoScript returns a script that sends every line back.
 func echoScript() *script {
 	s := new(script)
 	s.onFound = func() error { return s.Push(append(s.Take(), '\n')) }
 	return s
 }
 
-// os.File.Fd sets the descriptor to wait in system calls, and that of the
-// connection with it. A system call that waits, and that the scheduler does not
-// know of, would stop the process at the next garbage collection.
+// os.File.Fd makes the descriptor blocking, and with it that of the connection. The
+// scheduler must know of every system call that blocks. Otherwise the call would stop the
+// process at the next garbage collection.
 func TestDescriptorThatWaits(t *testing.T) {
 	nc, peer := tcpPair(t)
 	server := framer.Server{NewHandler: echoScript().newHandler}
@@ -37,7 +38,7 @@ func TestDescriptorThatWaits(t *testing.T) {
 	}
 	file.Fd()
 	file.Close()
-	for range 10 { // until it is clear that the connection is alone
+	for range 10 { // until the connection knows that no other one has input
 		exchange(t, peer)
 	}
 	writeString(t, peer, "half a")
@@ -51,8 +52,8 @@ func TestDescriptorThatWaits(t *testing.T) {
 	}
 }
 
-// A deadline that was left on the connection, as by the reader of a PROXY header,
-// is none of the connection's own.
+// A deadline that was left on the connection, such as by code that has read a PROXY
+// header, has no effect.
 func TestForgottenDeadline(t *testing.T) {
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		if err := nc.SetDeadline(time.Unix(1, 0)); err != nil {
@@ -69,7 +70,8 @@ func TestForgottenDeadline(t *testing.T) {
 	})
 }
 
-// Interruptions, however many in a long life, do not end a connection that gets on.
+// Many interruptions in the life of a connection do not end it, as long as it makes
+// progress.
 func TestManyInterruptions(t *testing.T) {
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		c := echoScript().serve(t, nc, framer.Config{})

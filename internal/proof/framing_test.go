@@ -18,11 +18,10 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A chunkReader gives out its chunks, one a Read if there is room, and then
-// io.EOF.
+// A chunkReader returns its chunks, one in each Read if there is room, and then io.EOF.
 type chunkReader struct {
 	chunks []string
-	before func() // called at the beginning of every Read, if not nil
+	before func() // if not nil, called at the beginning of every Read
 }
 
 func newChunkReader(chunks ...string) *chunkReader {
@@ -45,8 +44,8 @@ func (r *chunkReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// endWithData returns a reader of chunks that says io.EOF together with the last
-// one.
+// endWithData returns a reader of chunks that returns io.EOF together with the last
+// chunk.
 func endWithData(chunks []string) io.Reader {
 	return iotest.DataErrReader(newChunkReader(chunks...))
 }
@@ -60,8 +59,8 @@ func bytewise(s string) []string {
 	return chunks
 }
 
-// diffStrings is cmp.Diff, with nil and empty slices alike, and fast where there
-// is no difference.
+// diffStrings does what cmp.Diff does, but nil and empty slices are equal. It is fast if
+// there is no difference.
 func diffStrings(want, got []string) string {
 	if slices.Equal(want, got) {
 		return ""
@@ -69,8 +68,8 @@ func diffStrings(want, got []string) string {
 	return cmp.Diff(want, got)
 }
 
-// A transcript is a Handler that writes its calls down in one line: pieces as they
-// are, and a | for FoundTerminator.
+// A transcript is a Handler that records its calls as one text: the pieces as they are,
+// and a | for FoundTerminator.
 type transcript struct{ strings.Builder }
 
 func (h *transcript) CollectIncomingData(data []byte) error { h.Write(data); return nil }
@@ -84,7 +83,7 @@ func isTooLong(err error) bool {
 
 var errEnough = errors.New("enough messages")
 
-// An errorReader reads from r, but has an error first, now and then.
+// An errorReader reads from r. Every other Read returns an error instead.
 type errorReader struct {
 	r      io.Reader
 	err    error
@@ -98,8 +97,8 @@ func (r *errorReader) Read(p []byte) (int, error) {
 	return r.r.Read(p)
 }
 
-// cuts yields the ways to cut input into chunks: all of them if it is short,
-// otherwise those into two chunks, and into chunks of equal size.
+// cuts yields ways to cut input into chunks. If input is short, these are all ways.
+// Otherwise they are the ways into two chunks, and into chunks of equal size.
 func cuts(input string) iter.Seq[[]string] {
 	if len(input) <= 10 {
 		return allCuts(input)
@@ -159,8 +158,7 @@ func inputs(alphabet string, n int) iter.Seq[string] {
 
 var errHiccup = errors.New("hiccup")
 
-// pattern returns n bytes in which nothing that is missing or out of its place
-// goes unnoticed.
+// pattern returns n bytes in which a missing or misplaced part is noticed.
 func pattern(n int) []byte {
 	data := make([]byte, n)
 	rand.NewChaCha8([32]byte{}).Read(data)

@@ -21,13 +21,13 @@ import (
 	"github.com/goframer/framer"
 )
 
-// An errorCase is an error that a handler returns, or panics with.
+// An errorCase is an error that a handler returns or panics with.
 type errorCase struct {
 	name string
 	err  error
 }
 
-// userErrors are errors that look like an end that is in order, and are none.
+// userErrors returns errors that look like an end in order but are none.
 func userErrors() (list []errorCase) {
 	for _, err := range []error{
 		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, framer.ErrServerClosed, context.Canceled, os.ErrDeadlineExceeded, syscall.ECONNRESET,
@@ -52,15 +52,15 @@ func (h *hookedHandler) HandleReadComplete() error {
 	return nil
 }
 
-// hooks are the places where a handler can fail. All but HandleShutdown are called
-// for the input in TestUserErrors.
+// hooks are the places where a handler can fail. The input of TestUserErrors causes a
+// call of each of them but HandleShutdown.
 var hooks = []string{
 	"newHandler", "HandleConnect", "CollectIncomingData", "FoundTerminator", "HandleOversize", "HandleReadComplete",
 	"HandleShutdown", "HandleClose", "Messages", "Session",
 }
 
-// newHooked makes a handler that calls f in the hook. An error of newHandler is a
-// panic, and what HandleClose returns is not used.
+// newHooked returns a newHandler function. The handler calls f in the hook. An error of f
+// in newHandler becomes a panic, and in HandleClose it is not used.
 func newHooked(t *testing.T, hook string, f func(c *framer.Conn) error) func(*framer.Conn) framer.Handler {
 	switch hook {
 	case "Messages":
@@ -96,13 +96,13 @@ func newHooked(t *testing.T, hook string, f func(c *framer.Conn) error) func(*fr
 	}
 }
 
-// runHooked serves a connection whose handler calls f in the hook, and returns why it
-// has ended, and the log.
+// runHooked serves a connection whose handler calls f in the hook. It returns the log and
+// the reason of the end.
 func runHooked(t *testing.T, hook string, f func(c *framer.Conn) error) (logs *logBook, reason error) {
 	logs = new(logBook)
 	nc, peer := memoryPair(t)
 	if hook == "HandleShutdown" {
-		nc, peer = tcpPair(t) // leaves at once
+		nc, peer = tcpPair(t) // on TCP the server knows at once that no more input has come
 	}
 	defer peer.Close()
 	input := "line\n"
@@ -126,16 +126,16 @@ func runHooked(t *testing.T, hook string, f func(c *framer.Conn) error) (logs *l
 	return logs, <-served
 }
 
-// An error of a handler is an error, whatever it wraps, and logged as such.
+// An error of a handler counts and is logged as an error, whatever it wraps.
 func TestUserErrors(t *testing.T) {
 	t.Parallel()
 	for _, hook := range hooks {
 		if hook == "newHandler" || hook == "HandleClose" {
-			continue // have no error
+			continue // these return no error
 		}
 		for _, test := range userErrors() {
 			if hook == "Session" && errors.Is(test.err, framer.ErrServerClosed) {
-				continue // says that it was told
+				continue // this means that the Session was told of the shutdown
 			}
 			logs, err := runHooked(t, hook, func(*framer.Conn) error { return test.err })
 			if err != test.err {
@@ -149,8 +149,8 @@ func TestUserErrors(t *testing.T) {
 	}
 }
 
-// A terminator that was refused, and the error ignored, ends the connection, unless
-// another one is set, or the handler has closed.
+// If a terminator was refused and the handler ignores the error, the connection ends with
+// it, unless the handler sets another terminator or closes the connection.
 func TestRefusedTerminators(t *testing.T) {
 	t.Parallel()
 	for _, hook := range hooks {
@@ -184,7 +184,7 @@ func TestRefusedTerminators(t *testing.T) {
 			}
 		}
 	}
-	// Next mends it.
+	// A call of Next with a valid terminator is enough, too.
 	_, err := runHooked(t, "Session", func(c *framer.Conn) error {
 		c.SetTerminator(framer.Delimiter(""))
 		line, err := c.Next(framer.Delimiter("\n"))
@@ -198,8 +198,8 @@ func TestRefusedTerminators(t *testing.T) {
 	}
 }
 
-// failures are the ways in which a callback can fail. check is given the reason
-// why the connection ended.
+// failures returns the ways in which a callback can fail. check is given the reason of
+// the connection's end.
 func failures() []failure {
 	errBad := errors.New("bad")
 	return []failure{
@@ -245,7 +245,7 @@ func checkPanic(t *testing.T, err error, logs *logBook) {
 	}
 }
 
-// What HandleClose does wrong is logged, and nothing hangs.
+// If HandleClose fails, that is logged, and nothing hangs.
 func TestHandleCloseFails(t *testing.T) {
 	t.Parallel()
 	for _, failure := range failures()[1:] {
@@ -267,7 +267,7 @@ func TestHandleCloseFails(t *testing.T) {
 	}
 }
 
-// A connection without a handler is closed, and whoever waits for it is told.
+// A connection without a handler is closed. Calls that wait for it return the reason.
 func TestNewHandlerFails(t *testing.T) {
 	t.Parallel()
 	ways := append(failures()[1:], failure{"nil", func() error { return nil }, func(t *testing.T, err error, _ *logBook) {

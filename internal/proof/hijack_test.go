@@ -26,8 +26,8 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// Hijack can be called by every method, and nothing is lost: what the method was not
-// given is left for the function.
+// Every method can call Hijack, and no input is lost: the function of Hijack gets the
+// input that the method was not given.
 func TestHijackInEveryMethod(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -103,8 +103,8 @@ func TestHijackInEveryMethod(t *testing.T) {
 	}
 }
 
-// In a Session, a message of which a part has come is left to the function as well, and
-// what was not read from a reader.
+// In a Session, the function of Hijack also gets the beginning of a message, and what was
+// not read from a reader of NextReader.
 func TestHijackInMessage(t *testing.T) {
 	t.Parallel()
 	sessions := map[string]func(c *framer.Conn) error{
@@ -159,8 +159,8 @@ func TestHijackInMessage(t *testing.T) {
 	}
 }
 
-// Where the conversation has another end, the function of Hijack is not called, and the
-// end is what it would be without it.
+// If the connection ends in another way, the function of Hijack is not called, and the
+// end is the same as without Hijack.
 func TestHijackIsNotCalled(t *testing.T) {
 	t.Parallel()
 	ends := failures()
@@ -203,7 +203,8 @@ func TestHijackIsNotCalled(t *testing.T) {
 	}
 }
 
-// The function of Hijack fails: the connection is closed, and that is the reason.
+// If the function of Hijack fails, the connection is closed, and the failure is the
+// reason.
 func TestHijackFails(t *testing.T) {
 	t.Parallel()
 	for _, failure := range failures()[1:] {
@@ -237,7 +238,7 @@ func TestHijackFails(t *testing.T) {
 	}
 }
 
-// Until the function of Hijack has returned, the connection can be closed.
+// The connection can be closed until the function of Hijack has returned.
 func TestCloseDuringHijack(t *testing.T) {
 	t.Parallel()
 	errBad := errors.New("bad")
@@ -291,8 +292,8 @@ func TestCloseDuringHijack(t *testing.T) {
 	}
 }
 
-// Output of any size is sent before the function of Hijack is called, also while others
-// push; and what they could not push they know.
+// Output of any size is sent before the function of Hijack is called, also while other
+// goroutines push. A goroutine whose push was not accepted gets an error.
 func TestHijackAfterOutput(t *testing.T) {
 	t.Parallel()
 	const size = 4 << 20
@@ -326,7 +327,7 @@ func TestHijackAfterOutput(t *testing.T) {
 	})
 }
 
-// No limit of the Conn's is left when the function of Hijack runs.
+// No limit of the Conn applies while the function of Hijack runs.
 func TestHijackHasNoTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -342,7 +343,7 @@ func TestHijackHasNoTimeout(t *testing.T) {
 			return s.PushWithProducer(framer.ProducerFunc(func() func() ([]byte, error) {
 				pieces := 2
 				return func() ([]byte, error) {
-					time.Sleep(time.Second / 2) // Hijack has to wait for it
+					time.Sleep(time.Second / 2) // Hijack has to wait for this producer
 					pieces--
 					return []byte("piece\n")[:6*min(1, max(pieces, 0))], nil
 				}
@@ -359,7 +360,7 @@ func TestHijackHasNoTimeout(t *testing.T) {
 	})
 }
 
-// A peer that takes nothing keeps the function of Hijack from being called.
+// If the peer takes nothing, the function of Hijack is not called.
 func TestHijackAfterWriteTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -376,7 +377,8 @@ func TestHijackAfterWriteTimeout(t *testing.T) {
 	})
 }
 
-// After CloseWrite the function of Hijack can read, and the peer knows the end.
+// After CloseWrite the function of Hijack can read, and the peer has seen the end of the
+// output.
 func TestHijackAfterCloseWrite(t *testing.T) {
 	t.Parallel()
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
@@ -412,8 +414,8 @@ func TestHijackAfterCloseWrite(t *testing.T) {
 	})
 }
 
-// Whoever ends the connection while it is taken away, from another goroutine: it ends,
-// the peer sees that, and the function is called once at most.
+// Another goroutine ends the connection while Hijack takes it away. The connection ends,
+// the peer sees that, and the function of Hijack is called at most once.
 func TestEndsDuringHijack(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(c *framer.Conn) error{
@@ -435,7 +437,7 @@ func TestEndsDuringHijack(t *testing.T) {
 								calls.Add(1)
 								nc.Close()
 							})
-							c.Push([]byte("last words")) // unless it is closed already
+							c.Push([]byte("last words")) // fails if the connection is closed already
 							return nil
 						})[style], framer.Config{LingerTimeout: time.Millisecond})
 						writeString(t, peer, "hijack\n")
@@ -457,8 +459,8 @@ func TestEndsDuringHijack(t *testing.T) {
 	}
 }
 
-// While the function of Hijack runs, the connection is one of the server's; Shutdown
-// waits for it, and closes it when it has no more time.
+// While the function of Hijack runs, the connection belongs to the server. Shutdown waits
+// for it, and closes it when its context ends.
 func TestShutdownDuringHijack(t *testing.T) {
 	t.Parallel()
 	for _, ends := range []bool{true, false} {

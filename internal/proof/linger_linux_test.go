@@ -17,11 +17,11 @@ import (
 	"github.com/goframer/framer"
 )
 
-// TestLingerWhilePeerReads has a peer that takes its output for much longer than
-// LingerTimeout and sends all the while. A close before it has got everything
-// would reset the connection and destroy the rest.
+// TestLingerWhilePeerReads has a peer that reads its output for much longer than
+// LingerTimeout, and sends all the time. If the connection were closed before the peer
+// has received everything, it would be reset, and the rest would be lost.
 func TestLingerWhilePeerReads(t *testing.T) {
-	t.Parallel() // it does little but wait
+	t.Parallel() // it mostly waits
 	const size = 2 << 20
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -68,10 +68,10 @@ func TestLingerWhilePeerReads(t *testing.T) {
 	}
 }
 
-// However much comes, the wait for the peer's end has an end, and what was sent before
-// has arrived.
+// However much the peer sends, the wait for its end has a limit. What was sent before has
+// arrived.
 func TestLingerInVain(t *testing.T) {
-	t.Parallel() // it does little but wait
+	t.Parallel() // it mostly waits
 	peers := map[string]func(peer net.Conn){
 		"silent": func(net.Conn) {},
 		"endless": func(peer net.Conn) {
@@ -111,16 +111,16 @@ func TestLingerInVain(t *testing.T) {
 	}
 }
 
-// A peer that goes when it has acknowledged all that was sent, and one that does with
-// output on its way. The latter is an error, where it can be known.
+// In one case the peer goes when it has acknowledged all output, and in the other while
+// output is on its way. The second is an error if the system tells what was acknowledged.
 func TestLingerPeerGoes(t *testing.T) {
 	t.Parallel()
 	for _, resets := range []bool{false, true} {
 		handler := framer.Session(func(c *framer.Conn) error {
-			return c.Push(make([]byte, 100<<10)) // more than the peer's system takes, and less than ours
+			return c.Push(make([]byte, 100<<10)) // more than the peer's system takes, and less than ours takes
 		})
 		trials(t, func(x *trial) bool {
-			return !resets || x.name != "wrapped" // which has been closed before
+			return !resets || x.name != "wrapped" // a wrapped connection has been closed at that time
 		}, handler, framer.Config{}, func(x *trial) {
 			readString(t, x.peer, "\x00")
 			err := x.c.Flush(t.Context())
@@ -144,8 +144,8 @@ func TestLingerPeerGoes(t *testing.T) {
 	}
 }
 
-// A connection that can't end its output, nor be looked through, reads what has come
-// before it is closed: the peer gets all.
+// If a connection can't end its output, and has no method NetConn, then what has come is
+// read before it is closed. The peer receives all output.
 func TestLingerBlind(t *testing.T) {
 	nc, peer := tcpPair(t)
 	defer peer.Close()

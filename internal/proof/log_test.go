@@ -24,8 +24,9 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// How an end is logged depends on whose doing it is, not on the value of the error: a
-// handler may return one of the network, and panic with one. A peer can't fill the log.
+// The level at which an end is logged depends on who has caused it, and not on the error:
+// a handler may return an error of the network, or panic with one. A peer can't fill the
+// log.
 func TestLogLevels(t *testing.T) {
 	t.Parallel()
 	errOfNetwork := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
@@ -60,8 +61,8 @@ func TestLogLevels(t *testing.T) {
 	testLog(t, "the peer's end", slog.LevelDebug, "connection ended", "the peer has ended its side", func(*framer.Conn, []byte) error { return nil })
 }
 
-// testLog has a handler for a line end the connection with f, and wants one record of
-// the level with the message, which says how it ended.
+// testLog serves a connection whose handler calls f for a line. It wants one record with
+// the message, at the level, whose text says how the connection has ended.
 func testLog(t *testing.T, name string, level slog.Level, message, text string, f func(*framer.Conn, []byte) error) {
 	styles := lineStyles(f)
 	for style, newHandler := range styles {
@@ -104,12 +105,12 @@ func (b *logBook) above() (records []slog.Record) {
 	return records
 }
 
-// An uncomparable is an error that can't be compared, and panics if it is asked.
+// An uncomparable is an error that can't be compared: to compare it with == panics.
 type uncomparable []func()
 
 func (uncomparable) Error() string { panic("Error") }
 
-// panicValues are values that panic can be called with.
+// panicValues returns values for calls of panic.
 func panicValues() map[string]any {
 	values := map[string]any{
 		"error": errors.New("bad"), "string": "bad", "nil": nil, "slice": []int{1}, "func": func() {},
@@ -121,7 +122,7 @@ func panicValues() map[string]any {
 	return values
 }
 
-// checkPanicLog wants one record of a panic, at Error and with the stack.
+// checkPanicLog wants one record of a panic, at level Error and with the stack.
 func checkPanicLog(t *testing.T, name string, logs *logBook) {
 	t.Helper()
 	records := logs.above()
@@ -130,8 +131,8 @@ func checkPanicLog(t *testing.T, name string, logs *logBook) {
 	}
 }
 
-// A panic is logged once, at level Error and with its stack, whatever its value, and
-// though there may be a reason for the end already.
+// A panic is logged once, at level Error and with its stack, whatever its value is, and
+// even if the connection already has a reason to end.
 func TestPanicsAreLogged(t *testing.T) {
 	t.Parallel()
 	for _, hook := range hooks {
@@ -167,7 +168,7 @@ func TestPanicsAreLogged(t *testing.T) {
 		logs, _ := runHooked(t, "FoundTerminator", func(c *framer.Conn) error { return c.PushWithProducer(p.Producer) })
 		checkPanicLog(t, p.name, logs)
 	}
-	for _, p := range producersThatFail(fail)[2:] { // the others are never asked
+	for _, p := range producersThatFail(fail)[2:] { // after CloseWhenDone, More of the others is never called
 		logs, _ := runHooked(t, "FoundTerminator", func(c *framer.Conn) error {
 			c.CloseWhenDone()
 			c.PushWithProducer(p.Producer)
@@ -190,7 +191,7 @@ type failingCloser struct {
 
 func (p failingCloser) Close() error { return p.f() }
 
-// producersThatFail are producers that call f.
+// producersThatFail returns producers that call f.
 func producersThatFail(f func() error) []namedProducer {
 	data := func() framer.Producer { return framer.NewBytesProducer([]byte("data")) }
 	return []namedProducer{
@@ -201,13 +202,13 @@ func producersThatFail(f func() error) []namedProducer {
 	}
 }
 
-// A producer's error is at Warn.
+// A producer's error is logged at level Warn.
 func TestProducerErrorsAreLogged(t *testing.T) {
 	t.Parallel()
 	for _, test := range userErrors() {
 		var panicked *framer.PanicError
 		if test.err == io.EOF || errors.As(test.err, &panicked) {
-			continue // is its end, or is taken for a panic
+			continue // io.EOF is the end of a producer, and a PanicError counts as a panic
 		}
 		for _, p := range producersThatFail(func() error { return test.err }) {
 			if p.name == "OnDone" {
@@ -221,7 +222,7 @@ func TestProducerErrorsAreLogged(t *testing.T) {
 	}
 }
 
-// Nothing that a peer can do is logged above Info.
+// Nothing that a peer can do is logged above level Info.
 func TestPeerCannotFillLog(t *testing.T) {
 	t.Parallel()
 	long := framer.Delimiter("\n")
@@ -288,7 +289,7 @@ func TestPeerCannotFillLog(t *testing.T) {
 		peer.Close()
 	}
 	finish := func(_ *testing.T, peer net.Conn) {
-		peer.(*net.TCPConn).CloseWrite() // fails if the connection has ended before
+		peer.(*net.TCPConn).CloseWrite() // fails if the connection has ended
 	}
 	handlers := map[string]func(*framer.Conn) framer.Handler{
 		"wrapping": wrapping, "late": late, "counting": counting, "claims": claims, "ignores": ignores, "wraps": wraps,
@@ -321,7 +322,7 @@ func testPeerCannotFillLog(t *testing.T, name string, newHandler func(*framer.Co
 		Logger: slog.New(&logs), MaxMessageSize: 8, LingerTimeout: -1,
 		MessageTimeout: 2 * time.Millisecond, IdleTimeout: 2 * time.Millisecond,
 	})
-	io.WriteString(peer, input) // it may be too late already
+	io.WriteString(peer, input) // fails if the connection has ended
 	end(t, peer)
 	err := c.Wait()
 	for _, r := range logs.above() {
@@ -329,7 +330,7 @@ func testPeerCannotFillLog(t *testing.T, name string, newHandler func(*framer.Co
 	}
 }
 
-// The record of an end that is in order says which it was.
+// The record of an end in order says which end it was.
 func TestOrderlyEndsAreTold(t *testing.T) {
 	t.Parallel()
 	ends := map[string]string{"CloseWhenDone": "CloseWhenDone", "Shutdown": "Shutdown", "peer": "the peer has ended its side"}
@@ -367,7 +368,7 @@ func TestOrderlyEndsAreTold(t *testing.T) {
 	}
 }
 
-// A badLogger panics, or waits for a channel.
+// A badLogger panics, or blocks until a channel is closed.
 type badLogger struct {
 	logBook
 	wait chan struct{}
@@ -381,7 +382,7 @@ func (b *badLogger) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-// A Logger that does not work keeps no connection from its end.
+// A Logger that fails does not keep a connection from ending.
 func TestBadLoggers(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(c *framer.Conn) error{
@@ -414,7 +415,7 @@ func TestBadLoggers(t *testing.T) {
 							t.Error("HandleClose was called before there was a record")
 						}
 						c.Close()
-						io.Copy(io.Discard, peer) // the connection is closed
+						io.Copy(io.Discard, peer) // returns when the connection is closed
 						close(logger.wait)
 					}
 					peer.Close()
@@ -425,13 +426,13 @@ func TestBadLoggers(t *testing.T) {
 	}
 }
 
-// Texts that people read when they look for a mistake.
+// These texts are for people who look for a mistake.
 func TestTexts(t *testing.T) {
 	t.Parallel()
 	nc, peer := net.Pipe()
 	defer peer.Close()
 	c := framer.NewConn(nc, nil, &framer.Config{Logger: slog.New(slog.DiscardHandler)})
-	c.Serve(t.Context()) // there is no Handler
+	c.Serve(t.Context()) // fails, because there is no Handler
 	twice := c.Serve(t.Context())
 	nc, peer = net.Pipe()
 	defer peer.Close()

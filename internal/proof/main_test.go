@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-// TestMain fails if a goroutine that concerns package framer outlives the tests.
+// TestMain fails if a goroutine of package framer is still there after the tests.
 func TestMain(m *testing.M) {
-	debug.SetGCPercent(400)        // much garbage and nothing that stays: half of the time is the collector's
-	flag.Set("test.parallel", "4") // most of those that run side by side wait; the command line has precedence
+	debug.SetGCPercent(400)        // the tests make much garbage and keep nothing, so half of the time would be spent in the collector
+	flag.Set("test.parallel", "4") // most of the parallel tests wait; a flag on the command line has precedence
 	code := m.Run()
 	if leaked := leakedGoroutines(); code == 0 && len(leaked) > 0 {
 		fmt.Fprintf(os.Stderr, "%d goroutines have leaked:\n\n%s\n", len(leaked), strings.Join(leaked, "\n\n"))
@@ -29,9 +29,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leakedGoroutines returns the stacks of the goroutines that run package framer or
-// were created by it. Those that have only their last steps to do are given the
-// processor before.
+// leakedGoroutines returns the stacks of the goroutines that run code of package framer
+// or were created by it. It first gives the processor to goroutines that are about to
+// end.
 func leakedGoroutines() []string {
 	for end := time.Now().Add(watchdog / 6); ; runtime.Gosched() {
 		leaked := goroutines("github.com/goframer/framer")
@@ -54,25 +54,24 @@ func goroutines(s string) (found []string) {
 	return found
 }
 
-// watchdog is how long a test waits for what is no question of time.
+// watchdog is how long a test waits for something that does not depend on time.
 const watchdog = time.Minute
 
-// underRace reports whether there is the race detector, with which everything takes
-// ten times as long.
+// underRace reports whether the race detector is on. It makes everything about ten times
+// slower.
 var underRace = func() bool {
 	info, _ := debug.ReadBuildInfo()
 	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }()
 
-// call runs f on a goroutine of its own. Its result is in the channel when f has
-// returned.
+// call runs f on its own goroutine and returns a channel for the result of f.
 func call(f func() error) <-chan error {
 	result := make(chan error, 1)
 	go func() { result <- f() }()
 	return result
 }
 
-// waits fails the test unless the call still waits.
+// waits fails the test if the call has returned.
 func waits(t *testing.T, what string, result <-chan error) {
 	t.Helper()
 	synctest.Wait()

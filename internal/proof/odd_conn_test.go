@@ -23,7 +23,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A moodyConn has a Read that fails now and then with an error that passes.
+// A moodyConn has a Read that sometimes returns a temporary error.
 type moodyConn struct {
 	net.Conn
 	reads int
@@ -54,12 +54,12 @@ func TestTemporaryReadErrors(t *testing.T) {
 	}
 }
 
-// A brokenClockConn has deadlines that have always passed.
+// A brokenClockConn is a connection whose deadlines have always passed.
 type brokenClockConn struct{ net.Conn }
 
 func (brokenClockConn) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
 
-// A connection whose deadlines don't work is given up rather than asked for ever.
+// A connection whose deadlines do not work is given up. It is not read again and again.
 func TestSenselessDeadlines(t *testing.T) {
 	t.Parallel()
 	nc, peer := net.Pipe()
@@ -71,8 +71,8 @@ func TestSenselessDeadlines(t *testing.T) {
 	}
 }
 
-// Nothing of a message that was thrown away, or discarded, becomes part of another one,
-// or counts for its limit.
+// If a message is thrown away or discarded, no part of it becomes part of another
+// message, or counts for the limit of another one.
 func TestThrownAwayMessages(t *testing.T) {
 	t.Parallel()
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
@@ -113,7 +113,8 @@ func TestThrownAwayMessages(t *testing.T) {
 	})
 }
 
-// Every value of every field of Config can be served with, if it is no sensible limit.
+// A connection can be served with every value of every field of Config, also with a value
+// that makes no sense as a limit.
 func TestExtremeConfigs(t *testing.T) {
 	t.Parallel()
 	exchangeWith := func(name string, nc, peer net.Conn, cfg *framer.Config) {
@@ -158,7 +159,7 @@ func TestExtremeConfigs(t *testing.T) {
 // A namelessConn has no addresses.
 type namelessConn struct {
 	net.Conn
-	typed bool // it has nil pointers for them
+	typed bool // return nil pointers as addresses, and not nil interfaces
 }
 
 func (c namelessConn) LocalAddr() net.Addr {
@@ -175,7 +176,7 @@ func TestConnWithoutAddresses(t *testing.T) {
 	for _, typed := range []bool{false, true} {
 		onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 			if _, ok := nc.(*tls.Conn); ok {
-				return // has the addresses of what is below
+				return // a tls.Conn has the addresses of the connection below it
 			}
 			var log bytes.Buffer
 			var s script
@@ -197,10 +198,10 @@ func TestConnWithoutAddresses(t *testing.T) {
 	}
 }
 
-// A miscounter is a connection whose Read or Write can't count.
+// A miscounter is a connection whose Read or Write returns a wrong count.
 type miscounter struct {
 	net.Conn
-	read, write int // what is added to the counts
+	read, write int // added to the counts
 }
 
 func (c miscounter) Read(p []byte) (int, error) {
@@ -213,7 +214,8 @@ func (c miscounter) Write(p []byte) (int, error) {
 	return n + c.write, err
 }
 
-// What a net.Conn can't have read or written is the reason why the connection ends.
+// If a net.Conn returns an impossible count, the connection ends with an error that says
+// so.
 func TestImpossibleCounts(t *testing.T) {
 	t.Parallel()
 	for _, wrong := range []int{-1 << 20, 1, 1 << 20, math.MaxInt32} {

@@ -25,8 +25,8 @@ import (
 	"github.com/goframer/framer"
 )
 
-// An oracleVector is a line of the files in testdata/oracle, which say what
-// asynchat does; its README describes the fields.
+// An oracleVector is a line of the files in testdata/oracle. It says what asynchat does.
+// The README there describes the fields.
 type oracleVector struct {
 	ID             string             `json:"id"`
 	Quirk          string             `json:"quirk"`
@@ -65,7 +65,7 @@ func (b *oracleBytes) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// An oracleTerminator has one of its fields.
+// An oracleTerminator has exactly one of its fields.
 type oracleTerminator struct {
 	Delim  *oracleBytes `json:"delim"`
 	Length *int64       `json:"length"`
@@ -106,22 +106,22 @@ func (e *oracleEvent) UnmarshalJSON(data []byte) error {
 	return fmt.Errorf("not an event: %s", data)
 }
 
-// Numbers of vectors, so that none can be lost unnoticed.
+// The numbers of vectors, so that a missing one is noticed.
 const (
 	oracleVectors    = 2104
 	oracleWithEvents = 1160
 	oracleQuirks     = 3
 )
 
-// oracleAnswer is what is expected of a vector, in our words.
+// oracleAnswer is what a Framer must do with a vector.
 type oracleAnswer struct {
-	program  []framer.Terminator // as in oracleVector.Terminators
-	refused  bool                // the program is an error, and None stays in force
+	program  []framer.Terminator // the terminators of the vector
+	refused  bool                // the first terminator is an error, and None stays in force
 	messages []string
 	tail     string
 	held     string
 	left     framer.Terminator
-	events   [][]oracleEvent // or nil
+	events   [][]oracleEvent // nil if the vector has none
 }
 
 func (v *oracleVector) answer(t *testing.T) oracleAnswer {
@@ -150,7 +150,7 @@ func (v *oracleVector) program() []framer.Terminator {
 	return program
 }
 
-// quirkAnswer is what we promise where asynchat's answer is not worth copying:
+// quirkAnswer returns what package framer promises where asynchat's answer is doubtful:
 // Length(0) completes at once, and an empty delimiter is an error.
 func (v *oracleVector) quirkAnswer(t *testing.T) oracleAnswer {
 	t.Helper()
@@ -185,13 +185,13 @@ func (v *oracleVector) chunks() []string {
 	return chunks
 }
 
-// recut divides the input of v anew, by a seed of its own.
+// recut cuts the input of v in another way. The seed depends on the vector.
 func (v *oracleVector) recut() []string {
 	h := fnv.New64a()
 	h.Write([]byte(v.ID))
 	random := rand.New(rand.NewPCG(h.Sum64(), 0))
 	input := strings.Join(v.chunks(), "")
-	// Short pieces for short inputs, and not too many for long ones.
+	// The pieces of a short input are short. A long input is not cut into too many.
 	longest := max(3, len(input)/50)
 	var chunks []string
 	for input != "" {
@@ -233,13 +233,13 @@ func readOracle(t *testing.T) []*oracleVector {
 	return vectors
 }
 
-// An oracleHandler follows the program of a vector and writes down what it sees.
+// An oracleHandler sets the terminators of a vector and records what it is given.
 type oracleHandler struct {
 	set      func(framer.Terminator) error
-	program  []framer.Terminator // what is still to be set
+	program  []framer.Terminator // the terminators that are still to be set
 	messages []string
 	current  []byte
-	events   [][]oracleEvent // nil: don't record
+	events   [][]oracleEvent // nil if events are not recorded
 }
 
 // start sets the first terminator.
@@ -250,7 +250,7 @@ func (h *oracleHandler) start(a oracleAnswer) error {
 		if err == nil {
 			return errors.New("the terminator was not refused")
 		}
-		return h.set(framer.None()) // or the refusal would be the end
+		return h.set(framer.None()) // otherwise the refusal would end the Framer
 	}
 	return err
 }
@@ -293,7 +293,7 @@ func TestOracleRun(t *testing.T) {
 		input := strings.Join(v.chunks(), "")
 		replayRun(t, v.ID+" as recorded", a, v.chunks(), len(input), a.events != nil)
 		if underRace {
-			continue // it is all on one goroutine
+			continue // one goroutine does it all, so there can be no race
 		}
 		replayRun(t, v.ID+" byte by byte", a, bytewise(input), 1, false)
 		replayRun(t, v.ID+" recut", a, v.recut(), 16, false)
@@ -303,10 +303,10 @@ func TestOracleRun(t *testing.T) {
 	}
 }
 
-// replayRun gives chunks to a Framer, one a Read, or more where they don't fit
-// into its buffer. What it did with a chunk is known when it reads again; the
-// Read after the last chunk is the time to look at what is held back. events
-// says whether to compare what every chunk has caused.
+// replayRun gives chunks to a Framer. Each Read returns one chunk, or more if the chunks
+// do not fit into the buffer. When the Framer reads again, everything that a chunk has
+// caused is known. At the Read after the last chunk, the test checks what is held back.
+// If events is true, it also compares what each chunk has caused.
 func replayRun(t *testing.T, name string, a oracleAnswer, chunks []string, bufferSize int, events bool) {
 	t.Helper()
 	r := newChunkReader(chunks...)
@@ -348,8 +348,8 @@ func replayRun(t *testing.T, name string, a oracleAnswer, chunks []string, buffe
 	compareOracle(t, name, a, h, err)
 }
 
-// compareOracle looks at h after the end of the input, when what was held back
-// has been delivered.
+// compareOracle compares h with a after the end of the input, when what was held back has
+// been delivered.
 func compareOracle(t *testing.T, name string, a oracleAnswer, h *oracleHandler, err error) {
 	t.Helper()
 	if diff := diffStrings(a.messages, h.messages); diff != "" {
@@ -376,7 +376,7 @@ func TestOracleNext(t *testing.T) {
 		a := v.answer(t)
 		for _, size := range []int{3, 4096} {
 			if underRace && size > 3 {
-				continue // it is all on one goroutine
+				continue // one goroutine does it all, so there can be no race
 			}
 			replayNext(t, fmt.Sprintf("%s, buffer of %d", v.ID, size), a, v.chunks(), size)
 		}
@@ -386,7 +386,7 @@ func TestOracleNext(t *testing.T) {
 	}
 }
 
-// replayNext asks for the messages one by one, as a program without a Handler.
+// replayNext asks for the messages one by one with Next, without a Handler.
 func replayNext(t *testing.T, name string, a oracleAnswer, chunks []string, bufferSize int) {
 	t.Helper()
 	f := framer.NewFramer(newChunkReader(chunks...), &framer.Config{ReadBufferSize: bufferSize})
@@ -396,7 +396,7 @@ func replayNext(t *testing.T, name string, a oracleAnswer, chunks []string, buff
 	for k := 0; err == nil; k++ {
 		t := a.program[min(k, len(a.program)-1)]
 		if k == len(a.program) && a.left == framer.None() {
-			t = framer.None() // the last one was a Length
+			t = framer.None() // the last one was a Length, after which comes None
 		}
 		if t == framer.None() {
 			break
@@ -440,7 +440,7 @@ func TestOracleConn(t *testing.T) {
 	}
 }
 
-// replayConn sends chunks to a Conn, one a Write.
+// replayConn sends chunks to a Conn, one in each Write.
 func replayConn(t *testing.T, name string, a oracleAnswer, chunks []string) {
 	t.Helper()
 	here, there := net.Pipe()

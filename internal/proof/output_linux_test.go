@@ -33,7 +33,7 @@ func (f closeOnceFile) Close() error {
 	return f.File.Close()
 }
 
-// A closeOnceConn is the same for a connection.
+// A closeOnceConn does the same for a connection.
 type closeOnceConn struct {
 	net.Conn
 	closed *atomic.Int32
@@ -44,9 +44,8 @@ func (c closeOnceConn) Close() error {
 	return c.Conn.Close()
 }
 
-// A connection whose producer has nothing to say ends nevertheless, and at once where
-// it shall. The reader is closed once, and whoever waits for the end of the producer is
-// told once.
+// A connection ends even if its producer has nothing to say. It ends at once if it was
+// closed at once. The reader is closed once, and OnDone's function is called once.
 func TestSilentReader(t *testing.T) {
 	t.Parallel()
 	errStop := errors.New("stop")
@@ -54,7 +53,7 @@ func TestSilentReader(t *testing.T) {
 		name string
 		end  func(t *testing.T, s *framer.Server, c *framer.Conn, peer net.Conn, cancel context.CancelCauseFunc)
 		want error
-		goes bool // the connection goes on
+		goes bool // the connection goes on after end
 	}{
 		{name: "Close", want: net.ErrClosed, end: func(_ *testing.T, _ *framer.Server, c *framer.Conn, _ net.Conn, _ context.CancelCauseFunc) {
 			c.Close()
@@ -148,8 +147,8 @@ func TestSilentReader(t *testing.T) {
 	}
 }
 
-// DiscardBuffers, whenever it comes, does not end a connection that sends files, and
-// what is pushed after it goes out.
+// DiscardBuffers does not end a connection that sends files, whenever it is called. What
+// is pushed after it is sent.
 func TestDiscardFiles(t *testing.T) {
 	t.Parallel()
 	nc, peer := tcpPair(t)
@@ -188,7 +187,7 @@ func TestDiscardFiles(t *testing.T) {
 	}
 }
 
-// The same while the peer takes nothing of a file.
+// The same holds while the peer takes nothing of a file.
 func TestDiscardStuckFile(t *testing.T) {
 	t.Parallel()
 	nc, peer := tcpPair(t)
@@ -200,11 +199,11 @@ func TestDiscardStuckFile(t *testing.T) {
 	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for c.Stats().BytesWritten == 0 { // of the first transfer, which has to wait
+	for c.Stats().BytesWritten == 0 { // wait for the first transfer to be cut
 		<-tick.C
 		nc.SetWriteDeadline(time.Unix(1, 0))
 	}
-	<-tick.C // for the next one
+	<-tick.C // now the next transfer waits
 	c.DiscardBuffers()
 	nc.SetWriteDeadline(time.Unix(1, 0))
 	if err := errors.Join(c.Push([]byte("the end")), c.CloseWhenDone()); err != nil {
@@ -219,8 +218,8 @@ func TestDiscardStuckFile(t *testing.T) {
 	}
 }
 
-// Flush is nil when all has been handed to the system, also behind CloseWhenDone, by
-// however many it is called, and whether the connection has ended meanwhile.
+// Flush returns nil when all output has been handed to the system. This also holds after
+// CloseWhenDone, for many callers at once, and after the connection has ended.
 func TestFlushBehindClose(t *testing.T) {
 	t.Parallel()
 	const size = 32 << 20
@@ -236,14 +235,14 @@ func TestFlushBehindClose(t *testing.T) {
 		t.Errorf("Flush with a context that has ended: %v", err)
 	}
 	var group sync.WaitGroup
-	for range 17 { // one waits for a place in the queue
+	for range 17 { // 16 have room in the queue, so one waits
 		group.Go(func() {
 			if err := c.Flush(t.Context()); err != nil {
 				t.Errorf("Flush: %v", err)
 			}
 		})
 	}
-	for c.Stats().QueuedBytes == size { // until it is being sent
+	for c.Stats().QueuedBytes == size { // wait until the output is being sent
 		io.CopyN(io.Discard, peer, 1)
 	}
 	io.Copy(io.Discard, peer)
@@ -257,8 +256,8 @@ func TestFlushBehindClose(t *testing.T) {
 	}
 }
 
-// A Flush that was called before an orderly end is nil, even if it had no place in the
-// queue until then.
+// If Flush was called before an end in order, it returns nil, even if it had no place in
+// the queue until then.
 func TestFlushRacesWithEnd(t *testing.T) {
 	t.Parallel()
 	for range 50 {

@@ -20,19 +20,20 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A producerProgram builds producers as its bytes say, at most as many as can be
-// pushed before the connection is served, and knows what must come of them.
+// A producerProgram builds producers from the instructions in its bytes, and knows what
+// they must produce. It builds no more producers than can be pushed before the connection
+// is served.
 type producerProgram struct {
 	code    []byte
 	stack   []builtProducer
-	ended   []func() error // each says what is wrong after the end
+	ended   []func() error // each returns what is wrong after the end, or nil
 	letter  byte
-	failing bool // a producer that fails was built
+	failing bool // one of the producers fails
 }
 
 type builtProducer struct {
 	framer.Producer
-	want string // what it produces
+	want string // what it must produce
 }
 
 func (p *producerProgram) byte() int {
@@ -44,13 +45,13 @@ func (p *producerProgram) byte() int {
 	return int(b)
 }
 
-// text returns up to 40 bytes that are unlike those of other producers.
+// text returns up to 40 bytes. The letter differs from that of the producer before.
 func (p *producerProgram) text() string {
 	p.letter++
 	return strings.Repeat(string('a'+p.letter%26), p.byte()%41)
 }
 
-// step runs an instruction.
+// step runs one instruction.
 func (p *producerProgram) step() {
 	switch op := p.byte(); op % 8 {
 	case 0:
@@ -76,7 +77,7 @@ func (p *producerProgram) push(q framer.Producer, want string) {
 	p.stack = append(p.stack, builtProducer{q, want})
 }
 
-// pieces builds a producer that counts its closes, and may fail.
+// pieces builds a producer that counts its closes and may fail.
 func (p *producerProgram) pieces(op int) {
 	text := p.text()
 	endings := []func([]byte) ([]byte, error){endEmpty, endEOF, endError, endPanic}
@@ -147,7 +148,7 @@ func (p *producerProgram) concat(n int) {
 	p.push(framer.Concat(ps...), want.String())
 }
 
-// onDone watches the last producer.
+// onDone wraps the last producer in OnDone.
 func (p *producerProgram) onDone() {
 	if len(p.stack) == 0 {
 		return
@@ -169,9 +170,9 @@ func (p *producerProgram) onDone() {
 	})
 }
 
-// FuzzProducers pushes producers of all kinds, nested in each other. All that they
-// produce must arrive in order, up to the first that fails, and each must be
-// closed once.
+// FuzzProducers pushes producers of all kinds, nested in each other. Everything that they
+// produce must arrive in order, up to the first producer that fails. Each must be closed
+// once.
 func FuzzProducers(f *testing.F) {
 	f.Add([]byte{0, 9, 3, 1, 20, 2, 12, 4, 5, 8, 6, 3, 7, 4, 17, 2})
 	f.Add([]byte{2, 30, 2, 10, 30, 2, 18, 30, 2, 26, 30, 2, 6, 2, 7})
@@ -204,12 +205,12 @@ func FuzzProducers(f *testing.F) {
 	})
 }
 
-// A testProducer produces its pieces and then ends in its own way. It counts how
-// often it is closed.
+// A testProducer produces its pieces and then ends as ending says. It counts how often it
+// is closed.
 type testProducer struct {
 	pieces []string
-	ending func(piece []byte) ([]byte, error) // for the last piece, or for what is after it
-	with   bool                               // the ending comes with the last piece
+	ending func(piece []byte) ([]byte, error) // returns the last result of More
+	with   bool                               // ending is given the last piece; otherwise it is called after that
 	closes atomic.Int32
 	ended  bool
 	errs   []error
@@ -238,7 +239,7 @@ func (p *testProducer) Close() error {
 
 var errProducer = errors.New("the producer failed")
 
-// Endings of producers.
+// The ways in which producers end.
 func endEmpty(piece []byte) ([]byte, error) { return piece, nil }
 
 func endEOF(piece []byte) ([]byte, error) { return piece, io.EOF }
@@ -247,7 +248,7 @@ func endError([]byte) ([]byte, error) { return nil, errProducer }
 
 func endPanic([]byte) ([]byte, error) { panic(errProducer) }
 
-// produce sends ps over a Conn and returns what arrives and how it ends.
+// produce sends ps over a Conn. It returns what arrives, and the reason of the end.
 func produce(t *testing.T, ps ...framer.Producer) (received string, reason error) {
 	t.Helper()
 	nc, peer := net.Pipe()
@@ -271,7 +272,7 @@ func produce(t *testing.T, ps ...framer.Producer) (received string, reason error
 type closingReader struct {
 	io.Reader
 	closes int
-	err    error // of Close
+	err    error // returned by Close
 }
 
 func (r *closingReader) Close() error { r.closes++; return r.err }

@@ -22,12 +22,12 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A throughConn wraps a connection and tells which.
+// A throughConn wraps a connection and has a method NetConn.
 type throughConn struct{ net.Conn }
 
 func (c throughConn) NetConn() net.Conn { return c.Conn }
 
-// sockets are the transports that end in a socket, bare, wrapped, and below TLS.
+// sockets returns the transports that use a socket: alone, wrapped, and below TLS.
 func sockets(t *testing.T) []transport {
 	tcp := func(wrap func(nc, peer net.Conn) (net.Conn, net.Conn)) func(t *testing.T) (nc, peer net.Conn) {
 		return func(t *testing.T) (nc, peer net.Conn) { return wrap(narrowPair(t, "tcp", "127.0.0.1:0")) }
@@ -45,8 +45,8 @@ func sockets(t *testing.T) []transport {
 	}
 }
 
-// narrowPair is socketPair with a peer whose buffer is small, so that its system
-// acknowledges in small steps.
+// narrowPair returns a pair like socketPair. The peer's buffer is small, so that its
+// system acknowledges in small steps.
 func narrowPair(t *testing.T, network, address string) (nc, peer net.Conn) {
 	t.Helper()
 	l, err := net.Listen(network, address)
@@ -70,15 +70,16 @@ func narrowPair(t *testing.T, network, address string) (nc, peer net.Conn) {
 	return nc, peer
 }
 
-// A trial is a conversation in which the peer has begun to take its time.
+// A trial is a connection whose peer is slow or stuck.
 type trial struct {
 	name     string
 	nc, peer net.Conn
-	socket   net.Conn // below nc
+	socket   net.Conn // the socket below nc
 	c        *framer.Conn
 }
 
-// trials runs f for every one of sockets, at the same time, after begin.
+// trials calls begin for a pair of each of sockets, serves it, and then runs f for all of
+// them at the same time.
 func trials(t *testing.T, begin func(*trial) bool, newHandler func(*framer.Conn) framer.Handler, cfg framer.Config, f func(*trial)) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -96,7 +97,7 @@ func trials(t *testing.T, begin func(*trial) bool, newHandler func(*framer.Conn)
 	}
 }
 
-// socketOf returns what nc runs on.
+// socketOf returns the socket below nc.
 func socketOf(nc net.Conn) net.Conn {
 	switch nc := nc.(type) {
 	case struct{ net.Conn }:
@@ -107,7 +108,7 @@ func socketOf(nc net.Conn) net.Conn {
 	return nc
 }
 
-// outputs are ways to send size bytes.
+// outputs returns ways to send size bytes.
 func outputs(t *testing.T, size int) map[string]func(c *framer.Conn) error {
 	data := make([]byte, size)
 	file := writeFile(t, data).Name()
@@ -126,17 +127,17 @@ func outputs(t *testing.T, size int) map[string]func(c *framer.Conn) error {
 	}
 }
 
-// A peer that never stops reading is not dropped, even if it takes so little that the
-// system does not let a writer write within a WriteTimeout.
+// A peer that never stops reading is not dropped, even if it reads so little that the
+// system accepts no write within a WriteTimeout.
 func TestSlowPeer(t *testing.T) {
-	t.Parallel() // it does little but wait
+	t.Parallel() // it mostly waits
 	const (
 		pace = 10 * time.Millisecond
-		slow = 150 // so many times, in three timeouts
+		slow = 150 // the number of reads, which take three timeouts
 	)
 	timeout := 500 * time.Millisecond
 	if underRace {
-		timeout *= 10 // everything is slower, and only the race detector has something to say
+		timeout *= 10 // everything is slower, and the test is only for races then
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -146,7 +147,7 @@ func TestSlowPeer(t *testing.T) {
 			wg.Go(func() {
 				cfg := framer.Config{WriteTimeout: timeout, LingerTimeout: timeout / 10}
 				if how == "producer" {
-					cfg.WriteBufferSize = 4096 // the system takes all of a write or nothing
+					cfg.WriteBufferSize = 4096 // the system takes a whole write or nothing
 				}
 				trials(t, func(x *trial) bool {
 					if buffer == 0 {
@@ -155,14 +156,14 @@ func TestSlowPeer(t *testing.T) {
 					return x.socket.(interface{ SetWriteBuffer(int) error }).SetWriteBuffer(buffer) == nil
 				}, framer.Session(func(c *framer.Conn) error {
 					if _, ok := c.NetConn().(struct{ net.Conn }); ok {
-						c.Push(make([]byte, 12<<20)) // the system takes more
+						c.Push(make([]byte, 12<<20)) // here the system takes more, so send more
 					}
 					return output(c)
 				}), cfg, func(x *trial) {
 					step, want := 800, size
 					switch x.name {
 					case "unix":
-						step *= 2 // the steps are larger
+						step *= 2 // the system acknowledges in larger steps
 					case "wrapped":
 						want += 12 << 20
 					}
@@ -181,7 +182,7 @@ func TestSlowPeer(t *testing.T) {
 					}
 					if pause > timeout/4 {
 						x.c.Close()
-						return // this machine has had no time for it
+						return // the machine was too busy for the test
 					}
 					if err == nil {
 						var n int64
@@ -198,30 +199,30 @@ func TestSlowPeer(t *testing.T) {
 	}
 }
 
-// A peer that takes nothing any more is dropped, whatever it has taken before, and
-// whatever the connection does about deadlines.
+// A peer that takes nothing any more is dropped, whatever it has taken before, and even
+// if the connection ignores deadlines.
 func TestStuckPeer(t *testing.T) {
-	t.Parallel() // it does little but wait
+	t.Parallel() // it mostly waits
 	block := func(x *trial) {
 		f, err := x.socket.(interface{ File() (*os.File, error) }).File()
 		if errors.Is(err, net.ErrClosed) {
-			return // the time is over
+			return // the connection has timed out already
 		}
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		f.Fd() // the descriptors are two, but the mode is one
+		f.Fd() // this makes both descriptors blocking
 		f.Close()
 	}
 	tests := []struct {
 		name   string
 		cfg    framer.Config
 		limit  string
-		waits  bool         // the descriptor has system calls wait
-		closes bool         // the handler does, while the output waits
-		before func(*trial) // Serve
-		during func(*trial) // a write
+		waits  bool         // the descriptor is blocking
+		closes bool         // the handler returns, so that the connection is closing while the output waits
+		before func(*trial) // called before Serve
+		during func(*trial) // called during a write
 	}{
 		{name: "from the beginning", cfg: framer.Config{WriteTimeout: 100 * time.Millisecond}},
 		{name: "after much", cfg: framer.Config{WriteTimeout: 100 * time.Millisecond}, during: func(x *trial) {
@@ -234,14 +235,16 @@ func TestStuckPeer(t *testing.T) {
 			block(x)
 			io.CopyN(io.Discard, x.peer, 1<<20)
 		}},
-		// Within the first records of TLS, which are small: a write gets rid of some.
+		// The buffer holds only the first records of TLS, which are small. So the write
+		// is partly done.
 		{name: "idle, small buffer", cfg: framer.Config{WriteTimeout: -1, IdleTimeout: 100 * time.Millisecond}, before: func(x *trial) {
 			x.socket.(interface{ SetWriteBuffer(int) error }).SetWriteBuffer(8 << 10)
 		}, limit: "IdleTimeout"},
 		{name: "no time at all", cfg: framer.Config{WriteTimeout: 1}},
 		{name: "idle", cfg: framer.Config{WriteTimeout: -1, IdleTimeout: 100 * time.Millisecond}, limit: "IdleTimeout"},
-		// Long enough for a write to wait before the connection is found idle between two:
-		// then it would be for WriteTimeout to end it.
+		// The timeout is long enough for a write to begin to wait. Otherwise the
+		// connection would be found idle between two writes, and only WriteTimeout, which
+		// is very long here, could end it.
 		{name: "idle earlier", cfg: framer.Config{WriteTimeout: math.MaxInt64, IdleTimeout: 500 * time.Millisecond}, limit: "IdleTimeout"},
 		{closes: true, name: "idle and closing", cfg: framer.Config{WriteTimeout: -1, IdleTimeout: 100 * time.Millisecond}, limit: "IdleTimeout"},
 		{name: "idle never", cfg: framer.Config{WriteTimeout: 100 * time.Millisecond, IdleTimeout: math.MaxInt64}},
@@ -258,7 +261,7 @@ func TestStuckPeer(t *testing.T) {
 				cfg.MaxQueuedBytes = -1
 				trials(t, func(x *trial) bool {
 					if test.waits && x.name == "wrapped" {
-						return false // out of reach
+						return false // the test can't reach its descriptor
 					}
 					if test.before != nil {
 						test.before(x)
@@ -267,7 +270,7 @@ func TestStuckPeer(t *testing.T) {
 				}, framer.Session(func(c *framer.Conn) error {
 					err := output(c)
 					if !test.closes {
-						c.Next(framer.None()) // and it takes no notice of a timeout
+						c.Next(framer.None()) // the handler ignores a timeout
 					}
 					return err
 				}), cfg, func(x *trial) {

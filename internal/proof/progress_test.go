@@ -16,7 +16,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// inMemory runs test in a bubble, on a pipe without a buffer and on one with.
+// inMemory runs test in a bubble, on a pipe without a buffer and on one with a buffer.
 func inMemory(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
 	for name, pair := range map[string]func(*testing.T) (nc, peer net.Conn){
 		"net.Pipe": func(*testing.T) (nc, peer net.Conn) { return net.Pipe() },
@@ -36,8 +36,8 @@ func inMemory(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
 	}
 }
 
-// While a write is stuck the earlier of the two limits rules, to the nanosecond, and
-// input prolongs only IdleTimeout.
+// While a write is stuck, the earlier of WriteTimeout and IdleTimeout ends the
+// connection, to the nanosecond. Input prolongs only IdleTimeout.
 func TestStuckWriteIsIdle(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -79,7 +79,8 @@ func TestStuckWriteIsIdle(t *testing.T) {
 	}
 }
 
-// IdleTimeout does not hold while the connection is closing, whatever that waits for.
+// While the connection is closing, IdleTimeout does not apply, whatever the connection
+// waits for.
 func TestClosingIsNotIdle(t *testing.T) {
 	t.Parallel()
 	const size = 3 << 20
@@ -125,14 +126,14 @@ func TestClosingIsNotIdle(t *testing.T) {
 	}
 }
 
-// A deafConn does not heed deadlines.
+// A deafConn ignores deadlines.
 type deafConn struct{ net.Conn }
 
 func (deafConn) SetDeadline(time.Time) error      { return nil }
 func (deafConn) SetReadDeadline(time.Time) error  { return nil }
 func (deafConn) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
 
-// A connection that does not heed deadlines is closed, a quarter of the time later.
+// A connection that ignores deadlines is closed after the timeout and a quarter of it.
 func TestWriteTimeoutWithoutDeadlines(t *testing.T) {
 	t.Parallel()
 	for _, closing := range []bool{false, true} {
@@ -149,7 +150,7 @@ func TestWriteTimeoutWithoutDeadlines(t *testing.T) {
 	}
 }
 
-// The longest and the shortest WriteTimeout.
+// The longest and the shortest WriteTimeout work.
 func TestExtremeWriteTimeouts(t *testing.T) {
 	t.Parallel()
 	inMemory(t, func(t *testing.T, nc, peer net.Conn) {

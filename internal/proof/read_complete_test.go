@@ -19,7 +19,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A completeTranscript writes a . for HandleReadComplete.
+// A completeTranscript also records a . for HandleReadComplete.
 type completeTranscript struct {
 	transcript
 	complete func() error
@@ -33,8 +33,9 @@ func (h *completeTranscript) HandleReadComplete() error {
 	return h.complete()
 }
 
-// Between two reads there is one call of HandleReadComplete, after all others, if
-// there were any; likewise at the end. It changes nothing else.
+// If anything was called after a read, HandleReadComplete is called once before the next
+// read, after all other calls. The same holds at the end of the input. HandleReadComplete
+// changes nothing else.
 func TestReadComplete(t *testing.T) {
 	terminators := []framer.Terminator{
 		framer.None(),
@@ -67,7 +68,7 @@ func TestReadComplete(t *testing.T) {
 	}
 }
 
-// A readNoter notes that it is read from.
+// A readNoter records each Read as a <.
 type readNoter struct {
 	io.Reader
 	h *completeTranscript
@@ -86,7 +87,8 @@ func runFramer(in io.Reader, terminator framer.Terminator, h framer.Handler) err
 	return f.Run(h)
 }
 
-// A terminator set in HandleReadComplete rules also over what was held back.
+// A terminator that HandleReadComplete sets is also in force for the input that was held
+// back.
 func TestReadCompleteSetsTerminator(t *testing.T) {
 	h := new(completeTranscript)
 	f := framer.NewFramer(readNoter{newChunkReader("xa", "y"), h}, nil)
@@ -135,7 +137,7 @@ func (e *collectingEcho) FoundTerminator() error {
 func (e *collectingEcho) HandleReadComplete() error {
 	answers := e.Bytes()
 	err := e.Push(answers)
-	for i := range answers { // Push must have copied, or written, them
+	for i := range answers { // Push must have copied or written them
 		answers[i] = '-'
 	}
 	e.Reset()
@@ -145,7 +147,7 @@ func (e *collectingEcho) HandleReadComplete() error {
 	return err
 }
 
-// Nothing is lost that is pushed in HandleReadComplete, however the peer ends.
+// Everything that is pushed in HandleReadComplete arrives, however the peer ends.
 func TestReadCompleteOnConn(t *testing.T) {
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		c := serve(t, nc, func(c *framer.Conn) framer.Handler {
@@ -154,7 +156,7 @@ func TestReadCompleteOnConn(t *testing.T) {
 			}
 			return &collectingEcho{Conn: c, t: t}
 		}, framer.Config{})
-		for range 10 { // one by one, and so that a push is written at once
+		for range 10 { // one by one, so that a push is written at once
 			writeString(t, peer, "line\r\n")
 			readString(t, peer, "line\r\n")
 		}
@@ -182,7 +184,7 @@ func TestReadCompleteOnConn(t *testing.T) {
 	})
 }
 
-// An answeringHandler collects its answers for HandleReadComplete.
+// An answeringHandler collects its answers and pushes them in HandleReadComplete.
 type answeringHandler struct {
 	framer.Collector
 	answers, pushed string
@@ -200,7 +202,7 @@ func (h *answeringHandler) HandleReadComplete() error {
 	return h.complete
 }
 
-// A decliningHandler has an answer to a message that is too long.
+// A decliningHandler also answers a message that is too long.
 type decliningHandler struct {
 	answeringHandler
 	err error
@@ -214,8 +216,8 @@ func (h *decliningHandler) HandleOversize(e *framer.MessageTooLongError) error {
 	return e
 }
 
-// Whatever error ends the input, but one of the handler itself, the answers that
-// were collected are sent before; the error stays the reason.
+// If the input ends with an error that is not the handler's own, the collected answers
+// are sent before the end. The error stays the reason.
 func TestReadCompleteBeforeFramingErrors(t *testing.T) {
 	broken, other := errors.New("broken"), errors.New("other")
 	badSplit := framer.Split(func(data []byte, atEOF bool) (int, []byte, error) {
@@ -288,7 +290,8 @@ func TestReadCompleteBeforeFramingErrors(t *testing.T) {
 	}
 }
 
-// On a Conn, the answers that HandleReadComplete pushes arrive before every end.
+// On a Conn, the answers that HandleReadComplete pushes arrive, however the connection
+// ends.
 func TestReadCompleteBeforeEnds(t *testing.T) {
 	const input = "one\r\ntwo\r\n"
 	for _, end := range []string{"framing", "peer", "timeout", "Shutdown"} {

@@ -18,14 +18,14 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A script is a Handler of functions, all optional. It records the names of the
-// methods that are called, and fails the test if two run at once, if one runs
-// after HandleClose, or if HandleClose is not called exactly once.
+// A script is a Handler made of functions, which are all optional. It records the names
+// of the methods that are called. It fails the test if two methods run at once, if one
+// runs after HandleClose, or if HandleClose is not called exactly once.
 type script struct {
 	*framer.Conn
 	framer.Collector
 	onConnect  func() error
-	onCollect  func(data []byte) error // in place of the Collector
+	onCollect  func(data []byte) error // called in place of the Collector's method
 	onFound    func() error
 	onOversize func(e *framer.MessageTooLongError) error
 	onShutdown func() error
@@ -37,7 +37,7 @@ type script struct {
 	calls []string
 }
 
-// enter notes the call of a method; what it returns must be called at its end.
+// enter records the call of a method. The method must call leave when it ends.
 func (s *script) enter(name string) (leave func()) {
 	if !s.busy.CompareAndSwap(false, true) {
 		s.t.Errorf("%s is called while another method runs", name)
@@ -111,7 +111,7 @@ func (s *script) HandleClose(err error) {
 	}
 }
 
-// newHandler makes s the Handler of c, with lines as its messages.
+// newHandler makes s the Handler of c. Each message is a line.
 func (s *script) newHandler(c *framer.Conn) framer.Handler {
 	s.Conn = c
 	if err := c.SetTerminator(framer.Delimiter("\n")); err != nil {
@@ -120,11 +120,11 @@ func (s *script) newHandler(c *framer.Conn) framer.Handler {
 	return s
 }
 
-// serve runs s on nc. At the end of the test the connection is closed.
+// serve runs s on nc. It closes the connection at the end of the test.
 func (s *script) serve(t *testing.T, nc net.Conn, cfg framer.Config) *framer.Conn {
 	t.Helper()
 	s.t = t
-	t.Cleanup(func() { // runs after the one of serve
+	t.Cleanup(func() { // runs after the cleanup function of serve
 		if n := s.called("close"); n != 1 {
 			t.Errorf("HandleClose was called %d times, want 1", n)
 		}
@@ -132,7 +132,7 @@ func (s *script) serve(t *testing.T, nc net.Conn, cfg framer.Config) *framer.Con
 	return serve(t, nc, s.newHandler, cfg)
 }
 
-// serve runs a Conn on nc. At the end of the test the connection is closed.
+// serve runs a Conn on nc. It closes the connection at the end of the test.
 func serve(t *testing.T, nc net.Conn, newHandler func(*framer.Conn) framer.Handler, cfg framer.Config) *framer.Conn {
 	t.Helper()
 	return serveContext(t, context.Background(), nc, newHandler, cfg)
@@ -159,7 +159,7 @@ func serveContext(t *testing.T, ctx context.Context, nc net.Conn, newHandler fun
 	return c
 }
 
-// startServer runs s on l. At the end of the test it is closed.
+// startServer runs s on l. It closes s at the end of the test.
 func startServer(t *testing.T, s *framer.Server, l net.Listener) (served <-chan error) {
 	t.Helper()
 	if s.Config.Logger == nil {
@@ -203,7 +203,7 @@ func (h *lineHandler) FoundTerminator() error {
 	return h.f(h.Conn, slices.Clip(h.Bytes()))
 }
 
-// lineStyles are the ways to have f called for every line.
+// lineStyles returns handlers of every style that call f for every line.
 func lineStyles(f func(c *framer.Conn, line []byte) error) map[string]func(*framer.Conn) framer.Handler {
 	lines := framer.Delimiter("\n")
 	return map[string]func(*framer.Conn) framer.Handler{
@@ -229,7 +229,7 @@ func lineStyles(f func(c *framer.Conn, line []byte) error) map[string]func(*fram
 	}
 }
 
-// A logBook is a slog.Handler that keeps what it is given.
+// A logBook is a slog.Handler that keeps all records.
 type logBook struct {
 	mu      sync.Mutex
 	records []slog.Record
@@ -248,7 +248,7 @@ func (b *logBook) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// find returns the records with the message.
+// find returns the records that have the message.
 func (b *logBook) find(message string) (found []slog.Record) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -285,7 +285,7 @@ func (p *closeCounter) Close() error {
 // discardLogger returns a Logger for tests that want no records.
 func discardLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// A fullScript is a script that has a say in timeouts and at the end of the input, too.
+// A fullScript is a script that also has HandleTimeout and HandleEnd.
 type fullScript struct {
 	script
 	onTimeout func(err error) error
@@ -313,15 +313,15 @@ func (s *fullScript) newHandler(c *framer.Conn) framer.Handler {
 	return s
 }
 
-// serve is serve for a fullScript.
+// serve runs s on nc, as the method of script does.
 func (s *fullScript) serve(t *testing.T, nc net.Conn, cfg framer.Config) *framer.Conn {
 	t.Helper()
 	s.t = t
 	return serve(t, nc, s.newHandler, cfg)
 }
 
-// wantEndAfter fails the test unless c is open one nanosecond before d has passed,
-// and has ended then. It returns the reason.
+// wantEndAfter fails the test unless c is open one nanosecond before d has passed, and
+// has ended when d has passed. It returns the reason.
 func wantEndAfter(t *testing.T, c *framer.Conn, d time.Duration) error {
 	t.Helper()
 	wantOpenFor(t, c, d-1)
@@ -363,7 +363,7 @@ func dial(t *testing.T, l net.Listener) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(watchdog)) // a failing test shall not hang
+	nc.SetDeadline(time.Now().Add(watchdog)) // a failing test must not hang
 	return nc
 }
 
@@ -376,12 +376,13 @@ func checkEcho(t *testing.T, peer net.Conn) {
 
 var styles = []string{"Handler", "Messages", "Session"}
 
-// A gate is where a handler waits until its test lets it go on.
+// A gate blocks a handler until its test lets the handler go on.
 type gate struct{ entered, left chan struct{} }
 
 func newGate() *gate { return &gate{make(chan struct{}), make(chan struct{})} }
 
-// pass is for the handler. It fails when the connection ends.
+// pass is called by the handler. It blocks until open is called. It returns an error if
+// the connection ends before.
 func (g *gate) pass(c *framer.Conn) error {
 	for _, step := range []chan struct{}{g.entered, g.left} {
 		select {
@@ -393,10 +394,10 @@ func (g *gate) pass(c *framer.Conn) error {
 	return nil
 }
 
-// await returns when the handler of c has come to the gate.
+// await blocks until the handler of c calls pass.
 func (g *gate) await(t *testing.T, c *framer.Conn) { meet(t, c, g.entered) }
 
-// open lets the handler of c go on.
+// open lets pass return in the handler of c.
 func (g *gate) open(t *testing.T, c *framer.Conn) { meet(t, c, g.left) }
 
 func meet(t *testing.T, c *framer.Conn, step <-chan struct{}) {

@@ -19,7 +19,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// sentSegments returns how many segments with data nc has sent, tcpi_data_segs_out of
+// sentSegments returns how many segments with data nc has sent: tcpi_data_segs_out of
 // tcp(7).
 func sentSegments(t *testing.T, nc net.Conn) (n uint32) {
 	t.Helper()
@@ -40,8 +40,8 @@ func sentSegments(t *testing.T, nc net.Conn) (n uint32) {
 	return n
 }
 
-// A header leaves in one segment with the beginning of what it is the header of, once that
-// has been seen to be so.
+// If a producer has followed a push several times, such as a body a header, the push and
+// the beginning of the producer's output are then sent in one segment.
 func TestPushLeavesWithProducer(t *testing.T) {
 	const turns, learning = 50, 5
 	header, body := strings.Repeat("h", 100), strings.Repeat("b", 1000)
@@ -78,7 +78,7 @@ func TestPushLeavesWithProducer(t *testing.T) {
 					}
 					writeString(t, peer, "get\n")
 					readString(t, peer, header+body)
-					for i := 0; i < 1000 && len(goroutines("runWriter")) > 0; i++ { // or it would take the next header
+					for i := 0; i < 1000 && len(goroutines("runWriter")) > 0; i++ { // a writer that still runs would send the next header alone
 						runtime.Gosched()
 					}
 				}
@@ -91,9 +91,9 @@ func TestPushLeavesWithProducer(t *testing.T) {
 	}
 }
 
-// What does not come is not waited for: a push without the producer that is expected, and the
-// answer to STARTTLS, are not held back. (If they were, it would be for 200 milliseconds,
-// which is long beside what all else takes.)
+// A push is not held back for a producer that does not come, nor before an answer to
+// STARTTLS. If it were held back, that would be for 200 milliseconds, which is long
+// compared with everything else here.
 func TestPushDoesNotWaitForProducer(t *testing.T) {
 	const rounds, learning = 10, 6
 	header, body := strings.Repeat("h", 100), strings.Repeat("b", 1000)

@@ -18,7 +18,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// writeFile returns a file with data, ready for reading.
+// writeFile returns a file with data, which is open for reading.
 func writeFile(t *testing.T, data []byte) *os.File {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "data")
@@ -33,13 +33,13 @@ func writeFile(t *testing.T, data []byte) *os.File {
 	return f
 }
 
-// sentByReference reports whether what send sends of a file is still the file: a
-// change of the file, after send has returned and before the peer reads, arrives.
-// It does after sendfile(2), which hands on the pages of the file, and does not if
-// the bytes were copied from it.
+// sentByReference reports whether send sends the pages of the file and not a copy. It
+// changes the file when send has returned and before the peer reads. After sendfile(2),
+// which passes on the pages, the peer reads the changed bytes. If the bytes were copied,
+// it reads the old ones.
 func sentByReference(t *testing.T, send func(nc net.Conn, f *os.File)) bool {
 	t.Helper()
-	before := bytes.Repeat([]byte("before"), 2000) // fits into the socket's buffers
+	before := bytes.Repeat([]byte("before"), 2000) // fits into the buffers of the socket
 	after := bytes.Repeat([]byte("after."), 2000)
 	f := writeFile(t, before)
 	nc, peer := tcpPair(t)
@@ -64,7 +64,7 @@ func sentByReference(t *testing.T, send func(nc net.Conn, f *os.File)) bool {
 	return bytes.Equal(got, after)
 }
 
-// TestSendfile shows that a file goes out as net.TCPConn itself sends it.
+// TestSendfile checks that a file is sent in the same way as net.TCPConn sends it.
 func TestSendfile(t *testing.T) {
 	want := sentByReference(t, func(nc net.Conn, f *os.File) {
 		t.Cleanup(func() { nc.Close() })
@@ -111,8 +111,8 @@ func TestSendfile(t *testing.T) {
 	}
 }
 
-// Files and pieces arrive in order and whole, from where each file stands, and
-// each file is closed.
+// Files and pieces arrive whole and in order. Each file is sent from its current offset,
+// and is closed.
 func TestFilesBetweenPushes(t *testing.T) {
 	data := make([]byte, 2<<20)
 	rand.Read(data)
@@ -172,8 +172,8 @@ func TestFilesBetweenPushes(t *testing.T) {
 	})
 }
 
-// A write of a file that has not come to its end in time goes on where it stands, if
-// the peer has taken something.
+// If a write of a file has timed out, it goes on at the place that it has reached,
+// provided that the peer has taken something.
 func TestFileAfterExpiredWrites(t *testing.T) {
 	data := make([]byte, 4<<20)
 	rand.Read(data)
@@ -188,8 +188,8 @@ func TestFileAfterExpiredWrites(t *testing.T) {
 	}
 	c := s.serve(t, nc, framer.Config{})
 	var got bytes.Buffer
-	// Each time some, but not all, of the write that goes on was taken: the buffers
-	// hold much less than one write.
+	// Each time the peer has taken some of the write that goes on, but not all of it: the
+	// buffers hold much less than one write.
 	for _, n := range []int64{64 << 10, 536 << 10, 1, 100 << 10, 1, 1} {
 		if _, err := io.CopyN(&got, peer, n); err != nil {
 			t.Fatal(err)

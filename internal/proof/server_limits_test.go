@@ -18,7 +18,7 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// A listener that nobody dials takes no place from others.
+// A listener without clients does not take a place from other listeners.
 func TestMaxConnsWithIdleListener(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -45,7 +45,8 @@ func TestMaxConnsWithIdleListener(t *testing.T) {
 	})
 }
 
-// What Refuse does wrong has an end: that of its deadline, or of the server.
+// If Refuse takes too long, its deadline or the end of the server ends it. If it panics,
+// the connection is closed.
 func TestRefuseHasLimits(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -96,7 +97,8 @@ func TestRefuseHasLimits(t *testing.T) {
 	}
 }
 
-// endNotes tells when the second of its connections is closed.
+// endNotes reports the time at which a connection is first closed. In the test that is
+// the second connection.
 type endNotes struct {
 	net.Listener
 	ended chan time.Time
@@ -123,7 +125,7 @@ func (c *noteClose) Close() error {
 	return c.Conn.Close()
 }
 
-// Zero and negative mean no limit.
+// Zero and negative values of MaxConns mean no limit.
 func TestNoMaxConns(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{0, -1} {
@@ -148,7 +150,8 @@ func TestNoMaxConns(t *testing.T) {
 	}
 }
 
-// ServeConn waits for a place no longer than its context, or the server.
+// ServeConn stops waiting for a place when its context ends, or when the server is
+// closed.
 func TestServeConnWaitsInVain(t *testing.T) {
 	t.Parallel()
 	ends := map[string]struct {

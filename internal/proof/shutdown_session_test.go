@@ -20,7 +20,7 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// A failure in HandleShutdown ends the connection as any other.
+// An error of HandleShutdown ends the connection as any other error does.
 func TestHandleShutdownFails(t *testing.T) {
 	t.Parallel()
 	for _, failure := range failures() {
@@ -95,8 +95,8 @@ func TestShutdownSession(t *testing.T) {
 	})
 }
 
-// A Session can finish what it has begun after ErrServerClosed, which it gets once.
-// One that never ends is ended by the context.
+// A Session gets ErrServerClosed once, and can then finish what it has begun. If it never
+// ends, the end of the context ends it.
 func TestShutdownSessionGoesOn(t *testing.T) {
 	t.Parallel()
 	lines := framer.Delimiter("\n")
@@ -172,8 +172,7 @@ func TestShutdownSessionGoesOn(t *testing.T) {
 	})
 }
 
-// Connections that come, go, and are broadcast to, while the server closes or
-// shuts down.
+// Connections come and go, and get broadcasts, while the server closes or shuts down.
 func TestServerEndsUnderLoad(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(s *framer.Server) error{
@@ -190,7 +189,7 @@ func TestServerEndsUnderLoad(t *testing.T) {
 }
 
 func testServerEndsUnderLoad(t *testing.T, end func(s *framer.Server) error) {
-	var states sync.Map // from a Conn to its state
+	var states sync.Map // maps a Conn to its state
 	s := goodbye(t, nil)
 	s.Config.Logger = slog.New(slog.DiscardHandler)
 	s.ConnState = func(c *framer.Conn, state framer.ConnState) {
@@ -246,8 +245,8 @@ func testServerEndsUnderLoad(t *testing.T, end func(s *framer.Server) error) {
 	}
 }
 
-// After ErrStayOpen the connection goes on, until the handler closes it, the peer does,
-// or the context of Shutdown ends.
+// After ErrStayOpen the connection goes on, until the handler closes it, the peer closes
+// it, or the context of Shutdown ends.
 func TestErrStayOpen(t *testing.T) {
 	t.Parallel()
 	for name, wrap := range map[string]func() error{
@@ -287,7 +286,7 @@ func TestErrStayOpen(t *testing.T) {
 					for range 50 {
 						exchange(t, peer)
 					}
-					again := call(func() error { return server.Shutdown(ctx) }) // says it only once
+					again := call(func() error { return server.Shutdown(ctx) }) // HandleShutdown is called only once
 					exchange(t, peer)
 					var want, wantShutdown error
 					switch ends {
@@ -311,7 +310,8 @@ func TestErrStayOpen(t *testing.T) {
 					if err := <-served; !errors.Is(err, want) {
 						t.Errorf("served: %v, want %v", err, want)
 					}
-					// One of the two may find that the other has closed all.
+					// One of the two calls may return nil, because the other has closed
+					// all connections.
 					if err := errors.Join(<-shutdown, <-again); !errors.Is(err, wantShutdown) {
 						t.Errorf("Shutdown: %v, want %v", err, wantShutdown)
 					}
@@ -324,7 +324,7 @@ func TestErrStayOpen(t *testing.T) {
 	}
 }
 
-// A Session can finish its transaction after Next has told of the shutdown.
+// A Session can finish its transaction after Next has returned ErrServerClosed.
 func TestSessionStaysOpen(t *testing.T) {
 	t.Parallel()
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {

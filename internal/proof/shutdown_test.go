@@ -25,7 +25,7 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// What has been read is handled before HandleShutdown.
+// Messages that were read are handled before HandleShutdown.
 func TestShutdownAfterMessages(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -84,8 +84,8 @@ func TestShutdownDrains(t *testing.T) {
 	})
 }
 
-// A shutdownTest is a connection of a server, which answers messages, and in the end
-// says goodbye.
+// A shutdownTest is a connection of a server that answers messages and says goodbye at
+// the end.
 type shutdownTest struct {
 	server    framer.Server
 	conn      *framer.Conn
@@ -104,7 +104,7 @@ type farewell struct {
 
 func (h *farewell) HandleShutdown() error { return h.goodbye(h.Conn) }
 
-// newShutdownTest serves nc in the style. f answers a message.
+// newShutdownTest serves nc with a handler of the style. f answers a message.
 func newShutdownTest(t *testing.T, style string, nc, peer net.Conn, term framer.Terminator, f func(c *framer.Conn, msg []byte) error) *shutdownTest {
 	st := &shutdownTest{peer: peer, connected: make(chan struct{})}
 	goodbye := func(c *framer.Conn) error {
@@ -115,7 +115,7 @@ func newShutdownTest(t *testing.T, style string, nc, peer net.Conn, term framer.
 		"Handler": func(c *framer.Conn) framer.Handler {
 			c.SetTerminator(term)
 			return &farewell{lineHandler{Conn: c, f: func(c *framer.Conn, msg []byte) error {
-				c.SetTerminator(term) // a Length counts once
+				c.SetTerminator(term) // a Length is in force for one message only
 				return f(c, msg)
 			}}, goodbye}
 		},
@@ -150,7 +150,7 @@ func newShutdownTest(t *testing.T, style string, nc, peer net.Conn, term framer.
 	return st
 }
 
-// begin begins to shut down, and returns when the connection knows.
+// begin starts the shutdown. It returns when the connection has been told.
 func (st *shutdownTest) begin(ctx context.Context) {
 	st.shutdown = call(func() error { return st.server.Shutdown(ctx) })
 	for !strings.Contains(st.conn.String(), "shutting down") && st.conn.Context().Err() == nil {
@@ -158,14 +158,14 @@ func (st *shutdownTest) begin(ctx context.Context) {
 	}
 }
 
-// received returns when n bytes have been read.
+// received blocks until n bytes have been read.
 func (st *shutdownTest) received(n int) {
 	for st.conn.Stats().BytesRead < int64(n) && st.conn.Context().Err() == nil {
 		runtime.Gosched()
 	}
 }
 
-// check wants the peer to get what is left, and the end to be in order.
+// check checks that the peer receives want and that the connection ends in order.
 func (st *shutdownTest) check(t *testing.T, style, want string) {
 	t.Helper()
 	goodbyes := int32(1)
@@ -190,7 +190,7 @@ func answer(c *framer.Conn, msg []byte) error {
 	return c.Push([]byte(fmt.Sprintf("got %s\n", msg)))
 }
 
-// A message that has begun before a shutdown comes to its end, and is answered.
+// A message that has begun before a shutdown comes to its end and is answered.
 func TestShutdownInMessage(t *testing.T) {
 	t.Parallel()
 	for name, half := range halves {
@@ -198,7 +198,7 @@ func TestShutdownInMessage(t *testing.T) {
 			t.Run(name+"/"+style, func(t *testing.T) {
 				for i, tr := range transports() {
 					if i > 0 && name != "Delimiter" {
-						continue // it is the same
+						continue // one transport is enough for the others
 					}
 					nc, peer := tr.pair(t)
 					st := newShutdownTest(t, style, nc, peer, half.term, answer)
@@ -213,8 +213,8 @@ func TestShutdownInMessage(t *testing.T) {
 	}
 }
 
-// So does one whose beginning comes while another one is answered, and Shutdown is
-// called: it is unread then.
+// The same holds for a message whose beginning comes while another message is answered.
+// When Shutdown is called, the beginning is not read yet.
 func TestShutdownWithUnreadInput(t *testing.T) {
 	t.Parallel()
 	for _, style := range styles {
@@ -255,8 +255,8 @@ func TestShutdownWithUnreadInput(t *testing.T) {
 	}
 }
 
-// A peer that never pauses is left after a whole message. One that never comes to the
-// end of a message is left when the context ends.
+// If a peer never pauses, its connection ends after a whole message. If a message never
+// comes to its end, the connection ends with the context.
 func TestShutdownWithEndlessInput(t *testing.T) {
 	t.Parallel()
 	line := "line" + strings.Repeat("x", 200)
@@ -264,7 +264,7 @@ func TestShutdownWithEndlessInput(t *testing.T) {
 		t.Run(style, func(t *testing.T) {
 			onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 				if !canHalfClose(peer) {
-					return // for such a peer there is no end before LingerTimeout
+					return // here the connection ends only after LingerTimeout
 				}
 				st := newShutdownTest(t, style, nc, peer, framer.Delimiter("\n"), answer)
 				go func() {
@@ -326,7 +326,8 @@ func TestShutdownInEndlessMessage(t *testing.T) {
 	}
 }
 
-// A peer that sends its next request as soon as it has an answer is left soon.
+// If a peer sends its next request as soon as it has an answer, its connection still ends
+// soon.
 func TestShutdownWithBusyPeer(t *testing.T) {
 	t.Parallel()
 	for _, style := range styles {
@@ -358,7 +359,8 @@ func TestShutdownWithBusyPeer(t *testing.T) {
 	}
 }
 
-// Shutdown while the handler is made, or greets: a message that has come is answered.
+// Shutdown is called while newHandler or HandleConnect runs. A message that has come is
+// answered.
 func TestShutdownAtTheBeginning(t *testing.T) {
 	t.Parallel()
 	for _, hook := range []string{"newHandler", "HandleConnect"} {
@@ -366,7 +368,7 @@ func TestShutdownAtTheBeginning(t *testing.T) {
 			for _, tr := range transports() {
 				t.Run(tr.name, func(t *testing.T) {
 					if hook == "newHandler" && strings.HasPrefix(tr.name, "tls") {
-						return // the handshake is to come
+						return // the TLS handshake comes after newHandler
 					}
 					nc, peer := tr.pair(t)
 					s := goodbye(t, nil)
@@ -416,8 +418,8 @@ func TestShutdownAtTheBeginning(t *testing.T) {
 	}
 }
 
-// Connections in a TLS handshake are closed at once, also if they come to it only
-// then.
+// A connection in a TLS handshake is closed at once, also one that begins its handshake
+// after Shutdown was called.
 func TestShutdownInHandshake(t *testing.T) {
 	t.Parallel()
 	for _, state := range []framer.ConnState{framer.StateNew, framer.StateHandshake} {
@@ -449,7 +451,7 @@ func TestShutdownInHandshake(t *testing.T) {
 	}
 }
 
-// goodbye is a Server that says goodbye in HandleShutdown.
+// goodbye returns a Server that says goodbye in HandleShutdown.
 func goodbye(t *testing.T, scripts *sync.Map) *framer.Server {
 	return &framer.Server{NewHandler: func(c *framer.Conn) framer.Handler {
 		s := &script{t: t}
@@ -462,7 +464,7 @@ func goodbye(t *testing.T, scripts *sync.Map) *framer.Server {
 	}}
 }
 
-// halves are ways to end a message "half", which comes in two parts.
+// halves are ways to send the message "half" in two parts.
 var halves = map[string]struct {
 	term        framer.Terminator
 	first, rest string

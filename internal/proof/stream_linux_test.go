@@ -28,16 +28,16 @@ import (
 	"github.com/goframer/framer"
 )
 
-// An endTest has clients that are gone, or have ended their side, before the
-// server reads what they have sent. Their lines begin with their numbers.
+// An endTest has clients that are gone, or have ended their side, before the server reads
+// what they have sent. Each line begins with the number of its client.
 type endTest struct {
 	*testing.T
 	addr  string
-	lines []atomic.Int32 // seen by the server, for each client
-	conns sync.WaitGroup // until every connection has ended
+	lines []atomic.Int32 // how many lines the server has got from each client
+	conns sync.WaitGroup // done when every connection has ended
 }
 
-// serve has f called for every line of count clients, in one of the styles.
+// serve serves count clients with a handler of the style, which calls f for every line.
 func (et *endTest) serve(count int, style string, f func(c *framer.Conn, line []byte) error) {
 	et.lines = make([]atomic.Int32, count)
 	l := listen(et.T, "tcp", "127.0.0.1:0")
@@ -62,8 +62,8 @@ func (et *endTest) serve(count int, style string, f func(c *framer.Conn, line []
 	startServer(et.T, s, l)
 }
 
-// run has every client play its part, a few at a time, and waits for the ends of
-// their connections.
+// run calls play for every client, a few at a time. It waits until their connections have
+// ended.
 func (et *endTest) run(play func(i int, nc *net.TCPConn) error) {
 	var next atomic.Int32
 	var clients sync.WaitGroup
@@ -105,8 +105,8 @@ func (et *endTest) client(i int, play func(i int, nc *net.TCPConn) error) {
 	}
 }
 
-// cork has the system keep back what is written to nc, so that the end leaves in
-// one segment with it.
+// cork makes the system keep back what is written to nc, so that the end is sent in the
+// same segment.
 func cork(nc *net.TCPConn) error {
 	raw, err := nc.SyscallConn()
 	if err != nil {
@@ -119,7 +119,7 @@ func cork(nc *net.TCPConn) error {
 	return errors.Join(err, optErr)
 }
 
-// scaled returns a number of repetitions, or a twentieth of it with the race detector.
+// scaled returns n, or a twentieth of it with the race detector.
 func scaled(n int) int {
 	if underRace {
 		return n / 20
@@ -127,8 +127,8 @@ func scaled(n int) int {
 	return n
 }
 
-// The end of the input may come together with data, right behind it, or later. It
-// is seen, whatever the handler does with the data, and all data are.
+// The end of the input may come together with data, directly after it, or later. The end
+// is seen, whatever the handler does with the data. All data is delivered.
 func TestEndTogetherWithData(t *testing.T) {
 	t.Parallel()
 	answers := map[string]func(c *framer.Conn, line []byte) error{
@@ -151,8 +151,9 @@ func TestEndTogetherWithData(t *testing.T) {
 	}
 }
 
-// sendAndEnd sends up to three lines, in one or more segments, with the end in the
-// last one or behind it. The connection is used before, or not.
+// sendAndEnd sends up to three lines, in one or more segments. The end is in the last
+// segment or comes after it. If answered is true, it wants every line back. Otherwise it
+// wants no answer, or closes the connection without reading.
 func sendAndEnd(i int, nc *net.TCPConn, answered bool) error {
 	want := ""
 	for k := range i%3 + 1 {
@@ -183,7 +184,7 @@ func sendAndEnd(i int, nc *net.TCPConn, answered bool) error {
 	return err
 }
 
-// resetAnswers are what a handler may do with data that have a reset behind them.
+// resetAnswers returns what a handler may do with data after which a reset comes.
 func resetAnswers() map[string]func(c *framer.Conn) {
 	push := func(c *framer.Conn) { c.Push([]byte("answer\n")) }
 	return map[string]func(c *framer.Conn){
@@ -202,8 +203,8 @@ func resetAnswers() map[string]func(c *framer.Conn) {
 	}
 }
 
-// A reset right behind the data ends the connection, whatever the handler does
-// with the data. What has not been read by then may be lost.
+// A reset directly after the data ends the connection, whatever the handler does with the
+// data. What has not been read by then may be lost.
 func TestResetBehindData(t *testing.T) {
 	t.Parallel()
 	for style := range lineStyles(nil) {
@@ -221,15 +222,15 @@ func TestResetBehindData(t *testing.T) {
 						}
 					}
 					nc.SetLinger(0)
-					return nil // and close
+					return nil // then close
 				})
 			})
 		}
 	}
 }
 
-// A reset, and data before it, that come while the handler is busy, are one event
-// for those who wait for input: there will be no other.
+// If data and a reset come while the handler is busy, the system reports them as one
+// event. There will be no other event for the reset.
 func TestResetDuringTurn(t *testing.T) {
 	t.Parallel()
 	for style := range lineStyles(nil) {
@@ -264,8 +265,8 @@ func TestResetDuringTurn(t *testing.T) {
 	}
 }
 
-// Urgent bytes are not part of the stream. Wherever they are, they lose nothing of
-// it and delay nothing.
+// Urgent bytes are not part of the stream. Wherever they are, they cause no loss and no
+// delay.
 func TestUrgentBytes(t *testing.T) {
 	t.Parallel()
 	f := func(c *framer.Conn, line []byte) error {
@@ -283,7 +284,7 @@ func TestUrgentBytes(t *testing.T) {
 			urgent := func(s string) {
 				control(t, peer, func(fd int) error { return syscall.Sendto(fd, []byte(s), syscall.MSG_OOB, nil) })
 			}
-			for range 20 { // with an answer for each urgent byte: two at once are another matter
+			for range 20 { // each urgent byte is followed by an answer, because two at once behave differently
 				writeString(t, peer, "silent\n")
 				urgent("!")
 				writeString(t, peer, "before\n")
@@ -309,7 +310,7 @@ func TestUrgentBytes(t *testing.T) {
 	}
 }
 
-// The time that a handler takes is nobody's fault but its own.
+// The time that a handler takes does not count for the timeouts of the peer.
 func TestTimeoutsSpareBusyHandler(t *testing.T) {
 	t.Parallel()
 	const limit = 20 * time.Millisecond
@@ -326,11 +327,11 @@ func TestTimeoutsSpareBusyHandler(t *testing.T) {
 		}
 		for style, newHandler := range lineStyles(f) {
 			t.Run(name+"/"+style, func(t *testing.T) {
-				t.Parallel() // it does little but wait
+				t.Parallel() // it mostly waits
 				nc, peer := tcpPair(t)
 				defer peer.Close()
 				peer.SetDeadline(time.Now().Add(watchdog))
-				writeString(t, peer, "line\nanother o") // or there might be no time to
+				writeString(t, peer, "line\nanother o") // before Serve, so that the second message has begun in time
 				c := serve(t, nc, newHandler, cfg)
 				if got := readAll(t, peer); got != "line\n" {
 					t.Errorf("the peer got %q", got)
@@ -344,8 +345,7 @@ func TestTimeoutsSpareBusyHandler(t *testing.T) {
 	}
 }
 
-// Memory that was taken for large messages is given back while there is nothing to
-// read or to write.
+// Memory for large messages is given back while there is nothing to read or write.
 func TestSilentConnectionsGiveMemoryBack(t *testing.T) {
 	const conns, size, limit = 200, 64 << 10, 6 << 10
 	answer := make([]byte, size)
@@ -377,8 +377,9 @@ func TestSilentConnectionsGiveMemoryBack(t *testing.T) {
 			for range conns {
 				peers = append(peers, dial(t, l))
 			}
-			// In two parts, so that none uses the memory of another for its input. With the
-			// race detector that holds for the output, too: it lets sync.Pool forget.
+			// Each message is sent in two parts, so that no connection can use the memory
+			// of another one for its input. With the race detector this also holds for
+			// the output, because a sync.Pool then drops memory.
 			for _, step := range []func(peer net.Conn) error{
 				func(peer net.Conn) error { return writePart(peer, message[:size/2]) },
 				func(peer net.Conn) error { return writePart(peer, message[size/2:]) },
@@ -392,7 +393,7 @@ func TestSilentConnectionsGiveMemoryBack(t *testing.T) {
 			}
 			var each int64
 			for end := time.Now().Add(watchdog); time.Now().Before(end); {
-				runtime.GC() // twice, for what waits in a pool
+				runtime.GC() // the loop runs it again, as a pool needs
 				if each = (liveHeap() - before) / conns; each <= limit {
 					break
 				}
@@ -415,7 +416,8 @@ func readPart(r io.Reader, p []byte) error {
 	return err
 }
 
-// Pieces grow under load, unless their size is set. Then they are never larger.
+// Pieces grow under load if ReadBufferSize is zero. Otherwise they are never larger than
+// it.
 func TestPiecesGrowUnderLoad(t *testing.T) {
 	for _, test := range []struct{ size, least, most int }{
 		{0, 4097, 65536},
@@ -447,8 +449,8 @@ func TestPiecesGrowUnderLoad(t *testing.T) {
 	}
 }
 
-// A unixpacket connection is a stream of bytes, both ways, whatever the packets, up to
-// a limit that is told.
+// A unixpacket connection is a stream of bytes in both directions, whatever the packets
+// are, up to a limit. A packet above the limit is an error.
 func TestPackets(t *testing.T) {
 	t.Parallel()
 	pair := func(t *testing.T, wrapped bool) (nc, peer net.Conn) {
@@ -505,8 +507,8 @@ func TestPackets(t *testing.T) {
 	}
 }
 
-// Datagrams are no stream of bytes. Whoever serves them is told so, before a handler is
-// made.
+// Datagrams are not a stream of bytes. Serving them returns an error that says so, before
+// a handler is made.
 func TestDatagramsAreRefused(t *testing.T) {
 	t.Parallel()
 	never := func(*framer.Conn) framer.Handler {
@@ -547,8 +549,9 @@ func TestDatagramsAreRefused(t *testing.T) {
 	}
 }
 
-// A peer that has taken all, and does not end its side, is waited for once: on TCP not
-// for longer than on a Unix socket, where nothing has to be acknowledged.
+// If a peer has taken everything and does not end its side, the connection waits for it
+// once. On TCP it waits no longer than on a Unix socket, where nothing has to be
+// acknowledged.
 func TestLingerOnce(t *testing.T) {
 	t.Parallel()
 	ended := make(chan string, 2)

@@ -32,7 +32,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// HandleConnect is called after the TLS handshake, or not at all.
+// HandleConnect is called after the TLS handshake. If that fails, HandleConnect is not
+// called.
 func TestTLSHandshakeFails(t *testing.T) {
 	t.Parallel()
 	nc, peer := tcpPair(t)
@@ -55,7 +56,8 @@ func TestTLSHandshakeFails(t *testing.T) {
 	}
 }
 
-// A TLS peer that is cut off within a record has not ended its side.
+// If the connection of a TLS peer is cut off within a record, the peer has not ended its
+// side.
 func TestTLSTruncation(t *testing.T) {
 	t.Parallel()
 	nc, peer := tcpPair(t)
@@ -67,7 +69,7 @@ func TestTLSTruncation(t *testing.T) {
 	tc := tls.Client(peer, client)
 	writeString(t, tc, "request\n")
 	readString(t, tc, "reply\n")
-	writeString(t, peer, "\x17\x03\x03") // the beginning of a record's header
+	writeString(t, peer, "\x17\x03\x03") // the beginning of the header of a record
 	endInput(t, peer)
 	readAll(t, tc)
 	if err := c.Wait(); !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -75,7 +77,8 @@ func TestTLSTruncation(t *testing.T) {
 	}
 }
 
-// What newHandler waits for over TLS is sent after the handshake only.
+// Over TLS, nothing is sent before the handshake. So a newHandler that waits for output
+// waits until HandshakeTimeout ends the connection.
 func TestNewHandlerWaitsOverTLS(t *testing.T) {
 	t.Parallel()
 	waits := map[string]func(c *framer.Conn) error{
@@ -115,7 +118,8 @@ func TestNewHandlerWaitsOverTLS(t *testing.T) {
 	}
 }
 
-// A tls.Conn that has shaken hands does not do so again, and newHandler can push.
+// If the handshake of a tls.Conn was performed before, it is not performed again, and
+// newHandler can push.
 func TestHandshakeIsOver(t *testing.T) {
 	t.Parallel()
 	nc, peer := tcpPair(t)
@@ -153,8 +157,8 @@ func TestHandshakeIsOver(t *testing.T) {
 	}
 }
 
-// A TLS peer that goes on with something else gets no orderly end, and can't hold the
-// connection up.
+// If a TLS peer goes on with data that is not TLS, the connection does not end in order.
+// The peer can't delay the end.
 func TestTLSRubbish(t *testing.T) {
 	t.Parallel()
 	for name, newHandler := range lineStyles(func(c *framer.Conn, line []byte) error {
@@ -179,8 +183,8 @@ func TestTLSRubbish(t *testing.T) {
 	}
 }
 
-// A peer that is slow to take the end of the output finds a close_notify in it, however
-// long that takes within WriteTimeout. One that does not take it is dropped.
+// A slow peer receives a close_notify at the end of the output, however long it takes to
+// read it, within WriteTimeout. A peer that does not read it is dropped.
 func TestSlowCloseNotify(t *testing.T) {
 	t.Parallel()
 	for _, pause := range []time.Duration{time.Second, 6 * time.Second, 50 * time.Second, time.Hour} {
@@ -220,8 +224,8 @@ func TestSlowCloseNotify(t *testing.T) {
 	}
 }
 
-// TLS may have to write in a Read, when the peer has changed its key. It finds no
-// deadline, even if the last write was long ago, and what follows arrives.
+// If the peer has changed its key, TLS may have to write in a Read. There is no deadline
+// left from the last write, even if that was long ago, and later data arrives.
 func TestKeyUpdate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -256,8 +260,8 @@ func TestKeyUpdate(t *testing.T) {
 	})
 }
 
-// keyUpdate returns the record of a KeyUpdate that wants an answer, RFC 8446 section
-// 4.6.3, as the first one of a client with the keys.
+// keyUpdate returns the record of a KeyUpdate that asks for an answer (RFC 8446 section
+// 4.6.3). It is the first record of a client with the keys.
 func keyUpdate(t *testing.T, keys string) []byte {
 	t.Helper()
 	_, line, _ := strings.Cut(keys, "CLIENT_TRAFFIC_SECRET_0 ")
@@ -267,7 +271,7 @@ func keyUpdate(t *testing.T, keys string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expand := func(label string, n int) []byte { // section 7.1
+	expand := func(label string, n int) []byte { // RFC 8446 section 7.1
 		label = "tls13 " + label
 		info := "\x00" + string(rune(n)) + string(rune(len(label))) + label + "\x00"
 		key, err := hkdf.Expand(sha256.New, secret, info, n)
@@ -284,12 +288,12 @@ func keyUpdate(t *testing.T, keys string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	message := []byte{24, 0, 0, 1, 1, 22} // key_update, update_requested; handshake
+	message := []byte{24, 0, 0, 1, 1, 22} // key_update, its length, update_requested; content type handshake
 	header := []byte{23, 3, 3, 0, byte(len(message) + aead.Overhead())}
 	return aead.Seal(header, expand("iv", aead.NonceSize()), message, header)
 }
 
-// The error says what is missing, and what to do.
+// The error says what is missing and what to do.
 func TestServeTLSWithoutCertificate(t *testing.T) {
 	t.Parallel()
 	config, _ := tlsConfigs(t)
@@ -338,7 +342,7 @@ func TestServeTLSWithoutCertificate(t *testing.T) {
 	}
 }
 
-// writeCertificate writes the certificate of config to files.
+// writeCertificate writes the certificate of config to files and returns their names.
 func writeCertificate(t *testing.T, config *tls.Config) (certFile, keyFile string) {
 	t.Helper()
 	certificate := config.Certificates[0]

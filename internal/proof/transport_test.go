@@ -29,7 +29,7 @@ type transport struct {
 	pair func(t *testing.T) (nc, peer net.Conn)
 }
 
-// transports are all that a Conn is tested on.
+// transports returns all transports that a Conn is tested on.
 func transports() []transport {
 	list := []transport{
 		{"tcp4", func(t *testing.T) (nc, peer net.Conn) { return socketPair(t, "tcp4", "127.0.0.1:0") }},
@@ -66,8 +66,7 @@ func hasIPv6() bool {
 	return true
 }
 
-// canHalfClose reports whether an end of output can be seen on nc. Otherwise a
-// Conn can only close it.
+// canHalfClose reports whether one side of nc can end its output without closing nc.
 func canHalfClose(nc net.Conn) bool {
 	_, ok := nc.(interface{ CloseWrite() error })
 	return ok
@@ -80,7 +79,7 @@ func onTransports(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
 		t.Run(tr.name, func(t *testing.T) {
 			nc, peer := tr.pair(t)
 			t.Cleanup(func() { peer.Close() })
-			// A failing test shall not hang.
+			// A failing test must not hang.
 			peer.SetDeadline(time.Now().Add(watchdog))
 			test(t, nc, peer)
 		})
@@ -94,7 +93,7 @@ func memoryPair(*testing.T) (nc, peer net.Conn) {
 	return a, b
 }
 
-// socketPair connects to a listener of its own.
+// socketPair returns the two ends of a connection. It uses a listener of its own.
 func socketPair(t *testing.T, network, address string) (nc, peer net.Conn) {
 	t.Helper()
 	l, err := net.Listen(network, address)
@@ -113,7 +112,7 @@ func socketPair(t *testing.T, network, address string) (nc, peer net.Conn) {
 	return nc, peer
 }
 
-// tlsConfigs returns configurations for the two sides, of the test's own.
+// tlsConfigs returns TLS configurations for the two sides. They are for this test alone.
 func tlsConfigs(t *testing.T) (server, client *tls.Config) {
 	t.Helper()
 	cert, err := certificate()
@@ -134,7 +133,7 @@ var certificate = sync.OnceValues(func() (tls.Certificate, error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
 		DNSNames:     []string{"framer.test"},
-		NotBefore:    time.Unix(0, 0), // in a bubble it is the year 2000
+		NotBefore:    time.Unix(0, 0), // the clock of a synctest bubble begins in the year 2000
 		NotAfter:     time.Now().Add(time.Hour),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
@@ -145,7 +144,8 @@ var certificate = sync.OnceValues(func() (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, err
 })
 
-// readAll returns what comes from the peer until its end. The end must be clean.
+// readAll returns all input of nc. It fails the test if the input does not end with
+// io.EOF.
 func readAll(t *testing.T, nc net.Conn) string {
 	t.Helper()
 	data, err := io.ReadAll(nc)
@@ -155,7 +155,7 @@ func readAll(t *testing.T, nc net.Conn) string {
 	return string(data)
 }
 
-// readString reads as many bytes as want has, which must be want.
+// readString reads len(want) bytes and fails the test if they are not want.
 func readString(t *testing.T, r io.Reader, want string) {
 	t.Helper()
 	got := make([]byte, len(want))
@@ -165,7 +165,7 @@ func readString(t *testing.T, r io.Reader, want string) {
 	}
 }
 
-// writeString writes s, which must succeed.
+// writeString writes s and fails the test if it can't.
 func writeString(t *testing.T, w io.Writer, s string) {
 	t.Helper()
 	if _, err := io.WriteString(w, s); err != nil {
@@ -173,7 +173,7 @@ func writeString(t *testing.T, w io.Writer, s string) {
 	}
 }
 
-// A countingConn counts calls of Write. It has no ReadFrom and no CloseWrite.
+// A countingConn records the calls of Write. It has no ReadFrom and no CloseWrite.
 type countingConn struct {
 	net.Conn
 	mu    sync.Mutex
@@ -187,21 +187,21 @@ func (c *countingConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// writes returns the sizes of the writes so far.
+// writes returns the sizes of all writes so far.
 func (c *countingConn) writes() []int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.sizes)
 }
 
-// exchange sends a line, which must come back.
+// exchange sends a line and waits until the peer has sent it back.
 func exchange(t *testing.T, peer net.Conn) {
 	t.Helper()
 	writeString(t, peer, "line\n")
 	readString(t, peer, "line\n")
 }
 
-// endInput ends what peer sends, in the way that it can.
+// endInput ends the output of peer: with CloseWrite if it has that, otherwise with Close.
 func endInput(t *testing.T, peer net.Conn) {
 	t.Helper()
 	var err error
@@ -215,7 +215,7 @@ func endInput(t *testing.T, peer net.Conn) {
 	}
 }
 
-// control calls f with the descriptor of nc.
+// control calls f with the file descriptor of nc.
 func control(t *testing.T, nc net.Conn, f func(fd int) error) {
 	t.Helper()
 	raw, err := nc.(syscall.Conn).SyscallConn()
@@ -231,7 +231,7 @@ func control(t *testing.T, nc net.Conn, f func(fd int) error) {
 	}
 }
 
-// bubblePairs are connections for bubbles.
+// bubblePairs are the connections that work in a synctest bubble.
 var bubblePairs = map[string]func(t *testing.T) (nc, peer net.Conn){
 	"pipe":   func(*testing.T) (nc, peer net.Conn) { return net.Pipe() },
 	"memory": memoryPair,
@@ -242,7 +242,7 @@ var bubblePairs = map[string]func(t *testing.T) (nc, peer net.Conn){
 	},
 }
 
-// handshake does the peer's part of a TLS handshake.
+// handshake performs the peer's side of a TLS handshake.
 func handshake(t *testing.T, peer net.Conn) {
 	t.Helper()
 	if tc, ok := peer.(interface{ Handshake() error }); ok {
@@ -252,12 +252,13 @@ func handshake(t *testing.T, peer net.Conn) {
 	}
 }
 
-// A seeThroughConn wraps a connection and lets look through it.
+// A seeThroughConn wraps a connection and has a method NetConn.
 type seeThroughConn struct{ net.Conn }
 
 func (c seeThroughConn) NetConn() net.Conn { return c.Conn }
 
-// onWrappedTransports is onTransports, with connections that wrap another one as well.
+// onWrappedTransports runs test on a pair of every transport, and also on connections
+// that wrap another one.
 func onWrappedTransports(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
 	t.Helper()
 	onTransports(t, test)

@@ -24,11 +24,11 @@ import (
 	"github.com/goframer/framer"
 )
 
-// segmentsSent returns how many segments with data have left nc: as many as there
-// were writes, if those were small.
+// segmentsSent returns how many segments with data nc has sent. If all writes were small,
+// that is the number of writes.
 func segmentsSent(t *testing.T, nc net.Conn) int {
 	t.Helper()
-	const dataSegsOut = 156 // in struct tcp_info, see linux/tcp.h
+	const dataSegsOut = 156 // offset of tcpi_data_segs_out in struct tcp_info, see linux/tcp.h
 	var info [dataSegsOut + 4]byte
 	size := uint32(len(info))
 	control(t, nc, func(fd int) error {
@@ -42,7 +42,8 @@ func segmentsSent(t *testing.T, nc net.Conn) int {
 	return int(*(*uint32)(unsafe.Pointer(&info[dataSegsOut])))
 }
 
-// TestAnswersLeaveTogether for the stream of sockets.
+// TestAnswersLeaveSocketTogether is TestAnswersLeaveTogether for TCP, where writes bypass
+// net.Conn. It counts segments.
 func TestAnswersLeaveSocketTogether(t *testing.T) {
 	f := func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) }
 	for style, newHandler := range lineStyles(f) {
@@ -51,7 +52,7 @@ func TestAnswersLeaveSocketTogether(t *testing.T) {
 			defer peer.Close()
 			peer.SetDeadline(time.Now().Add(watchdog))
 			c := serve(t, nc, newHandler, framer.Config{})
-			for range 20 { // the habit of single pushes must not outlast them
+			for range 20 { // pushes that come singly must not change what happens later
 				writeString(t, peer, "single\n")
 				readString(t, peer, "single\n")
 			}
@@ -66,8 +67,8 @@ func TestAnswersLeaveSocketTogether(t *testing.T) {
 	}
 }
 
-// singlePushes has the peer of c send lines one by one, which are answered, until
-// the handler's pushes are written at once.
+// singlePushes makes the peer send lines one by one. After that, the Conn expects single
+// pushes and writes each at once.
 func singlePushes(t *testing.T, peer net.Conn) {
 	t.Helper()
 	for range 10 {
@@ -76,8 +77,8 @@ func singlePushes(t *testing.T, peer net.Conn) {
 	}
 }
 
-// onSingles runs test when single pushes are a habit. After that, last is called
-// for the line "last".
+// onSingles runs test on a Conn that expects single pushes. last is called for the line
+// "last".
 func onSingles(t *testing.T, cfg framer.Config, last func(c *framer.Conn) error, test func(t *testing.T, c *framer.Conn, peer *net.TCPConn)) {
 	t.Helper()
 	styles := lineStyles(func(c *framer.Conn, line []byte) error {
@@ -98,8 +99,8 @@ func onSingles(t *testing.T, cfg framer.Config, last func(c *framer.Conn) error,
 	}
 }
 
-// Where pushes come one by one, Push writes; not always, because it leaves that to
-// the writer if there is one.
+// If pushes come one by one, Push itself writes. It does not always write: if the writer
+// is running, Push leaves it to the writer.
 func TestSinglePushIsWrittenAtOnce(t *testing.T) {
 	const turns = 500
 	var atOnce atomic.Int32
@@ -124,8 +125,8 @@ func TestSinglePushIsWrittenAtOnce(t *testing.T) {
 	})
 }
 
-// A push of which the system takes only the beginning is completed when the peer
-// reads, before all that is pushed later.
+// If the system takes only the beginning of a push, the rest is sent when the peer reads,
+// and before all later pushes.
 func TestSinglePushToSlowPeer(t *testing.T) {
 	for _, size := range []int{0, -1, 1000} {
 		t.Run(fmt.Sprintf("WriteBufferSize=%d", size), func(t *testing.T) {
@@ -134,7 +135,7 @@ func TestSinglePushToSlowPeer(t *testing.T) {
 			last := func(c *framer.Conn) error {
 				mine := bytes.Clone(large)
 				err := c.Push(mine)
-				clear(mine) // Push has copied what it has not written
+				clear(mine) // Push must have copied what it has not written
 				err = errors.Join(err,
 					c.Push([]byte("second\n")),
 					c.PushWithProducer(framer.NewBytesProducer([]byte("third\n"))),
@@ -161,8 +162,8 @@ func TestSinglePushToSlowPeer(t *testing.T) {
 	}
 }
 
-// All that Push has accepted before CloseWhenDone is sent, also if the system has
-// taken only the beginning.
+// Everything that Push has accepted before CloseWhenDone is sent, even if the system has
+// taken only the beginning so far.
 func TestSinglePushThenCloseWhenDone(t *testing.T) {
 	for _, size := range []int{10, 8 << 20} {
 		data := pattern(size)
@@ -180,8 +181,8 @@ func TestSinglePushThenCloseWhenDone(t *testing.T) {
 	}
 }
 
-// DiscardBuffers does not tear a push that has been begun. If a writer was at work,
-// it may not have been.
+// DiscardBuffers does not tear a push that has begun. If the writer was running, the push
+// may not have begun, and is discarded.
 func TestSinglePushThenDiscard(t *testing.T) {
 	data := pattern(8 << 20)
 	discarded := make(chan struct{}, 1)
@@ -194,8 +195,8 @@ func TestSinglePushThenDiscard(t *testing.T) {
 	onSingles(t, framer.Config{MaxQueuedBytes: -1}, last, func(t *testing.T, c *framer.Conn, peer *net.TCPConn) {
 		writeString(t, peer, "last\n")
 		<-discarded
-		// If the peer's system was slow in saying what it has got, the pushes were not
-		// taken to come singly, and the writer may have both of them, or none.
+		// If the acknowledgements of the peer's system were late, the Conn did not expect
+		// single pushes. Then the writer may have sent both pushes, or none.
 		switch got := readAll(t, peer); got {
 		case string(data) + "end", string(data) + "droppedend", "end":
 		default:
@@ -208,8 +209,7 @@ func TestSinglePushThenDiscard(t *testing.T) {
 	})
 }
 
-// Close cuts off what the peer has not been given, which finds the connection
-// reset.
+// Close cuts off what the peer has not received. The peer sees a reset.
 func TestSinglePushThenClose(t *testing.T) {
 	data := pattern(8 << 20)
 	last := func(c *framer.Conn) error { return errors.Join(c.Push(data), c.Close()) }
@@ -228,8 +228,7 @@ func TestSinglePushThenClose(t *testing.T) {
 	})
 }
 
-// A write that fails within Push ends the connection, though nothing else tells of
-// the reset.
+// If a write in Push fails, the connection ends, although nothing else notices the reset.
 func TestSinglePushFails(t *testing.T) {
 	gone := make(chan struct{})
 	var pushErr error
@@ -259,14 +258,13 @@ func TestSinglePushFails(t *testing.T) {
 	})
 }
 
-// A push that is written at once, while another goroutine does something to the
-// connection.
+// A push is written at once while another goroutine calls a method of the connection.
 func TestSinglePushRaces(t *testing.T) {
 	sizes := []int{10, 100_000, 1 << 20}
 	tests := []struct {
 		name  string
 		other func(c *framer.Conn) error
-		ends  bool // the connection, whatever is accepted
+		ends  bool // other ends the connection, and may cut off what was accepted
 	}{
 		{"CloseWhenDone", (*framer.Conn).CloseWhenDone, false},
 		{"Close", (*framer.Conn).Close, true},

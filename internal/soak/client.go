@@ -17,12 +17,12 @@ import (
 type client struct {
 	*soak
 	service *service
-	raw     bool // uses a net.Conn, not package framer
+	raw     bool // uses a net.Conn and not package framer
 	rnd     *rand.Rand
-	next    uint64 // number of the next message
+	next    uint64 // the number of the next message
 }
 
-// run lets c go on until load ends.
+// run runs c until load ends.
 func (c *client) run(load context.Context) error {
 	for load.Err() == nil {
 		p := c.plan()
@@ -42,7 +42,8 @@ func (c *client) run(load context.Context) error {
 	return nil
 }
 
-// converse has one connection. How that ends is no error.
+// converse runs one connection. It returns no error for the way in which the connection
+// ends.
 func (c *client) converse(load context.Context, sv *server, page *connection, p plan) error {
 	d := &dialogue{
 		client:  c,
@@ -58,15 +59,15 @@ func (c *client) converse(load context.Context, sv *server, page *connection, p 
 	return d.talk(load)
 }
 
-// A plan is what a client means to do on a connection.
+// A plan is what a client does on a connection.
 type plan struct {
 	messages   int
 	window     int   // how many messages may be without a reply
-	maxPayload int   // of messages
-	maxAnswer  int   // payload of replies
-	fault      fault // if any,
-	after      int   // after so many messages, of which some are acknowledged then
-	dismiss    bool  // at the end, have the server close the connection
+	maxPayload int   // the greatest payload of a message
+	maxAnswer  int   // the greatest payload of a reply
+	fault      fault // the fault, or noFault
+	after      int   // how many messages are sent before the fault; it is more than window, so that some are acknowledged
+	dismiss    bool  // at the end, tell the server to close the connection
 }
 
 func (c *client) plan() plan {
@@ -87,10 +88,10 @@ func (c *client) plan() plan {
 	case slowReader:
 		p.maxAnswer = 8 << 10
 	case slowWriter, closeUnread:
-		// The client does not read or does not write meanwhile.
+		// The client does not read, or does not write, for a while.
 		p.messages, p.maxPayload, p.maxAnswer = 20, 64, 8<<10
 	case discardBuffers:
-		p.window = p.messages // there may be no replies
+		p.window = p.messages // replies may be discarded, so the client must not wait for them
 	}
 	return p
 }
@@ -115,7 +116,7 @@ type dialogue struct {
 	server  *server
 	page    *connection
 	plan    plan
-	credits *semaphore.Weighted // for messages without a reply
+	credits *semaphore.Weighted // limits the messages without a reply
 	replies int                 // owned by the goroutine that reads
 }
 
@@ -131,7 +132,7 @@ func (d *dialogue) message() record {
 	}
 }
 
-// size returns the size of a payload, which most often is a small one.
+// size returns the size of a payload. Most payloads are small.
 func (d *dialogue) size(limit int) int {
 	switch n := d.rnd.IntN(200); {
 	case n < 180:
@@ -142,12 +143,12 @@ func (d *dialogue) size(limit int) int {
 	return d.rnd.IntN(limit + 1)
 }
 
-// command returns a record that is not a message.
+// command returns a record that is a command.
 func (d *dialogue) command(k kind) record { return record{kind: k, conn: d.page.id} }
 
-// sendAll sends the messages of the plan, while load and conn have not ended, and
-// injects its fault. It reports whether all that was begun was sent, and the
-// client is to go on.
+// sendAll sends the messages of the plan, until load or conn ends, and injects the fault
+// of the plan. It reports whether everything that was begun was sent and the client may
+// go on.
 func (d *dialogue) sendAll(load, conn context.Context, send func(record) error, inject func() (goOn bool)) bool {
 	for i := range d.plan.messages {
 		if d.plan.fault != noFault && i == d.plan.after && !inject() {
@@ -156,8 +157,8 @@ func (d *dialogue) sendAll(load, conn context.Context, send func(record) error, 
 		if load.Err() != nil {
 			break
 		}
-		// The first record tells the server that damage is to be expected: it must
-		// have come before buffers are discarded.
+		// The first record tells the server not to count this connection. It must arrive
+		// before buffers are discarded.
 		if d.page.excluded && i == 1 && !d.awaitReplies(conn) {
 			return false
 		}
@@ -172,14 +173,14 @@ func (d *dialogue) sendAll(load, conn context.Context, send func(record) error, 
 	return true
 }
 
-// injectInServer has the server inject the fault.
+// injectInServer tells the server to cause the fault.
 func (d *dialogue) injectInServer(send func(record) error) (goOn bool) {
 	d.page.hit(d.plan.fault)
 	return send(d.command(d.plan.fault.command())) == nil
 }
 
-// awaitReplies waits until all messages are acknowledged, and reports false if conn
-// has ended before.
+// awaitReplies waits until all messages are acknowledged. It reports false if conn ends
+// before that.
 func (d *dialogue) awaitReplies(conn context.Context) bool {
 	window := int64(d.plan.window)
 	if d.credits.Acquire(conn, window) != nil {
@@ -189,7 +190,7 @@ func (d *dialogue) awaitReplies(conn context.Context) bool {
 	return true
 }
 
-// receive is given what the server sends.
+// receive is called with each record that the server sends.
 func (d *dialogue) receive(data []byte) error {
 	r, err := parse(data)
 	switch {
@@ -213,7 +214,7 @@ func (d *dialogue) receive(data []byte) error {
 	return nil
 }
 
-// A clientHandler is the handler of a client with package framer.
+// A clientHandler is the handler of a client that uses package framer.
 type clientHandler struct {
 	receiver
 	dialogue *dialogue
@@ -223,7 +224,7 @@ func (d *dialogue) newHandler(c *framer.Conn) framer.Handler {
 	return &clientHandler{receiver{conn: c, framing: d.service.framing, process: d.receiveOrFail}, d}
 }
 
-// receiveOrFail is receive with the faults of a client's handler.
+// receiveOrFail does what receive does, and causes the faults of a client's handler.
 func (d *dialogue) receiveOrFail(data []byte) error {
 	if f := d.plan.fault; d.replies == d.plan.after-d.plan.window && (f == clientError || f == clientPanic) {
 		d.page.hit(f)

@@ -12,7 +12,7 @@ type fault int
 const (
 	noFault fault = iota
 
-	// Of clients that are made of a net.Conn.
+	// Faults of clients that use a net.Conn.
 	resetMidMessage // a part of a message, then a reset
 	finMidMessage   // a part of a message, then the end of the client's side
 	halfClose       // the end of the client's side while replies are on their way
@@ -20,20 +20,20 @@ const (
 	slowReader
 	slowWriter
 
-	// Of clients that use package framer.
+	// Faults of clients that use package framer.
 	clientError
 	clientPanic
 	clientProducerError
 	clientCancelled
-	discardBuffers // on both sides; such a connection is not in the ledger
+	discardBuffers // on both sides; the ledger does not count such a connection
 
-	// In the server, at the command of a client.
+	// Faults in the server, which a client commands.
 	serverError
 	serverPanic
 	serverProducerError
 	serverCancelled
 
-	faults // their number
+	faults // how many faults there are
 )
 
 func (f fault) String() string {
@@ -53,7 +53,7 @@ const (
 	firstServer, lastServer = serverError, serverCancelled
 )
 
-// harsh reports whether replies that were pushed may not arrive after f.
+// harsh reports whether replies that were pushed may be lost after f.
 func (f fault) harsh() bool {
 	switch f {
 	case resetMidMessage, closeUnread, clientError, clientPanic, clientProducerError, clientCancelled,
@@ -66,7 +66,7 @@ func (f fault) harsh() bool {
 // inServer reports whether f happens in the server.
 func (f fault) inServer() bool { return f >= firstServer && f <= lastServer }
 
-// command returns the command to the server by which f happens.
+// command returns the command that makes the server cause f.
 func (f fault) command() kind {
 	switch f {
 	case discardBuffers:
@@ -83,5 +83,5 @@ func (f fault) command() kind {
 	panic("no command for the fault: " + f.String())
 }
 
-// errInjected is the error, or the value of the panic, of a fault.
+// errInjected is the error of a fault, or the value of its panic.
 var errInjected = errors.New("soak: injected fault")

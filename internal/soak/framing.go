@@ -16,15 +16,15 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A framing says how records are told apart: to package framer, by terminator and
-// counted, and independently of it, by read.
+// A framing says how records are separated. Package framer uses terminator and counted.
+// The clients and servers without package framer use read, which is independent of them.
 type framing struct {
 	name       string
 	terminator framer.Terminator
-	counted    bool                                // what terminator ends is the length of the record behind it
-	before     func(n int) []byte                  // comes before a record of n bytes; optional
-	after      string                              // comes after each record
-	read       func(*bufio.Reader) ([]byte, error) // returns io.EOF only between records
+	counted    bool                                // terminator ends the length of a record, and the record follows
+	before     func(n int) []byte                  // returns what comes before a record of n bytes; may be nil
+	after      string                              // what comes after each record
+	read       func(*bufio.Reader) ([]byte, error) // reads a record; returns io.EOF only between records
 }
 
 func framings() []*framing {
@@ -82,12 +82,12 @@ func (f *framing) next(c *framer.Conn) ([]byte, error) {
 	return c.Next(framer.Length(n))
 }
 
-// A receiver is a handler that gives records to a function.
+// A receiver is a handler that calls a function for each record.
 type receiver struct {
 	framer.Collector
 	conn    *framer.Conn
 	framing *framing
-	process func(data []byte) error // data is lent: valid until it returns
+	process func(data []byte) error // data is lent: it is valid until process returns
 	inBody  bool
 }
 
@@ -163,8 +163,7 @@ func readBody(r *bufio.Reader, n uint64) ([]byte, error) {
 	return data, midRecord(err, true)
 }
 
-// midRecord returns err, which for the end of input depends on whether a record has
-// begun.
+// midRecord returns err, or io.ErrUnexpectedEOF if err is io.EOF and a record has begun.
 func midRecord(err error, begun bool) error {
 	if err == io.EOF && begun {
 		return io.ErrUnexpectedEOF

@@ -21,7 +21,7 @@ type ledger struct {
 	conns    atomic.Uint64
 	injected [faults]atomic.Int64
 	replaced atomic.Int64
-	cutOff   atomic.Int64 // servers that could not be shut down gracefully
+	cutOff   atomic.Int64 // how many servers could not be shut down gracefully
 }
 
 func (l *ledger) faults() (n int64) {
@@ -39,8 +39,8 @@ func (l *ledger) printFaults(w io.Writer) {
 	fmt.Fprintf(w, "%7d connections\n", l.conns.Load())
 }
 
-// A connection is the page of the ledger for one connection. Client and server
-// write on it, at the same time.
+// A connection is the page of the ledger for one connection. Client and server write on
+// it at the same time.
 type connection struct {
 	ledger   *ledger
 	id       uint64
@@ -48,20 +48,20 @@ type connection struct {
 	excluded bool // nothing is counted
 
 	mu        sync.Mutex
-	first     uint64   // number of the first message
-	sent      uint64   // number of the next message
-	messages  sequence // that the server has processed
-	replies   sequence // that the client has received
-	pushed    uint64   // replies that the server has pushed
+	first     uint64   // the number of the first message
+	sent      uint64   // the number of the next message
+	messages  sequence // the messages that the server has processed
+	replies   sequence // the replies that the client has received
+	pushed    uint64   // how many replies the server has pushed
 	fault     fault
 	harsh     bool // a harsh fault was injected
 	dismissed bool // the server was told to end the connection
-	ended     bool // the client has ended its side in order, after what it has sent
-	left      bool // the client listens no more
+	ended     bool // the client has ended its side in order, after all that it has sent
+	left      bool // the client does not read any more
 	farewells struct{ pushed, received bool }
 }
 
-// newConnection opens a page. The first message will be first.
+// newConnection returns a new page. first is the number of the first message.
 func (l *ledger) newConnection(framing string, first uint64, excluded bool) *connection {
 	return &connection{
 		ledger:   l,
@@ -75,7 +75,7 @@ func (l *ledger) newConnection(framing string, first uint64, excluded bool) *con
 	}
 }
 
-// hit notes a fault, which is about to be injected.
+// hit records a fault that is about to be injected.
 func (c *connection) hit(f fault) {
 	c.ledger.injected[f].Add(1)
 	c.mu.Lock()
@@ -85,20 +85,20 @@ func (c *connection) hit(f fault) {
 	c.dismissed = c.dismissed || f.inServer()
 }
 
-// dismiss notes that the server is about to be told to end the connection.
+// dismiss records that the server is about to be told to end the connection.
 func (c *connection) dismiss() { c.note(&c.dismissed) }
 
-// end notes that the client has ended its side after the last message, or a part
-// of another.
+// end records that the client has ended its side, after the last message or after a part
+// of another one.
 func (c *connection) end() { c.note(&c.ended) }
 
-// leave notes that the client is about to listen no more.
+// leave records that the client is about to stop reading.
 func (c *connection) leave() { c.note(&c.left) }
 
-// sayFarewell notes that the server has pushed a farewell.
+// sayFarewell records that the server has pushed a farewell.
 func (c *connection) sayFarewell() { c.note(&c.farewells.pushed) }
 
-// hearFarewell notes that the client has received it.
+// hearFarewell records that the client has received the farewell.
 func (c *connection) hearFarewell() { c.note(&c.farewells.received) }
 
 func (c *connection) note(flag *bool) {
@@ -107,8 +107,8 @@ func (c *connection) note(flag *bool) {
 	*flag = true
 }
 
-// tearFirst notes a first record that is damaged, or does not say which connection
-// it is from, and returns an error.
+// tearFirst counts a first record that is damaged, or whose connection is not known. It
+// returns an error.
 func (l *ledger) tearFirst(conn uint64, err error) error {
 	l.torn.Add(1)
 	l.log.Error("soak: first record torn", "connection", conn, "error", err)
@@ -124,7 +124,7 @@ func (c *connection) send() uint64 {
 	return n
 }
 
-// process notes that the server has been given message n.
+// process records that the server was given message n.
 func (c *connection) process(n uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,15 +135,15 @@ func (c *connection) process(n uint64) {
 	c.add(&c.messages, n, "message")
 }
 
-// replied notes that the server has pushed a reply.
+// replied records that the server has pushed a reply.
 func (c *connection) replied() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pushed++
 }
 
-// acknowledge notes that the client has received the reply to message n. It
-// reports whether that is news.
+// acknowledge records that the client has received the reply to message n. It reports
+// whether this is the first reply to n.
 func (c *connection) acknowledge(n uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -151,7 +151,7 @@ func (c *connection) acknowledge(n uint64) bool {
 		c.damage(&c.ledger.torn, 1, fmt.Sprintf("reply to message %d, which was not sent", n))
 		return false
 	}
-	if n >= c.messages.next { // one that was skipped is counted by settle
+	if n >= c.messages.next { // settle counts a message that was skipped
 		c.damage(&c.ledger.lost, 1, fmt.Sprintf("message %d acknowledged and not processed", n))
 	}
 	if !c.add(&c.replies, n, "reply") {
@@ -163,7 +163,7 @@ func (c *connection) acknowledge(n uint64) bool {
 	return true
 }
 
-// add adds n to s and reports whether it is new.
+// add adds n to s and reports whether n is new.
 func (c *connection) add(s *sequence, n uint64, what string) bool {
 	v := s.add(n)
 	switch v {
@@ -175,14 +175,14 @@ func (c *connection) add(s *sequence, n uint64, what string) bool {
 	return v != again
 }
 
-// tear notes a record that is damaged.
+// tear counts a record that is damaged.
 func (c *connection) tear(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.damage(&c.ledger.torn, 1, err.Error())
 }
 
-// settle counts what is lost, when client and server are done.
+// settle counts what is lost. It is called when client and server are done.
 func (c *connection) settle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -197,7 +197,7 @@ func (c *connection) settle() {
 	if c.farewells.pushed && !c.farewells.received && !c.left {
 		c.lose(1, "farewell")
 	}
-	// That a reply has come proves that the server had accepted the connection.
+	// If a reply has come, the server has accepted the connection.
 	served := c.replies.next > c.first
 	if c.ended && served && !c.dismissed && !c.farewells.pushed {
 		counted := max(c.messages.next, c.replies.next)
@@ -205,14 +205,14 @@ func (c *connection) settle() {
 	}
 }
 
-// lose counts n of what as lost. c.mu must be held.
+// lose counts n things as lost. c.mu must be held.
 func (c *connection) lose(n uint64, what string) {
 	if n > 0 {
 		c.damage(&c.ledger.lost, n, fmt.Sprintf("%d %s lost", n, what))
 	}
 }
 
-// damage counts n and logs what it is. c.mu must be held.
+// damage adds n to counter and logs the damage. c.mu must be held.
 func (c *connection) damage(counter *atomic.Int64, n uint64, what string) {
 	if c.excluded {
 		return

@@ -12,8 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestSettle checks what is lost when a connection has ended. Each page begins with
-// three messages sent, two processed and replied to, and one reply received.
+// TestSettle checks what is counted as lost when a connection has ended. On each page,
+// three messages were sent, two were processed and replied to, and one reply was
+// received.
 func TestSettle(t *testing.T) {
 	tests := map[string]struct {
 		and  func(*connection)

@@ -2,8 +2,8 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command soak puts package framer under load and faults for a while, and keeps
-// a ledger of what must arrive. It uses the loopback interface only.
+// Command soak runs package framer under load and faults for a while. It keeps a ledger
+// of what must arrive. It uses only the loopback interface.
 //
 // Usage:
 //
@@ -18,47 +18,46 @@
 //	-seed n
 //		choose other sizes, faults and moments (1)
 //	-v
-//		log servers and connections, and count the faults one by one
+//		log servers and connections, and count each fault separately
 //
-// Clients send numbered messages with a checksum, under several framings, to
-// servers, which reply to each. Every other client is made of a bare [net.Conn].
-// All the time servers are shut down gracefully and replaced by others; then
-// their clients reconnect and go on with the first message that was not
-// acknowledged. A third of the connections has a fault, see the constants in
-// fault.go. The same seed gives the same plans, but not the same course of events.
+// Clients send numbered messages with a checksum to servers, under several framings. The
+// servers reply to each message. Every other client uses a bare [net.Conn]. Servers are
+// shut down gracefully all the time, and replaced by new ones. Their clients then connect
+// again, and go on with the first message that was not acknowledged. A third of the
+// connections has a fault; see the constants in fault.go. The same seed gives the same
+// plans, but not the same course of events.
 //
-// The last line has these figures, where a handler has processed a message when
-// it has been given it, and a message is acknowledged when its reply has come
-// whole:
+// The last line has the figures below. A message is processed when the handler of the
+// server has been given it. It is acknowledged when its whole reply has come.
 //
-//   - acknowledged: messages that the client had a reply for;
+//   - acknowledged: messages for which the client has received a reply;
 //   - lost: messages that were acknowledged but not processed; messages that
-//     were not processed though a later one of their connection was; replies
-//     that did not come though a later one of their connection did; replies and
-//     farewells that a handler of a server pushed without error, on a
+//     were not processed although a later one of their connection was; replies
+//     that did not come although a later one of their connection did; replies and
+//     farewells that a handler of a server pushed without an error, on a
 //     connection without a harsh fault, and that the client did not receive;
-//     messages that were not processed though the client ended its side after
-//     them, and the server was not shut down and met with no fault;
+//     messages that were not processed although the client ended its side after
+//     them, and the server was not shut down and had no fault;
 //   - duplicated: messages or replies that came a second time on their connection;
-//   - reordered: those that came after a later one;
-//   - torn: those that came with a wrong checksum, or on another connection, or
-//     that nobody has sent;
-//   - faults: those injected;
-//   - servers replaced: those shut down while clients were sending;
+//   - reordered: messages or replies that came after a later one;
+//   - torn: messages or replies that came with a wrong checksum, or on another
+//     connection, or that nobody has sent;
+//   - faults: how many were injected;
+//   - servers replaced: how many were shut down while clients were sending;
 //   - goroutines and descriptors left: how many more there are at the end than
 //     at the start; descriptors are unknown without /proc/self/fd;
 //   - peak memory: what the Go runtime has mapped, which never shrinks.
 //
-// What is not lost: a message that was not acknowledged, on a connection that
-// ended by a shutdown or that a harsh fault has hit. A fault is harsh if it is
-// the end at once: a reset, a close without reading, a cancelled context, an
-// error of a producer, and an error or a panic in a handler of the client, which
-// hears no more. After an error or a panic in a handler of the server, what it
-// had pushed must arrive. Connections on which DiscardBuffers is called are not in
-// the ledger.
+// A message that was not acknowledged is not lost if its connection was ended by a
+// shutdown or by a harsh fault. A fault is harsh if it ends the connection at once. These
+// are harsh: a reset, a close without reading, a cancelled context, an error of a
+// producer, and an error or a panic in a handler of the client, which does not read any
+// more then. After an error or a panic in a handler of the server, everything that it had
+// pushed must arrive. Connections on which DiscardBuffers is called are not in the
+// ledger.
 //
-// An interrupt ends the soak early. The exit status is 0 if all figures that must
-// be 0 are, 1 if not or if connections had to be cut off, and 2 for wrong usage.
+// An interrupt ends the soak early. The exit status is 0 if all figures are 0 that must
+// be 0. It is 1 if not, or if connections had to be cut off, and 2 for wrong usage.
 package main
 
 import (
@@ -83,7 +82,7 @@ func main() {
 // maxConns is the greatest number of clients.
 const maxConns = 4096
 
-// options are what the flags say.
+// options are the values of the flags.
 type options struct {
 	duration time.Duration
 	conns    int
@@ -91,7 +90,7 @@ type options struct {
 	verbose  bool
 }
 
-// run is main without the process. It returns the exit status.
+// run does what main does, without using the process. It returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	opts, err := parseFlags(args, stderr)
 	switch {
@@ -127,7 +126,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	err := flags.Parse(args)
 	switch {
 	case err != nil:
-		return opts, err // the flag package has said it
+		return opts, err // the flag package has printed the error
 	case flags.NArg() > 0:
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	case opts.conns < 1 || opts.conns > maxConns:

@@ -15,7 +15,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// push sends r in one of the ways that there are.
+// push sends r in one of several ways, which is chosen at random.
 func (s *soak) push(c *framer.Conn, rnd *rand.Rand, f *framing, r record) error {
 	switch rnd.IntN(8) {
 	case 0:
@@ -35,14 +35,14 @@ func (s *soak) push(c *framer.Conn, rnd *rand.Rand, f *framing, r record) error 
 		}
 		return c.Push(data)
 	case 5:
-		// In order, as nobody else pushes.
+		// The parts stay together, because only this goroutine pushes.
 		head, payload, tail := r.pieces(f, s.text)
 		return errors.Join(c.Push(head), c.Push(payload), c.Push(tail))
 	}
 	return c.Push(r.bytes(f, s.text))
 }
 
-// pushFile sends r with its payload from a file.
+// pushFile sends r. The payload comes from a file.
 func (s *soak) pushFile(c *framer.Conn, f *framing, r record) error {
 	head, _, tail := r.pieces(f, s.text)
 	file, err := os.Open(s.file)
@@ -61,7 +61,7 @@ func (s *soak) pushFile(c *framer.Conn, f *framing, r record) error {
 	))
 }
 
-// pushBroken sends a part of r by a producer that fails then.
+// pushBroken sends a part of r with a producer that then fails.
 func (s *soak) pushBroken(c *framer.Conn, f *framing, r record) error {
 	data := r.bytes(f, s.text)
 	part := framer.NewBytesProducer(data[:len(data)/2])

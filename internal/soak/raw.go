@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// talkRaw has the connection without package framer.
+// talkRaw runs the connection without package framer.
 func (d *dialogue) talkRaw(load context.Context) error {
 	var dialer net.Dialer
 	nc, err := dialer.DialContext(d.life, "tcp", d.server.address)
@@ -54,7 +54,7 @@ func (d *dialogue) endSide(tcp *net.TCPConn) {
 	}
 }
 
-// readAll reads until the server's end.
+// readAll reads until the server has ended its side.
 func (d *dialogue) readAll(from io.Reader) {
 	r := bufio.NewReader(from)
 	for {
@@ -65,7 +65,8 @@ func (d *dialogue) readAll(from io.Reader) {
 	}
 }
 
-// closeUnread sends messages and closes the connection when the replies come.
+// closeUnread sends messages and returns when the first reply comes. The connection is
+// then closed, with unread replies.
 func (d *dialogue) closeUnread(tcp *net.TCPConn) {
 	for range d.plan.messages {
 		if _, err := tcp.Write(d.message().bytes(d.service.framing, d.text)); err != nil {
@@ -81,7 +82,7 @@ func (d *dialogue) injectRaw(tcp *net.TCPConn, send func(record) error) (goOn bo
 	f := d.plan.fault
 	switch f {
 	case slowReader, slowWriter:
-		return true // has begun
+		return true // the fault began with the connection
 	case resetMidMessage, finMidMessage, halfClose:
 		d.page.hit(f)
 	default:
@@ -102,10 +103,10 @@ func (d *dialogue) injectRaw(tcp *net.TCPConn, send func(record) error) (goOn bo
 	return false
 }
 
-// Between two steps of a slow reader or writer.
+// slowness is the pause between two reads or writes of a slow client.
 const slowness = time.Millisecond
 
-// input returns what to read from.
+// input returns the reader for the connection.
 func (d *dialogue) input(load context.Context, tcp *net.TCPConn) io.Reader {
 	if d.plan.fault != slowReader {
 		return tcp
@@ -114,7 +115,7 @@ func (d *dialogue) input(load context.Context, tcp *net.TCPConn) io.Reader {
 	return slow{load, tcp, 256}
 }
 
-// output returns what to write to.
+// output returns the writer for the connection.
 func (d *dialogue) output(load context.Context, tcp *net.TCPConn) io.Writer {
 	if d.plan.fault != slowWriter {
 		return tcp
@@ -123,7 +124,7 @@ func (d *dialogue) output(load context.Context, tcp *net.TCPConn) io.Writer {
 	return slow{load, tcp, 8}
 }
 
-// slow reads and writes few bytes at a time, with pauses, until load ends.
+// slow reads and writes a few bytes at a time, with pauses, until load ends.
 type slow struct {
 	load context.Context
 	tcp  *net.TCPConn

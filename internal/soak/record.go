@@ -14,40 +14,43 @@ import (
 	"strconv"
 )
 
-// A kind says what a record is. Messages and replies are numbered, others are not.
+// A kind is the kind of a record. Messages and replies have numbers, the others have
+// none.
 type kind byte
 
 const (
 	message  kind = 'm'
 	reply    kind = 'r'
-	farewell kind = 'f' // of a server that is shut down
+	farewell kind = 'f' // sent by a server that is being shut down
 
 	// Commands to the server.
 	closeCommand         kind = 'w' // call CloseWhenDone
 	errorCommand         kind = 'e' // return an error
 	panicCommand         kind = 'p'
 	producerErrorCommand kind = 'x'
-	cancelCommand        kind = 'c' // of the context
+	cancelCommand        kind = 'c' // cancel the context
 	discardCommand       kind = 'd'
 )
 
-// A record is what is sent, in either direction: a line of text without its end,
+// A record is what is sent, in either direction. It is a line of text without the line
+// end:
 //
 //	kind connection number answer payload checksum
 //
-// where answer is how large the payload of the reply is to be. The payload may
+// The field answer is the size that the payload of the reply must have. The payload may
 // have spaces and carriage returns, but no newline.
 type record struct {
 	kind         kind
 	conn, number uint64
 	answer       int
-	offset, size int // of the payload in the text
+	offset, size int // the payload is this part of the text
 }
 
 // maxPayload is the greatest size of a payload in bytes.
 const maxPayload = 128 << 10
 
-// newText returns what payloads are parts of. It has beginnings of delimiters.
+// newText returns the text of which payloads are parts. It contains beginnings of
+// delimiters.
 func newText(rnd *rand.Rand) []byte {
 	const letters = "abcdefgh 0123456789\r\r.\x00\xff"
 	text := make([]byte, 2*maxPayload)
@@ -57,8 +60,7 @@ func newText(rnd *rand.Rand) []byte {
 	return text
 }
 
-// pieces returns r as it is sent under f, in three parts of which the second is
-// the payload.
+// pieces returns the bytes of r under f in three parts. The second part is the payload.
 func (r record) pieces(f *framing, text []byte) (head, payload, tail []byte) {
 	head = append(head, byte(r.kind), ' ')
 	for _, n := range []uint64{r.conn, r.number, uint64(r.answer)} {
@@ -73,17 +75,17 @@ func (r record) pieces(f *framing, text []byte) (head, payload, tail []byte) {
 	return head, payload, append(tail, f.after...)
 }
 
-// bytes returns r as it is sent under f.
+// bytes returns the bytes of r under f.
 func (r record) bytes(f *framing, text []byte) []byte {
 	return slices.Concat(r.pieces(f, text))
 }
 
-// checksumSize is the size of a checksum and the space before it.
+// checksumSize is the size of a checksum and of the space before it, in bytes.
 const checksumSize = 9
 
 var errTorn = errors.New("soak: torn record")
 
-// parse returns the record that data is, without its payload, which was checked.
+// parse returns the record in data. It checks the payload and leaves it out.
 func parse(data []byte) (record, error) {
 	end := len(data) - checksumSize
 	if end < 0 {

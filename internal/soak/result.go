@@ -26,13 +26,13 @@ type result struct {
 	took   time.Duration
 	ledger *ledger
 	left   resources
-	memory uint64 // bytes
+	memory uint64 // in bytes
 }
 
-// resources are numbers of things that are open.
+// resources are the numbers of goroutines and descriptors that exist.
 type resources struct{ goroutines, descriptors int }
 
-// unknown is a number of descriptors.
+// unknown is the number of descriptors if it can't be found out.
 const unknown = -1
 
 func (s *soak) result(took time.Duration, before, after resources) result {
@@ -56,14 +56,14 @@ func (r result) String() string {
 	return line
 }
 
-// ok reports whether all is 0 that must be.
+// ok reports whether all figures are 0 that must be 0.
 func (r result) ok() bool {
 	l := r.ledger
 	damages := l.lost.Load() + l.duplicated.Load() + l.reordered.Load() + l.torn.Load()
 	return damages == 0 && l.cutOff.Load() == 0 && r.left.goroutines == 0 && r.left.descriptors <= 0
 }
 
-// warmUp opens what the runtime opens once and keeps.
+// warmUp makes the runtime open the descriptors that it opens once and keeps.
 func warmUp() error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -80,9 +80,9 @@ func openResources() resources {
 	return r
 }
 
-// openResourcesDownTo is openResources after all goroutines were waited for. One
-// that has only its last steps to do, after it has said so, is given the processor
-// before.
+// openResourcesDownTo waits until there are no more goroutines than before. Then it does
+// what openResources does. A goroutine may be about to end, so the processor is given to
+// others meanwhile.
 func openResourcesDownTo(before resources) resources {
 	for range 100_000 {
 		if runtime.NumGoroutine() <= before.goroutines {

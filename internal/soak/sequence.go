@@ -4,22 +4,22 @@
 
 package main
 
-// A sequence is numbers of which each should come once, and in order.
+// A sequence is a set of numbers. Each should come once, and in order.
 type sequence struct {
-	next    uint64              // follows the greatest that has come
-	missing map[uint64]struct{} // those before it that have not come
+	next    uint64              // one more than the greatest number that has come
+	missing map[uint64]struct{} // the numbers before next that have not come
 }
 
 // A verdict says how a number came.
 type verdict int
 
 const (
-	inOrder verdict = iota // also if others before it are missing
-	late                   // after a greater one
-	again                  // a second time
+	inOrder verdict = iota // it is the greatest; others before it may be missing
+	late                   // it came after a greater number
+	again                  // it came a second time
 )
 
-// add takes n to the sequence.
+// add adds n to the sequence.
 func (s *sequence) add(n uint64) verdict {
 	if n < s.next {
 		if _, ok := s.missing[n]; !ok {

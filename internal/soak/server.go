@@ -15,11 +15,11 @@ import (
 	"github.com/goframer/framer"
 )
 
-// shutdownLimit is how long a graceful shutdown may take; its clients know no
-// waiting that is nearly as long.
+// shutdownLimit is how long a graceful shutdown may take. No client waits for nearly as
+// long.
 const shutdownLimit = 30 * time.Second
 
-// A service is a sequence of servers for one framing, of which one is current.
+// A service is a sequence of servers for one framing. One of them is the current server.
 type service struct {
 	*soak
 	framing *framing
@@ -35,13 +35,13 @@ type server struct {
 	framer   framer.Server
 	address  string
 	served   chan error     // what Serve has returned
-	visitors sync.WaitGroup // the clients
+	visitors sync.WaitGroup // the clients of this server
 
 	mu    sync.Mutex
 	pages map[uint64]*connection
 }
 
-// run replaces servers until load ends, and retires the last one.
+// run replaces servers until load ends. Then it retires the last one.
 func (s *service) run(load context.Context) error {
 	for {
 		pause(load, s.lifetime/2+time.Duration(s.rnd.Int64N(int64(s.lifetime))))
@@ -59,8 +59,8 @@ func (s *service) run(load context.Context) error {
 	}
 }
 
-// replace makes next the current server, or none if it is nil, and returns the
-// one before.
+// replace makes next the current server; nil means that there is none. It returns the
+// server before.
 func (s *service) replace(next *server) (old *server) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +68,7 @@ func (s *service) replace(next *server) (old *server) {
 	return old
 }
 
-// start returns a new server.
+// start returns a new server, which is running.
 func (s *service) start() (*server, error) {
 	l, err := s.listen()
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *service) start() (*server, error) {
 	return sv, nil
 }
 
-// config returns the configuration of a connection. Small buffers make many cuts.
+// config returns the configuration of a connection. Small buffers cause many cuts.
 func (s *soak) config(rnd *rand.Rand) framer.Config {
 	choose := func(sizes ...int) int { return sizes[rnd.IntN(len(sizes))] }
 	return framer.Config{
@@ -104,13 +104,14 @@ func (s *soak) config(rnd *rand.Rand) framer.Config {
 	}
 }
 
-// cancelKey is the key of the function that cancels the context of a connection.
+// cancelKey is the context key of the function that cancels the context of a connection.
 type cancelKey struct{}
 
-// connContext returns a hook that gives connections a context that can be
-// cancelled, and perhaps little room for output in the system. The room for input
-// stays as it is: where there is little, Linux may take back a window that it has
-// offered, and then drops acknowledgements, so that neither side gets on.
+// connContext returns a function for Server.ConnContext. It gives each connection a
+// context that can be cancelled, and, if small is true, a small send buffer in the
+// system. It does not change the receive buffer: with a small one, Linux may take back a
+// window that it has offered. It then drops acknowledgements, so that both sides are
+// stuck.
 func connContext(small bool) func(context.Context, net.Conn) context.Context {
 	return func(ctx context.Context, nc net.Conn) context.Context {
 		if tcp, ok := nc.(*net.TCPConn); ok && small {
@@ -121,8 +122,8 @@ func connContext(small bool) func(context.Context, net.Conn) context.Context {
 	}
 }
 
-// visit returns the current server and a page for a new connection to it, or nil
-// if there is no server any more. The client must call Done of the visitors.
+// visit returns the current server and a page for a new connection to it. It returns nil
+// if there is no server any more. The client must call Done of the server's visitors.
 func (s *service) visit(first uint64, excluded bool) (*server, *connection) {
 	s.mu.Lock()
 	sv := s.current
@@ -141,8 +142,8 @@ func (s *service) visit(first uint64, excluded bool) (*server, *connection) {
 	return sv, page
 }
 
-// dialError returns err, of dialing, unless clients had to expect it as sv has been
-// replaced meanwhile.
+// dialError returns err, the error of dialing. It returns nil if sv was replaced
+// meanwhile, because then the error is expected.
 func (sv *server) dialError(err error) error {
 	sv.service.mu.Lock()
 	defer sv.service.mu.Unlock()
@@ -158,8 +159,7 @@ func (sv *server) page(id uint64) *connection {
 	return sv.pages[id]
 }
 
-// retire shuts sv down, waits for all that concerns it and settles its
-// connections.
+// retire shuts sv down, waits until everything has ended, and settles the pages.
 func (sv *server) retire() error {
 	ctx, cancel := context.WithTimeout(sv.life, shutdownLimit)
 	defer cancel()

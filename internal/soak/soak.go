@@ -24,15 +24,15 @@ import (
 type soak struct {
 	options
 	listen   func() (net.Listener, error)
-	lifetime time.Duration // of a server, on average
-	grace    time.Duration // after the load, until what still goes on is cut off
+	lifetime time.Duration // how long a server is used, on average
+	grace    time.Duration // how long after the load connections may go on before they are cut off
 	stderr   io.Writer
 	log      *slog.Logger
-	quiet    *slog.Logger // of package framer, which has faults to report
+	quiet    *slog.Logger // for package framer, which would log every injected fault
 	ledger   ledger
-	text     []byte          // what payloads are parts of
-	file     string          // has text
-	life     context.Context // ends if something must be cut off
+	text     []byte          // payloads are parts of it
+	file     string          // the name of a file that contains text
+	life     context.Context // ends if connections must be cut off
 }
 
 func newSoak(opts options, stderr io.Writer) *soak {
@@ -68,8 +68,8 @@ func (s *soak) measure(ctx context.Context) (result, error) {
 	return s.result(took, before, after), err
 }
 
-// run sends messages for the duration, or until ctx ends, and waits for
-// everything that it has started.
+// run sends messages for the duration, or until ctx ends. It waits for everything that it
+// has started.
 func (s *soak) run(ctx context.Context) error {
 	file, err := s.writeText()
 	if err != nil {
@@ -147,7 +147,8 @@ func (s *soak) writeText() (string, error) {
 	return file.Name(), nil
 }
 
-// limit cuts off what has not ended within the grace after load.
+// limit cuts off the connections if they have not ended within the grace period after
+// load.
 func (s *soak) limit(load context.Context, ended <-chan struct{}, cut context.CancelCauseFunc) {
 	select {
 	case <-ended:

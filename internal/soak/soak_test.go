@@ -39,8 +39,8 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// TestRunInterrupted checks that the end of the context, as by an interrupt, is an
-// early end with a line.
+// TestRunInterrupted checks that a soak whose context ends, as by an interrupt, ends
+// early and prints its last line.
 func TestRunInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -73,7 +73,7 @@ func (l *ledger) damages() damages {
 	return damages{l.lost.Load(), l.duplicated.Load(), l.reordered.Load(), l.torn.Load()}
 }
 
-// newTestSoak returns a soak that is not run.
+// newTestSoak returns a soak that is not running.
 func newTestSoak(t *testing.T) *soak {
 	s := newSoak(options{seed: 1}, io.Discard)
 	s.life = t.Context()
@@ -87,12 +87,12 @@ func newTestSoak(t *testing.T) *soak {
 	return s
 }
 
-// TestBadServer has clients talk to servers that lose and damage what they should
-// not, and checks that the ledger says so.
+// TestBadServer runs clients with servers that lose and damage data. It checks that the
+// ledger counts that.
 func TestBadServer(t *testing.T) {
 	tests := map[string]struct {
-		misbehave func(replies [][]byte) [][]byte // one for each message
-		skip      uint64                          // a message that is not processed
+		misbehave func(replies [][]byte) [][]byte // changes the replies; there is one for each message
+		skip      uint64                          // the number of a message that is not processed
 		want      damages
 	}{
 		"good": {
@@ -158,10 +158,10 @@ type badServer struct {
 	*soak
 	framing   *framing
 	misbehave func(replies [][]byte) [][]byte
-	skip      uint64 // not processed, if not 0
+	skip      uint64 // the number of a message that is not processed, or 0
 }
 
-// talk has a client talk to b.
+// talk runs a client with b.
 func (b *badServer) talk(t *testing.T, raw bool) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -218,14 +218,14 @@ func (b *badServer) serve(l net.Listener, page *connection) error {
 	return err
 }
 
-// TestBadClient has a client send what it should not to a server of the soak, as if
-// messages had been damaged on their way.
+// TestBadClient runs a server of the soak with a client that sends wrong messages, as if
+// they had been damaged on their way.
 func TestBadClient(t *testing.T) {
 	const count = 6
 	tests := map[string]struct {
 		numbers []uint64
-		tear    bool // the last one
-		foreign bool // messages of another connection
+		tear    bool // damage the last message
+		foreign bool // send messages that belong to another connection
 		want    damages
 	}{
 		"good":        {numbers: []uint64{0, 1, 2, 3, 4, 5}},
@@ -262,7 +262,7 @@ func TestBadClient(t *testing.T) {
 				if test.tear {
 					data[len(data)-50] ^= 1
 				}
-				page.hit(resetMidMessage) // not in what the client sends, but nobody notes the replies
+				page.hit(resetMidMessage) // not a fault of this client: it makes the ledger ignore missing replies, which nobody records
 				sendAndReceive(t, first.address, data)
 				first.visitors.Done()
 				if err := sv.replace(nil).retire(); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// talk has the connection with package framer.
+// talk runs the connection with package framer.
 func (d *dialogue) talk(load context.Context) error {
 	var serving sync.WaitGroup
 	defer serving.Wait()
@@ -42,7 +42,8 @@ func (d *dialogue) talk(load context.Context) error {
 	return failed
 }
 
-// open connects, by Dial or, where the end of ctx is to matter, step by step.
+// open connects. It uses Dial or, if the fault of the plan cancels ctx, NewConn and
+// Serve.
 func (d *dialogue) open(ctx context.Context, serving *sync.WaitGroup) (*framer.Conn, error) {
 	cfg := d.config(d.rnd)
 	if d.plan.fault != clientCancelled && d.rnd.IntN(2) == 0 {
@@ -62,7 +63,7 @@ func (d *dialogue) open(ctx context.Context, serving *sync.WaitGroup) (*framer.C
 func (d *dialogue) inject(conn *framer.Conn, cancel context.CancelCauseFunc, send func(record) error) (goOn bool) {
 	switch f := d.plan.fault; f {
 	case clientError, clientPanic:
-		return true // the handler does it
+		return true // the handler injects it
 	case clientProducerError:
 		d.page.hit(f)
 		d.pushBroken(conn, d.service.framing, d.command(closeCommand))

@@ -21,7 +21,7 @@ type visit struct {
 	page   *connection // nil until the first record has come
 }
 
-// A visitHandler is a visit in the style of a Handler.
+// A visitHandler is a visit as a Handler.
 type visitHandler struct {
 	receiver
 	visit *visit
@@ -34,7 +34,7 @@ func (sv *server) newHandler(c *framer.Conn) framer.Handler {
 
 func (h *visitHandler) HandleShutdown() error { return h.visit.sayFarewell() }
 
-// session is a visit in straight-line style.
+// session is a visit as a Session.
 func (sv *server) session(c *framer.Conn) error {
 	v := &visit{server: sv, conn: c}
 	for {
@@ -51,7 +51,7 @@ func (sv *server) session(c *framer.Conn) error {
 	}
 }
 
-// process does what a record demands.
+// process does what a record asks for.
 func (v *visit) process(data []byte) error {
 	r, err := parse(data)
 	if v.page == nil {
@@ -112,7 +112,7 @@ func (v *visit) reply(r record) error {
 	return err
 }
 
-// sayFarewell tells the client that the server is shut down.
+// sayFarewell tells the client that the server is being shut down.
 func (v *visit) sayFarewell() error {
 	if v.page == nil {
 		return nil

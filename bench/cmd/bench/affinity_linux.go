@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onCPUs calls start so that the process it starts may run on these CPUs only, unless
-// there are none. A process inherits this from the thread that starts it.
+// onCPUs calls start, which starts a process. The process may run on these CPUs only, or
+// on all if cpus is empty. A process inherits this from the thread that starts it.
 func onCPUs(cpus []int, start func() error) error {
 	if len(cpus) == 0 {
 		return start()
@@ -33,14 +33,14 @@ func onCPUs(cpus []int, start func() error) error {
 	}
 	err := start()
 	if restoreErr := unix.SchedSetaffinity(0, &before); restoreErr != nil {
-		// The thread stays locked, and ends with the goroutine.
+		// The thread stays locked, so that it ends with the goroutine.
 		return errors.Join(err, os.NewSyscallError("sched_setaffinity", restoreErr))
 	}
 	runtime.UnlockOSThread()
 	return err
 }
 
-// allowedCPUs returns those that this process may run on.
+// allowedCPUs returns the CPUs on which this process may run.
 func allowedCPUs() ([]int, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {

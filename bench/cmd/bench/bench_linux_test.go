@@ -43,7 +43,7 @@ func TestOnCPUs(t *testing.T) {
 	}
 }
 
-// TestPlace has a process say where it is, and how many processors it is to use.
+// TestPlace checks where a process may run, and its GOMAXPROCS.
 func TestPlace(t *testing.T) {
 	all, err := allowedCPUs()
 	if err != nil {
@@ -56,7 +56,7 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// TestProcessSignalled has a process that does not end with its input.
+// TestProcessSignalled has a process that does not end at the end of its input.
 func TestProcessSignalled(t *testing.T) {
 	p, err := start(t.Context(), anywhere, "/bin/sh", "-c", "trap 'echo bye; exit 0' TERM; echo listening nowhere; while :; do sleep 0.01; done")
 	if err != nil {
@@ -88,7 +88,8 @@ func TestProcessThatFails(t *testing.T) {
 	}
 }
 
-// TestProcessEnds checks that a process that won't end ends with its context.
+// TestProcessEnds checks that a process ends with its context, even if it ignores the end
+// of its input.
 func TestProcessEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	p, err := start(ctx, anywhere, "/bin/sh", "-c", "echo listening nowhere; while :; do read line; done")
@@ -104,7 +105,7 @@ func TestProcessEnds(t *testing.T) {
 	}
 }
 
-// TestBench runs the whole program, for two implementations in one scenario.
+// TestBench runs the whole program for two implementations and one scenario.
 func TestBench(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
@@ -140,7 +141,7 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// TestIdleTLS has a few connections over TLS.
+// TestIdleTLS measures a few connections over TLS.
 func TestIdleTLS(t *testing.T) {
 	l := &laboratory{programs: t.TempDir()}
 	if err := build(t.Context(), l.programs); err != nil {
@@ -157,7 +158,8 @@ func TestIdleTLS(t *testing.T) {
 	}
 }
 
-// TestSend sends in every way, little, and once what the receiver does not expect.
+// TestSend sends a little in every way. It also sends something that the receiver does
+// not expect.
 func TestSend(t *testing.T) {
 	l := &laboratory{programs: t.TempDir(), settings: report.Settings{Duration: time.Second}}
 	if err := build(t.Context(), l.programs); err != nil {

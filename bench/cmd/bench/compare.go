@@ -13,21 +13,22 @@ import (
 	"github.com/goframer/framer/bench/internal/stats"
 )
 
-// How to read the cells of a comparison.
+// legend says how to read the cells of a comparison.
 const legend = "Server CPU per message as a ratio to " + base + ", the best hand-written loop, in the same round:\n" +
 	"the median over the rounds (least–greatest). Less is better. The column " + base + " has its own\n" +
 	"figure. Behind it p50/p99/p99.9 latency in microseconds, medians too. cXpYsZ: X connections, Y\n" +
 	"requests in flight on each, Z bytes.\n"
 
-// goalLegend is about the goals.
+// goalLegend explains the columns of the goals.
 const goalLegend = "\"Reach at least\" is what the best style of framer is to reach of the CPU, with a p99.9 that is not\n" +
 	"above that of " + base + "; \"moonshot\" is what it could reach at best.\n"
 
-// A comparisonTable compares implementations, which are the columns, scenario by scenario.
+// A comparisonTable compares implementations. Each has a column, and each scenario has a
+// row.
 type comparisonTable struct {
 	runs  runs
-	names []string // but for base
-	goals bool     // have columns
+	names []string // all implementations except base
+	goals bool     // the goals have columns
 	table table
 }
 
@@ -41,7 +42,7 @@ func newComparisonTable(list []implementation, rs runs, is idles, goals bool) *c
 	return c
 }
 
-// add adds a row, of which cell gives the cell of an implementation.
+// add adds a row. cell returns the cell of an implementation.
 func (c *comparisonTable) add(name string, cell func(implementation string) string) {
 	cells := []string{name, cell(base)}
 	for _, im := range c.names {
@@ -61,7 +62,7 @@ func (c *comparisonTable) addScenarios() {
 	}
 }
 
-// cell has the CPU time and the latencies.
+// cell returns the CPU time and the latencies.
 func (c *comparisonTable) cell(scenario, im string) string {
 	own := c.runs.series(scenario, im, cpuPerMessage)
 	if len(own) == 0 {
@@ -74,7 +75,7 @@ func (c *comparisonTable) cell(scenario, im string) string {
 	return cpu + "; " + c.latencies(scenario, im)
 }
 
-// latencies are the medians of the percentiles that were measured.
+// latencies returns the medians of the percentiles that were measured.
 func (c *comparisonTable) latencies(scenario, im string) string {
 	var all []string
 	for _, f := range []figure{p50, p99, p999} {
@@ -85,9 +86,8 @@ func (c *comparisonTable) latencies(scenario, im string) string {
 	return strings.Join(all, "/")
 }
 
-// writeTables writes the comparison of each form: first that in which both processes
-// have a CPU of their own, which has the goals. The memory of idle connections is in
-// the first.
+// writeTables writes the comparison of each form. The first is the form in which each
+// process has its own CPU; it has the goals, and the memory of idle connections.
 func writeTables(b *strings.Builder, r *report.Results) {
 	all, is := partRuns(r, partTable), partIdles(r, partIdle)
 	for _, form := range all.forms() {
@@ -110,8 +110,8 @@ func writeTables(b *strings.Builder, r *report.Results) {
 	}
 }
 
-// writeRESP writes the comparisons of servers of RESP, by our load and by that of
-// Redis.
+// writeRESP writes the comparisons of the servers of RESP: with the load generator of
+// this module, and with redis-benchmark.
 func writeRESP(b *strings.Builder, r *report.Results) {
 	own, redis := partRuns(r, partRESP), partRuns(r, partRedis)
 	if len(own) == 0 && len(redis) == 0 {
@@ -145,7 +145,7 @@ func writeRESP(b *strings.Builder, r *report.Results) {
 	}
 }
 
-// redisCell has what redis-benchmark says, and the CPU time.
+// redisCell returns what redis-benchmark has measured, and the CPU time of the server.
 func (c *comparisonTable) redisCell(scenario, im string) string {
 	if len(c.runs.series(scenario, im, cpuPerMessage)) == 0 {
 		return missing

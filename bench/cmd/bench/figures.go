@@ -11,13 +11,13 @@ import (
 	"github.com/goframer/framer/bench/internal/stats"
 )
 
-// A figure is what one run says of its server.
+// A figure is a function that takes a number from a run.
 type figure func(r report.Run) float64
 
-// cpuPerMessage is in nanoseconds, as are the latencies.
+// cpuPerMessage is in nanoseconds. So are the latencies.
 func cpuPerMessage(r report.Run) float64 { return r.Load.ServerCPU * 1e9 / float64(r.Load.Messages) }
 
-// cpuPerByte counts the bytes of the requests without their frames.
+// cpuPerByte divides by the bytes of the requests without their framing.
 func cpuPerByte(r report.Run) float64 { return cpuPerMessage(r) / float64(r.Scenario.Size) }
 
 func loadCPUPerMessage(r report.Run) float64 { return r.Load.LoadCPU * 1e9 / float64(r.Load.Messages) }
@@ -27,24 +27,24 @@ func p99(r report.Run) float64               { return float64(r.Load.P99) }
 func p999(r report.Run) float64              { return float64(r.Load.P999) }
 func peak(r report.Run) float64              { return float64(r.PeakBytes) }
 
-// runs are those of one part of the results.
+// runs are the runs of one part of the results.
 type runs []report.Run
 
 func partRuns(r *report.Results, part string) runs {
 	return slices.DeleteFunc(slices.Clone(r.Runs), func(run report.Run) bool { return run.Part != part })
 }
 
-// of returns those of a scenario.
+// of returns the runs of a scenario.
 func (rs runs) of(scenario string) runs {
 	return slices.DeleteFunc(slices.Clone(rs), func(r report.Run) bool { return r.Scenario.Name != scenario })
 }
 
-// inForm returns those of a form, and those that are the same in all.
+// inForm returns the runs of a form, including those that are in every form.
 func (rs runs) inForm(form string) runs {
 	return slices.DeleteFunc(slices.Clone(rs), func(r report.Run) bool { return r.Form != form && r.Form != formOne })
 }
 
-// allForms returns the forms there are, in the order of the first round.
+// allForms returns all forms of the runs, in the order of the first round.
 func (rs runs) allForms() []string {
 	var list []string
 	for _, r := range rs {
@@ -55,8 +55,8 @@ func (rs runs) allForms() []string {
 	return list
 }
 
-// forms returns those that have a table. What is the same in all is in each of them;
-// if there is nothing else, its table is that of both processes together.
+// forms returns the forms that have a table. The runs on one CPU are in the tables of all
+// forms. If there are no others, they are in the table of formTogether.
 func (rs runs) forms() []string {
 	list := slices.DeleteFunc(rs.allForms(), func(form string) bool { return form == formOne })
 	if len(list) == 0 && len(rs) > 0 {
@@ -65,8 +65,8 @@ func (rs runs) forms() []string {
 	return list
 }
 
-// series returns a figure of an implementation in a scenario, round by round,
-// without the runs that failed.
+// series returns a figure of an implementation in a scenario, for each round. It leaves
+// out failed runs.
 func (rs runs) series(scenario, implementation string, f figure) stats.Series {
 	s := make(stats.Series)
 	for _, r := range rs {
@@ -77,7 +77,7 @@ func (rs runs) series(scenario, implementation string, f figure) stats.Series {
 	return s
 }
 
-// scenarios returns those that were run, in the order of the first round.
+// scenarios returns the scenarios that were run, in the order of the first round.
 func (rs runs) scenarios() []report.Scenario {
 	var list []report.Scenario
 	for _, r := range rs {
@@ -88,14 +88,14 @@ func (rs runs) scenarios() []report.Scenario {
 	return list
 }
 
-// idles are those of one part of the results.
+// idles are the measurements of idle memory of one part of the results.
 type idles []report.Idle
 
 func partIdles(r *report.Results, part string) idles {
 	return slices.DeleteFunc(slices.Clone(r.Idle), func(i report.Idle) bool { return i.Part != part })
 }
 
-// series returns the bytes per connection, round by round.
+// series returns the bytes per connection, for each round.
 func (is idles) series(conns int, implementation string) stats.Series {
 	s := make(stats.Series)
 	for _, i := range is {
@@ -106,7 +106,7 @@ func (is idles) series(conns int, implementation string) stats.Series {
 	return s
 }
 
-// conns returns the numbers of connections that were idle.
+// conns returns the numbers of connections that were measured.
 func (is idles) conns() []int {
 	var list []int
 	for _, i := range is {
@@ -117,7 +117,8 @@ func (is idles) conns() []int {
 	return list
 }
 
-// measured returns the names of those in list that have figures in the part.
+// measured returns the names of the implementations in list that have figures in the
+// part.
 func measured(list []implementation, rs runs, is idles) []string {
 	var names []string
 	for _, im := range list {

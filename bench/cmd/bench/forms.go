@@ -11,24 +11,24 @@ import (
 	"github.com/goframer/framer/bench/internal/report"
 )
 
-// Forms in which server and load generator share the machine.
+// The forms in which the server and the load generator share the machine.
 const (
-	formApart    = "apart"    // one CPU for each
-	formTogether = "together" // both on the same two
-	formOne      = "one CPU"  // both on the same one
+	formApart    = "apart"    // each has its own CPU
+	formTogether = "together" // both have the same two CPUs
+	formOne      = "one CPU"  // both have the same single CPU
 )
 
-// A place is where a process may run. The zero value is anywhere.
+// A place says where a process may run. The zero value means anywhere.
 type place struct {
 	cpus  []int
-	procs int // GOMAXPROCS, for programs in Go; 0 leaves it to them
+	procs int // GOMAXPROCS of a Go program; 0 means that it is not set
 }
 
-// anywhere lets a process run where it likes.
+// anywhere does not restrict a process.
 var anywhere place
 
-// places returns where the server and the load generator run, given all CPUs there
-// are. They take the last ones: the first often have more interrupts to serve.
+// places returns where the server and the load generator run. cpus are all CPUs. The last
+// ones are used, because the first ones often have more interrupts to serve.
 func places(form string, cpus []int) (server, load place) {
 	last := cpus[len(cpus)-1:]
 	switch form {
@@ -42,8 +42,8 @@ func places(form string, cpus []int) (server, load place) {
 	return place{both, len(both)}, place{both, len(both)}
 }
 
-// possibleForms returns those of the forms wanted that a machine with so many CPUs
-// has, and what there is to say about it. An empty name wants all.
+// possibleForms returns the forms that a machine with so many CPUs can run. wanted is the
+// name of a form, or empty for all of them. note tells the user if a form is left out.
 func possibleForms(wanted string, cpus int) (forms []string, note string, err error) {
 	switch {
 	case cpus >= 2 && wanted == "":
@@ -56,7 +56,7 @@ func possibleForms(wanted string, cpus int) (forms []string, note string, err er
 	return []string{formTogether}, "There is one CPU only: the server and the load generator can't be measured apart.", nil
 }
 
-// formsOf returns the forms in which a scenario is to be measured.
+// formsOf returns the forms in which a scenario is measured.
 func formsOf(s report.Scenario, forms []string) []string {
 	if s.Pinned {
 		return []string{formOne}
@@ -64,7 +64,7 @@ func formsOf(s report.Scenario, forms []string) []string {
 	return forms
 }
 
-// describeForm returns a title for what was measured in a form, and how it was.
+// describeForm returns the title of a form, and a text that says how it was measured.
 func describeForm(form string, cpus []int) (title, text string) {
 	if form == formApart {
 		server, load := places(form, cpus)

@@ -17,7 +17,7 @@ func TestPlaces(t *testing.T) {
 		form         string
 		cpus         []int
 		server, load []int
-		procs        int // of the server
+		procs        int // GOMAXPROCS of the server
 	}{
 		{formApart, []int{0, 1}, []int{1}, []int{0}, 1},
 		{formApart, []int{2, 5, 7}, []int{7}, []int{5}, 1},
@@ -37,7 +37,7 @@ func TestPossibleForms(t *testing.T) {
 	tests := []struct {
 		wanted string
 		cpus   int
-		forms  []string // none: an error
+		forms  []string // if empty, an error is expected
 		noted  bool
 	}{
 		{"", 2, []string{formApart, formTogether}, false},
@@ -65,12 +65,12 @@ func TestFormsOf(t *testing.T) {
 	}
 }
 
-// TestDescribeForm has machines with two CPUs and with one.
+// TestDescribeForm tests machines with two CPUs and with one.
 func TestDescribeForm(t *testing.T) {
 	tests := []struct {
 		form        string
 		cpus        []int
-		title, text string // parts of them
+		title, text string // parts of the title and of the text
 	}{
 		{formApart, []int{4, 6}, "a CPU each", "server is bound to CPU 6, with GOMAXPROCS=1, the load generator to CPU 4"},
 		{formTogether, []int{4, 6}, "the same two CPUs", "CPUs 4 and 6"},

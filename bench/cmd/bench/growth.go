@@ -13,23 +13,23 @@ import (
 	"github.com/goframer/framer/bench/internal/stats"
 )
 
-// A chart is one experiment of the growth: a figure over a number that grows.
+// A chart is one growth experiment: a figure that depends on a growing number.
 type chart struct {
 	file   string
 	title  string
-	x, y   string // what the axes have
+	x, y   string // the labels of the axes
 	format func(float64) string
 	points []point
 }
 
-// A point is the figures of all implementations at one place.
+// A point has the figures of all implementations at one x.
 type point struct {
 	x       float64
 	name    string
 	figures map[string]stats.Summary
 }
 
-// charts returns those of what was measured.
+// charts returns the charts of what was measured.
 func charts(rs runs, is idles) []chart {
 	names := measured(implementations(), rs, is)
 	overLoad := func(f figure, x func(report.Scenario) (float64, bool)) []point {
@@ -59,8 +59,8 @@ func charts(rs runs, is idles) []chart {
 	}
 }
 
-// isOverConns tells the scenarios that grow in connections from those that grow in
-// size.
+// isOverConns reports whether s is a scenario with a growing number of connections, and
+// not one with a growing size.
 func isOverConns(s report.Scenario) bool {
 	return s.Size == 64
 }

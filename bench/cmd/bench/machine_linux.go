@@ -20,7 +20,8 @@ import (
 	"github.com/goframer/framer/bench/internal/report"
 )
 
-// programs are what is measured, and what measures it.
+// programs returns the names of the programs that are measured, and of those that
+// measure.
 func programs() []string {
 	return []string{"servers/raw", "servers/framer", "servers/gnet", "servers/netpoll", "servers/redcon",
 		"cmd/load", "cmd/send", "cmd/sink"}
@@ -37,8 +38,8 @@ func build(ctx context.Context, dir string) error {
 	return cmd.Run()
 }
 
-// describe returns what there is to know of this machine and of the programs. What
-// can't be found out is left empty: the measuring does not depend on it.
+// describe returns a description of this machine and of the programs. What can't be found
+// out stays empty, because the measurements do not depend on it.
 func describe(dir string, args []string) report.Machine {
 	m := report.Machine{
 		Cores:   runtime.NumCPU(),
@@ -81,7 +82,7 @@ func firstFields(text string, n int) string {
 	return strings.Join(fields[:min(n, len(fields))], " ")
 }
 
-// revision returns the commit that a program was built from.
+// revision returns the commit from which a program was built.
 func revision(path string) string {
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
@@ -99,7 +100,7 @@ func revision(path string) string {
 	return revision + changed
 }
 
-// peerVersion returns the module, and its version, that a program is a server of.
+// peerVersion returns the module, with its version, on which the server program is based.
 func peerVersion(path, name string) string {
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {

@@ -2,9 +2,9 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command bench measures framer side by side with its peers: it builds the server
-// programs and the load generator, runs them one after the other, round by round,
-// and prints tables in Markdown. See README.md of this module.
+// Command bench compares framer with its peers. It builds the server programs and the
+// load generator, runs them one after the other in several rounds, and prints tables in
+// Markdown. See README.md of this module.
 //
 //	go -C bench run ./cmd/bench -quick
 package main
@@ -42,7 +42,8 @@ func main() {
 	}
 }
 
-// measureAll measures, and writes what it has measured also when it was interrupted.
+// measureAll measures and writes the results. If it is interrupted, it writes the results
+// so far.
 func measureAll(ctx context.Context, o options, args []string, stdout, stderr io.Writer, inPlace bool) (err error) {
 	dir, err := os.MkdirTemp("", "bench-")
 	if err != nil {
@@ -74,7 +75,7 @@ func measureAll(ctx context.Context, o options, args []string, stdout, stderr io
 	return errors.Join(errs...)
 }
 
-// write writes the results in all the forms that are wanted.
+// write writes the results in all formats that o asks for.
 func write(o options, results *report.Results, stdout io.Writer) error {
 	errs := []error{
 		writeMarkdown(stdout, results, o.plots),
@@ -99,7 +100,7 @@ func write(o options, results *report.Results, stdout io.Writer) error {
 	return errors.Join(errs...)
 }
 
-// writeTo creates a file and has it written.
+// writeTo creates a file and calls write with it.
 func writeTo(path string, write func(io.Writer) error) (err error) {
 	f, err := os.Create(path)
 	if err != nil {

@@ -12,8 +12,7 @@ import (
 	"github.com/goframer/framer/bench/internal/report"
 )
 
-// writeMarkdown writes everything that was measured. The first error of w is
-// returned.
+// writeMarkdown writes everything that was measured. It returns the first error of w.
 func writeMarkdown(w io.Writer, r *report.Results, plots string) error {
 	var b strings.Builder
 	writeMachine(&b, r)
@@ -63,7 +62,7 @@ func writeIdle(b *strings.Builder, is idles) {
 	}
 }
 
-// writeFailures writes which runs failed, and why.
+// writeFailures writes which runs have failed, and why.
 func writeFailures(b *strings.Builder, r *report.Results) {
 	var lines []string
 	for _, x := range r.Runs {

@@ -12,7 +12,7 @@ import (
 	"github.com/goframer/framer/bench/internal/report"
 )
 
-// run is one of 1,000 messages in a second.
+// run returns a run of 1,000 messages in one second.
 func run(scenario, implementation string, round int, cpu float64) report.Run {
 	return report.Run{
 		Part:           partTable,
@@ -35,7 +35,7 @@ func markdown(t *testing.T, r *report.Results) string {
 	return b.String()
 }
 
-// fields returns the cells of the first row of the text that begins with name.
+// fields returns the cells of the first row of text that begins with name.
 func fields(t *testing.T, text, name string) []string {
 	t.Helper()
 	for line := range strings.Lines(text) {
@@ -51,7 +51,7 @@ func fields(t *testing.T, text, name string) []string {
 	return nil
 }
 
-// section returns what is under a heading.
+// section returns the text under a heading.
 func section(t *testing.T, text, heading string) string {
 	t.Helper()
 	_, after, ok := strings.Cut(text, "# "+heading+"\n")
@@ -62,7 +62,7 @@ func section(t *testing.T, text, heading string) string {
 	return before
 }
 
-// threeRounds are those of a scenario in a form.
+// threeRounds returns three rounds of a scenario in a form.
 func threeRounds(scenario, form string) []report.Run {
 	list := []report.Run{
 		run(scenario, base, 0, .010), run(scenario, "gnet", 0, .009),
@@ -82,8 +82,8 @@ func checkRow(t *testing.T, text, row string, want ...string) {
 	}
 }
 
-// TestTables checks that each form has its table, and what is the same in both is in
-// both.
+// TestTables checks that each form has its table. A run that is in both forms must be in
+// both tables.
 func TestTables(t *testing.T) {
 	together := threeRounds("c50p1s64", formTogether)
 	for i := range together {
@@ -135,7 +135,7 @@ func TestRESPTables(t *testing.T) {
 	}
 }
 
-// TestFailedRun checks that a failed run is told, and its figures are not.
+// TestFailedRun checks that a failed run is listed and that its figures are not used.
 func TestFailedRun(t *testing.T) {
 	bad := run("c1", "gnet", 0, 99)
 	bad.Error = "load: a byte was wrong"
@@ -169,8 +169,8 @@ func TestIdleTable(t *testing.T) {
 	}
 }
 
-// TestIdleOverTLS checks that these have rows in their table, and no column
-// anywhere.
+// TestIdleOverTLS checks that the implementations over TLS have rows in the table of idle
+// memory and no column in any table.
 func TestIdleOverTLS(t *testing.T) {
 	var r report.Results
 	for i, im := range idleImplementations() {

@@ -18,22 +18,21 @@ import (
 	"github.com/goframer/framer/bench/internal/report"
 )
 
-// settle is how long connections are silent before the memory of the server is
-// looked at.
+// settle is how long connections are silent before the memory of the server is measured.
 const settle = 500 * time.Millisecond
 
-// A laboratory measures one thing at a time.
+// A laboratory runs the measurements, one at a time.
 type laboratory struct {
-	programs string // directory of the programs
+	programs string // the directory of the programs
 	settings report.Settings
-	cpus     []int    // that there are
-	forms    []string // in which they are used; the first is the main one
+	cpus     []int    // all CPUs that may be used
+	forms    []string // the forms that are measured; the first is the main one
 
-	redisServer, redisBenchmark string // where they are; empty: nowhere
+	redisServer, redisBenchmark string // the paths; empty if not installed
 }
 
-// newLaboratory returns one for what this machine has, and what there is to say about
-// that.
+// newLaboratory returns a laboratory for this machine. notes tell the user what can't be
+// measured.
 func newLaboratory(programs string, o options) (l *laboratory, notes []string, err error) {
 	l = &laboratory{programs: programs, settings: o.Settings}
 	if l.cpus, err = allowedCPUs(); err != nil {
@@ -62,7 +61,7 @@ func (l *laboratory) program(name string) string {
 	return filepath.Join(l.programs, name)
 }
 
-// load runs a fresh server under the load of a scenario.
+// load runs a new server and loads it with a scenario.
 func (l *laboratory) load(ctx context.Context, s report.Scenario, form string, im implementation) (load report.Load, peak int64, err error) {
 	serverAt, loadAt := places(form, l.cpus)
 	server, addr, err := l.server(ctx, serverAt, s.Protocol, im)
@@ -91,11 +90,12 @@ func (l *laboratory) load(ctx context.Context, s report.Scenario, form string, i
 	return load, peak, err
 }
 
-// largeMessage is the size of messages that are counted, and not timed, in bytes.
+// largeMessage is the size in bytes from which on a number of messages is measured, and
+// not a time.
 const largeMessage = 8 << 20
 
-// windows returns how many are made of a scenario for each connection, or 0 if it is
-// measured for a time.
+// windows returns how many windows of a scenario are run on each connection. It is 0 if
+// the scenario is measured for a time.
 func windows(s report.Scenario) int {
 	if s.Size < largeMessage {
 		return 0
@@ -103,9 +103,9 @@ func windows(s report.Scenario) int {
 	return 4
 }
 
-// estimate returns how long a run of a scenario takes, roughly.
+// estimate returns about how long a run of a scenario takes.
 func (l *laboratory) estimate(s report.Scenario) time.Duration {
-	const perByte = 3 * time.Nanosecond // to and fro
+	const perByte = 3 * time.Nanosecond // in both directions together
 	measuring := l.settings.Warmup + l.settings.Duration
 	if n := windows(s); n > 0 {
 		measuring = time.Duration((1+n)*s.Conns*s.Depth*s.Size) * perByte
@@ -113,7 +113,7 @@ func (l *laboratory) estimate(s report.Scenario) time.Duration {
 	return measuring + overhead(s.Conns)
 }
 
-// server starts a server and returns where it listens.
+// server starts a server and returns its address.
 func (l *laboratory) server(ctx context.Context, at place, protocol string, im implementation) (*process, string, error) {
 	if im.program == redisServer {
 		return l.startRedis(ctx, at)
@@ -140,8 +140,8 @@ func loadFlags(addr string, s report.Scenario) []string {
 	}
 }
 
-// idle returns the resident memory of a fresh server, and that with so many
-// silent connections, each of which has had one request answered.
+// idle returns the resident memory of a new server, and its memory when it has conns
+// silent connections. Each of them has had one request answered.
 func (l *laboratory) idle(ctx context.Context, im implementation, conns int) (before, after int64, err error) {
 	server, addr, err := l.server(ctx, anywhere, "echo", im)
 	if err != nil {
@@ -180,8 +180,8 @@ func (l *laboratory) idle(ctx context.Context, im implementation, conns int) (be
 	return before, after, err
 }
 
-// resident returns how much memory of the server is resident after its garbage
-// was collected, twice: the first time a sync.Pool only sets aside what it has.
+// resident returns the resident memory of the server after two garbage collections. Two
+// are needed because the first one does not free what is in a sync.Pool.
 func resident(server *process) (int64, error) {
 	for range 2 {
 		if err := server.command("gc", "done"); err != nil {

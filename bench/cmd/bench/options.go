@@ -16,10 +16,10 @@ import (
 	"github.com/goframer/framer/bench/internal/report"
 )
 
-// options is what the command line asks for.
+// options are the values of the flags.
 type options struct {
 	report.Settings
-	form            string // empty: all
+	form            string // empty means all forms
 	parts           []string
 	scenarios       pattern
 	implementations pattern
@@ -28,7 +28,8 @@ type options struct {
 	plots           string
 }
 
-// A pattern is a flag that is a regular expression. The zero value matches all.
+// A pattern is a flag whose value is a regular expression. The zero value matches
+// everything.
 type pattern struct {
 	*regexp.Regexp
 }
@@ -49,7 +50,7 @@ func (p pattern) matches(name string) bool {
 	return p.Regexp == nil || p.MatchString(name)
 }
 
-// parse reads the flags. What is wrong with them it says on stderr.
+// parse reads the flags. It prints errors on stderr.
 func parse(args []string, stderr io.Writer) (options, error) {
 	o := options{Settings: report.Settings{Rounds: 9, Warmup: 300 * time.Millisecond, Duration: time.Second}}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -101,7 +102,7 @@ func description(part string) string {
 	return "cost over the number of connections and the size of messages, with plots"
 }
 
-// quicken makes everything short that was not given.
+// quicken shortens everything that was not given as a flag.
 func (o *options) quicken(given map[string]bool) {
 	if !o.Quick {
 		return
@@ -122,8 +123,9 @@ func allParts() []string {
 	return []string{partTable, partRESP, partIdle, partPush, partBroadcast, partFile, partGrowth}
 }
 
-// chosen returns the parts to do: those asked for, or that have the scenarios asked
-// for; otherwise all but the growth, which takes long and has its own plots.
+// chosen returns the parts to run: those that flags ask for, and those that have the
+// given scenarios. If there are none, it returns all parts but the growth, which takes
+// long and has its own plots.
 func (o options) chosen(only map[string]*bool, all, scenariosGiven bool) []string {
 	if all {
 		return allParts()
@@ -155,21 +157,21 @@ func (o options) check(args []string) error {
 	return nil
 }
 
-// matchingScenarios returns those of list that are wanted. It takes list over.
+// matchingScenarios returns the scenarios of list that match the flag. It modifies list.
 func (o options) matchingScenarios(list []report.Scenario) []report.Scenario {
 	return slices.DeleteFunc(list, func(s report.Scenario) bool {
 		return !o.scenarios.matches(s.Name)
 	})
 }
 
-// matching returns those of list that are wanted. It takes list over.
+// matching returns the implementations of list that match the flag. It modifies list.
 func (o options) matching(list []implementation) []implementation {
 	return slices.DeleteFunc(list, func(im implementation) bool {
 		return !o.implementations.matches(im.name)
 	})
 }
 
-// idleConns returns how many connections are to be idle.
+// idleConns returns the numbers of idle connections to measure.
 func (o options) idleConns() []int {
 	if o.Quick {
 		return []int{1_000}

@@ -13,11 +13,11 @@ import (
 	"github.com/goframer/framer/bench/internal/report"
 )
 
-// Parts of the program.
+// The parts of the measurements.
 const (
 	partTable     = "table"
 	partRESP      = "resp"
-	partRedis     = redisBenchmark // of partRESP, by that program
+	partRedis     = redisBenchmark // measured together with partRESP, by redis-benchmark
 	partIdle      = "idle"
 	partPush      = "push"
 	partBroadcast = "broadcast"
@@ -25,21 +25,21 @@ const (
 	partGrowth    = "growth"
 )
 
-// A step is one run of the plan. It appends to the results what it has measured.
-// What it returns is why the run failed, which the results have too.
+// A step is one run of the plan. It appends what it has measured to the results. It
+// returns the reason if the run has failed; the results have that as well.
 type step struct {
 	what     string
 	estimate time.Duration
 	do       func(ctx context.Context, r *report.Results) error
 }
 
-// overhead is what a run costs besides the measuring, roughly: processes that
-// start and end, and for every connection its beginning and end.
+// overhead returns about how long a run takes besides the measuring: to start and end the
+// processes, and to open and close each connection.
 func overhead(conns int) time.Duration {
 	return 100*time.Millisecond + time.Duration(conns)*150*time.Microsecond
 }
 
-// handshakes is what TLS adds to that, if im speaks it.
+// handshakes returns how much longer a run takes if im uses TLS.
 func (im implementation) handshakes(conns int) time.Duration {
 	if !im.tls {
 		return 0
@@ -47,7 +47,7 @@ func (im implementation) handshakes(conns int) time.Duration {
 	return time.Duration(conns) * 500 * time.Microsecond
 }
 
-// plan returns all steps, in the order in which they are to be done.
+// plan returns all steps, in the order in which they are run.
 func (l *laboratory) plan(o options) []step {
 	var steps []step
 	for _, part := range o.parts {
@@ -73,8 +73,8 @@ func (l *laboratory) plan(o options) []step {
 	return steps
 }
 
-// loadSteps goes round by round: in each, every implementation is loaded once in
-// every scenario and form.
+// loadSteps returns the steps of all rounds. In each round, every implementation is
+// loaded once in every scenario and form.
 func (l *laboratory) loadSteps(part string, list []report.Scenario, forms []string, implementations []implementation) []step {
 	return l.inRounds(l.settings.Rounds, list, forms, implementations,
 		func(round int, s report.Scenario, form string, im implementation) step {
@@ -104,10 +104,11 @@ func (l *laboratory) inRounds(rounds int, list []report.Scenario, forms []string
 	return steps
 }
 
-// A loader loads a fresh server, and returns its greatest resident memory too.
+// A loader runs a new server and loads it. It also returns the greatest resident memory
+// of the server.
 type loader func(ctx context.Context, s report.Scenario, form string, im implementation) (load report.Load, peak int64, err error)
 
-// runStep returns what a step does: to complete the run r.
+// runStep returns the function of a step, which completes the run r.
 func (l *laboratory) runStep(r report.Run, im implementation, load loader) func(context.Context, *report.Results) error {
 	return func(ctx context.Context, results *report.Results) error {
 		var err error
@@ -118,11 +119,11 @@ func (l *laboratory) runStep(r report.Run, im implementation, load loader) func(
 	}
 }
 
-// redisRounds is how often redis-benchmark is run at most.
+// redisRounds is the greatest number of rounds with redis-benchmark.
 const redisRounds = 5
 
-// respSteps loads the servers of RESP with our generator, and with redis-benchmark
-// where that is installed.
+// respSteps returns the steps that load the servers of RESP: with the load generator of
+// this module, and with redis-benchmark if that is installed.
 func (l *laboratory) respSteps(o options) []step {
 	list, ims := o.matchingScenarios(respScenarios()), o.matching(respImplementations())
 	if l.redisServer == "" {
@@ -143,7 +144,7 @@ func (l *laboratory) respSteps(o options) []step {
 		})...)
 }
 
-// idleRounds is how often idle memory is looked at. It hardly varies.
+// idleRounds is how often idle memory is measured. It hardly varies.
 const idleRounds = 3
 
 func (l *laboratory) idleSteps(part string, conns []int, implementations []implementation) []step {
@@ -158,8 +159,7 @@ func (l *laboratory) idleSteps(part string, conns []int, implementations []imple
 	return steps
 }
 
-// fewRounds returns the number of rounds, but at most n, and one if all is to be
-// quick.
+// fewRounds returns the number of rounds, but at most n, and 1 with -quick.
 func (l *laboratory) fewRounds(n int) int {
 	if l.settings.Quick {
 		return 1
@@ -182,7 +182,8 @@ func (l *laboratory) idleStep(part string, conns int, im implementation, round i
 	}
 }
 
-// sendRounds is how often the styles of a comparison are measured at most.
+// sendRounds is the greatest number of times that the styles of a comparison are
+// measured.
 const sendRounds = 7
 
 func (l *laboratory) sendSteps(c comparison) []step {
@@ -231,7 +232,7 @@ func (l *laboratory) growthSteps(o options) []step {
 	)
 }
 
-// text returns the text of err, or none.
+// text returns the text of err, or "" if err is nil.
 func text(err error) string {
 	if err == nil {
 		return ""

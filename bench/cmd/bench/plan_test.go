@@ -18,7 +18,7 @@ import (
 )
 
 // TestLoadSteps checks that every implementation runs once in each round, form and
-// scenario that it knows, and that each is the first in turn.
+// scenario that it supports, and that a different one is first in each round.
 func TestLoadSteps(t *testing.T) {
 	l := &laboratory{settings: report.Settings{Rounds: 3}}
 	list := []report.Scenario{{Name: "lines", Protocol: "echo"}, {Name: "sets", Protocol: "set", Pinned: true}}
@@ -41,8 +41,8 @@ func TestLoadSteps(t *testing.T) {
 	}
 }
 
-// TestRESPSteps checks that what is not installed is left out, and that all is in the
-// first form only.
+// TestRESPSteps checks that programs that are not installed are left out, and that
+// everything runs in the first form only.
 func TestRESPSteps(t *testing.T) {
 	o, err := parse(strings.Fields("-quick -resp -scenarios 200"), io.Discard)
 	if err != nil {
@@ -73,7 +73,8 @@ func TestRESPSteps(t *testing.T) {
 	}
 }
 
-// TestEstimate checks that large messages are counted, and take their time.
+// TestEstimate checks that large messages are counted, and that the estimate includes
+// their time.
 func TestEstimate(t *testing.T) {
 	l := &laboratory{settings: report.Settings{Warmup: 300 * time.Millisecond, Duration: time.Second}}
 	for _, s := range slices.Concat(scenarios(), respScenarios(), overSizes(false)) {
@@ -91,8 +92,8 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
-// TestTLSIsIdleOnly checks that only idle memory is measured over TLS, of those that
-// match, and that the server is told.
+// TestTLSIsIdleOnly checks that only idle memory is measured over TLS, only for the
+// implementations that match, and that the server gets the flag -tls.
 func TestTLSIsIdleOnly(t *testing.T) {
 	o, err := parse(strings.Fields("-quick -table -idle -growth -impls framer-handler"), io.Discard)
 	if err != nil {
@@ -135,7 +136,7 @@ func TestGoalsHaveRows(t *testing.T) {
 	}
 }
 
-// fakeStep measures one run of the round n.
+// fakeStep returns a step that measures one run of round n.
 func fakeStep(n int, estimate time.Duration, during func(), err error) step {
 	return step{what: "step", estimate: estimate, do: func(_ context.Context, r *report.Results) error {
 		during()
@@ -166,7 +167,7 @@ func TestCarryOut(t *testing.T) {
 	}
 }
 
-// TestProgressLeft has steps that take twice as long as they should.
+// TestProgressLeft has steps that take twice as long as estimated.
 func TestProgressLeft(t *testing.T) {
 	now := time.Unix(0, 0)
 	steps := []step{{estimate: time.Second}, {estimate: time.Second}, {estimate: 4 * time.Second}}

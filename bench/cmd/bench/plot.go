@@ -17,8 +17,7 @@ import (
 	"github.com/goframer/framer/bench/internal/report"
 )
 
-// writePlots draws the charts of the growth into a directory, both axes
-// logarithmic.
+// writePlots draws the charts of the growth into a directory. Both axes are logarithmic.
 func writePlots(dir string, r *report.Results) error {
 	rs, is := partRuns(r, partGrowth), partIdles(r, partGrowth)
 	if len(rs) == 0 && len(is) == 0 {
@@ -59,14 +58,14 @@ func (c chart) draw(file string, names []string) error {
 		drawn++
 	}
 	if drawn == 0 {
-		return nil // nothing came of it, as the table says
+		return nil // nothing was measured; the table says so
 	}
 	p.Y.Min = math.Pow(10, math.Floor(math.Log10(p.Y.Min)))
 	p.Y.Max = math.Pow(10, math.Floor(math.Log10(p.Y.Max))+1)
 	return p.Save(16*vg.Centimeter, 11*vg.Centimeter, file)
 }
 
-// line returns the points of an implementation that a logarithm exists of.
+// line returns those points of an implementation that have a logarithm.
 func (c chart) line(implementation string) plotter.XYs {
 	var points plotter.XYs
 	for _, at := range c.points {

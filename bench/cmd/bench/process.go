@@ -18,8 +18,7 @@ import (
 	"time"
 )
 
-// A process is a program at work. It ends when its context does, at
-// the latest.
+// A process is a running program. It ends when its context ends, or earlier.
 type process struct {
 	name   string
 	cmd    *exec.Cmd
@@ -27,16 +26,16 @@ type process struct {
 	stdout *bufio.Reader
 	stderr bytes.Buffer
 
-	signalled bool // it ends by SIGTERM, not with its input
+	signalled bool // SIGTERM ends it, and not the end of its input
 }
 
-// start starts the program at path, where it may run.
+// start starts the program at path. It may run at the place.
 func start(ctx context.Context, at place, path string, args ...string) (*process, error) {
 	p := &process{cmd: exec.CommandContext(ctx, path, args...)}
 	p.name = p.cmd.Args[0][strings.LastIndexByte(path, '/')+1:]
 	p.cmd.Stderr = &p.stderr
 	p.cmd.WaitDelay = time.Second
-	// A Ctrl-C of the terminal is for this program, which ends the others.
+	// Ctrl-C on the terminal must reach only this program, which then ends the others.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if at.procs > 0 {
 		p.cmd.Env = append(p.cmd.Environ(), "GOMAXPROCS="+strconv.Itoa(at.procs))
@@ -56,7 +55,7 @@ func start(ctx context.Context, at place, path string, args ...string) (*process
 	return p, nil
 }
 
-// line reads a line of the output, without its end.
+// line reads a line of the output. It returns the line without its end.
 func (p *process) line() (string, error) {
 	line, err := p.stdout.ReadString('\n')
 	if err != nil {
@@ -65,7 +64,7 @@ func (p *process) line() (string, error) {
 	return strings.TrimSuffix(line, "\n"), nil
 }
 
-// address reads the line that says where the process listens.
+// address reads the line with the address on which the process listens.
 func (p *process) address() (string, error) {
 	line, err := p.line()
 	if err != nil {
@@ -90,8 +89,8 @@ func (p *process) command(command, answer string) error {
 	return err
 }
 
-// failed returns the reason why the process has ended unexpectedly, or err if it
-// gives none. The process is over then.
+// failed returns the reason for which the process has ended, or err if the process has
+// printed none. It ends the process if that still runs.
 func (p *process) failed(err error) error {
 	p.cmd.Process.Kill()
 	waitErr := p.cmd.Wait()
@@ -107,11 +106,11 @@ func (p *process) complaint() string {
 	return lines[len(lines)-1]
 }
 
-// stop ends the input, upon which the process ends by itself, or sends it SIGTERM if
-// it is one of those, and returns the rest of its output.
+// stop ends the input of the process, which then ends, or sends SIGTERM to a process that
+// needs it. It returns the rest of the output.
 func (p *process) stop() ([]byte, error) {
 	if p.cmd.ProcessState != nil {
-		return nil, nil // it has failed, and that was said
+		return nil, nil // it has failed, and the error was reported
 	}
 	p.stdin.Close()
 	if p.signalled {
@@ -126,7 +125,7 @@ func (p *process) stop() ([]byte, error) {
 	return output, readErr
 }
 
-// output runs a program to its end and returns what it prints.
+// output runs a program to its end. It returns what the program prints.
 func output(ctx context.Context, at place, path string, args ...string) ([]byte, error) {
 	p, err := start(ctx, at, path, args...)
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 	"github.com/goframer/framer/bench/internal/report"
 )
 
-// grace is how much longer than estimated a run may take before it has failed.
+// grace is how much longer than estimated a run may take before it counts as failed.
 const grace = time.Minute
 
-// carryOut does the steps until ctx ends, telling how far it is. It returns how
-// many failed. A step that the end of ctx has cut off leaves nothing.
+// carryOut runs the steps until ctx ends, and shows the progress. It returns how many
+// steps have failed. A step that ctx has cut off leaves no result.
 func carryOut(ctx context.Context, steps []step, r *report.Results, p *progress) int {
 	failed := 0
 	for i, s := range steps {
@@ -45,15 +45,15 @@ func doWithin(ctx context.Context, s step, r *report.Results) error {
 	return s.do(ctx, r)
 }
 
-// A progress tells a user how far things are.
+// A progress shows the user how far the run is.
 type progress struct {
 	w         io.Writer
-	inPlace   bool // each line takes the place of the last one
+	inPlace   bool // each line overwrites the one before
 	now       func() time.Time
 	start     time.Time
 	steps     int
-	estimated time.Duration // all steps
-	past      time.Duration // the estimate of those that are done
+	estimated time.Duration // the estimate of all steps
+	past      time.Duration // the estimate of the steps that are done
 }
 
 func newProgress(w io.Writer, inPlace bool, steps []step, now func() time.Time) *progress {
@@ -65,7 +65,7 @@ func newProgress(w io.Writer, inPlace bool, steps []step, now func() time.Time) 
 	return p
 }
 
-// left returns the time that the rest will take, if it goes on as before.
+// left returns how long the rest will take, if it goes on at the same speed.
 func (p *progress) left() time.Duration {
 	rest := p.estimated - p.past
 	if p.past == 0 {
@@ -103,7 +103,7 @@ func short(d time.Duration) time.Duration {
 	return d.Round(time.Second)
 }
 
-// isTerminal reports whether somebody is looking.
+// isTerminal reports whether f is a terminal.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0

@@ -20,14 +20,13 @@ import (
 	"github.com/goframer/framer/bench/internal/report"
 )
 
-// Programs of Redis, which need not be there.
+// The programs of Redis. They may be missing.
 const (
 	redisServer    = "redis-server"
 	redisBenchmark = "redis-benchmark"
 )
 
-// find returns where a program is that need not be there, and what there is to say if
-// it is not.
+// find returns the path of a program that may be missing. If it is missing, note says so.
 func find(program string) (path, note string) {
 	path, err := exec.LookPath(program)
 	if err != nil {
@@ -49,7 +48,7 @@ func redisVersion(path string) string {
 	return redisServer + " " + firstFields(after, 1)
 }
 
-// startRedis starts a redis-server that keeps nothing on the disk.
+// startRedis starts a redis-server that writes nothing to the disk.
 func (l *laboratory) startRedis(ctx context.Context, at place) (*process, string, error) {
 	addr, err := freeAddress()
 	if err != nil {
@@ -76,7 +75,7 @@ func (l *laboratory) startRedis(ctx context.Context, at place) (*process, string
 	}
 }
 
-// freeAddress returns an address of this machine with a port that is free.
+// freeAddress returns a loopback address with a free port.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -86,13 +85,13 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// requests is how many redis-benchmark sends in about the duration d.
+// requests returns how many requests redis-benchmark sends in about the duration d.
 func requests(s report.Scenario, d time.Duration) int {
-	each := 1500 + 8500/s.Depth + s.Size // nanoseconds, roughly
+	each := 1500 + 8500/s.Depth + s.Size // a rough estimate in nanoseconds
 	return max(s.Conns*s.Depth, int(d)/each)
 }
 
-// redisLoad runs a fresh server under the load of redis-benchmark.
+// redisLoad runs a new server and loads it with redis-benchmark.
 func (l *laboratory) redisLoad(ctx context.Context, s report.Scenario, form string, im implementation) (load report.Load, peak int64, err error) {
 	serverAt, loadAt := places(form, l.cpus)
 	server, addr, err := l.server(ctx, serverAt, s.Protocol, im)
@@ -106,7 +105,7 @@ func (l *laboratory) redisLoad(ctx context.Context, s report.Scenario, form stri
 	pid := server.cmd.Process.Pid
 	n := requests(s, l.settings.Warmup+l.settings.Duration)
 	test := strings.TrimPrefix(s.Protocol, "resp-")
-	if test == "get" { // the key that is got is to be there
+	if test == "get" { // set the key first, so that it exists
 		once := s
 		once.Conns, once.Depth = 1, 1
 		if _, err := output(ctx, loadAt, l.redisBenchmark, benchmarkFlags(addr, once, "set", 1)...); err != nil {
@@ -146,7 +145,7 @@ func benchmarkFlags(addr string, s report.Scenario, test string, n int) []string
 	}
 }
 
-// benchmarkLoad returns what redis-benchmark --csv says of n requests.
+// benchmarkLoad returns what redis-benchmark --csv has printed about n requests.
 func benchmarkLoad(out string, n int) (load report.Load, err error) {
 	rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
 	if err != nil || len(rows) != 2 {

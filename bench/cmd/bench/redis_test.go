@@ -47,7 +47,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestRedis loads a redis-server and a server of ours with redis-benchmark.
+// TestRedis runs redis-benchmark with a redis-server and with a server of this module.
 func TestRedis(t *testing.T) {
 	for _, program := range []string{redisServer, redisBenchmark} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -65,7 +65,7 @@ func TestRedis(t *testing.T) {
 	if err := build(t.Context(), l.programs); err != nil {
 		t.Fatal(err)
 	}
-	s := respScenarios()[1] // GET
+	s := respScenarios()[1] // a scenario with GET
 	for _, im := range respImplementations() {
 		load, peak, err := l.redisLoad(t.Context(), s, l.forms[0], im)
 		if err != nil || load.Messages < 800 || load.ServerCPU <= 0 || peak <= 0 {

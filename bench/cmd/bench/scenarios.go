@@ -14,16 +14,16 @@ import (
 // An implementation is a server program in one of its styles.
 type implementation struct {
 	name     string
-	program  string // in servers/
-	style    string // empty if there is only one
+	program  string // a directory in servers/
+	style    string // empty if the program has only one
 	echoOnly bool
-	tls      bool // for idle connections only
+	tls      bool // over TLS, which is used for idle connections only
 }
 
-// base is the implementation that the others are compared with.
+// base is the implementation with which the others are compared.
 const base = "raw-best"
 
-// implementations returns all of them, in the order of the tables.
+// implementations returns all implementations, in the order of the tables.
 func implementations() []implementation {
 	return []implementation{
 		{name: base, program: "raw", style: "best"},
@@ -38,7 +38,7 @@ func implementations() []implementation {
 	}
 }
 
-// respImplementations returns those that speak RESP, in the order of the tables.
+// respImplementations returns the implementations of RESP, in the order of the tables.
 func respImplementations() []implementation {
 	return []implementation{
 		{name: base, program: "raw", style: "best"},
@@ -50,8 +50,8 @@ func respImplementations() []implementation {
 	}
 }
 
-// idleImplementations returns those whose idle memory is measured: all of them, and
-// over TLS too the two that matter most.
+// idleImplementations returns the implementations whose idle memory is measured. These
+// are all of them, and the two most important ones over TLS as well.
 func idleImplementations() []implementation {
 	all := implementations()
 	for _, im := range implementations() {
@@ -64,14 +64,14 @@ func idleImplementations() []implementation {
 	return all
 }
 
-// serves reports whether im knows the protocol.
+// serves reports whether im supports the protocol.
 func (im implementation) serves(protocol string) bool {
 	return protocol == "echo" || !im.echoOnly
 }
 
 // arguments returns the flags of the server program.
 func (im implementation) arguments(protocol string) []string {
-	protocol, _, _ = strings.Cut(protocol, "-") // "resp" serves "resp-set" and "resp-get"
+	protocol, _, _ = strings.Cut(protocol, "-") // the server protocol "resp" serves both "resp-set" and "resp-get"
 	args := []string{"-protocol", protocol}
 	if im.style != "" {
 		args = append(args, "-style", im.style)
@@ -82,7 +82,7 @@ func (im implementation) arguments(protocol string) []string {
 	return args
 }
 
-// scenarios returns those of the table.
+// scenarios returns the scenarios of the main table.
 func scenarios() []report.Scenario {
 	return []report.Scenario{
 		{Name: "c50p1s64", Protocol: "echo", Conns: 50, Depth: 1, Size: 64},
@@ -96,8 +96,8 @@ func scenarios() []report.Scenario {
 	}
 }
 
-// respScenarios returns those of RESP: what redis-benchmark sends with -P 16 and
-// without, and long values.
+// respScenarios returns the scenarios of RESP: what redis-benchmark sends with and
+// without -P 16, and long values.
 func respScenarios() []report.Scenario {
 	return []report.Scenario{
 		{Name: "RESP SET 3 B c50p16", Protocol: "resp-set", Conns: 50, Depth: 16, Size: 3},
@@ -111,16 +111,16 @@ func respScenarios() []report.Scenario {
 	}
 }
 
-// A goal is what the library is to reach in a row of the main table, as a ratio to
-// base or in bytes, and what it could reach at best. Less is better.
+// A goal is what the library must reach in a row of the main table, and the best that it
+// could reach. It is a ratio to base, or a number of bytes. Less is better.
 type goal struct {
 	reach, moonshot string
 }
 
-// idleRow is the name of the row that is no scenario.
+// idleRow is the name of the row for idle memory, which is not a scenario.
 const idleRow = "idle bytes per connection"
 
-// goals returns the goals by row.
+// goals returns the goals by the name of the row.
 func goals() map[string]goal {
 	return map[string]goal{
 		"c50p1s64":             {"0.95", "0.87"},
@@ -139,12 +139,12 @@ func goals() map[string]goal {
 	}
 }
 
-// growthImplementations are those of the growth experiments.
+// growthImplementations returns the implementations in the growth experiments.
 func growthImplementations() []string {
 	return []string{base, "framer-replies", "framer-handler", "gnet"}
 }
 
-// overConns returns the scenarios that grow in connections.
+// overConns returns the scenarios with a growing number of connections.
 func overConns(quick bool) []report.Scenario {
 	var list []report.Scenario
 	for _, n := range growthConns(quick) {
@@ -163,7 +163,7 @@ func growthConns(quick bool) []int {
 	return conns
 }
 
-// overSizes returns the scenarios that grow in the size of a message.
+// overSizes returns the scenarios with a growing size of a message.
 func overSizes(quick bool) []report.Scenario {
 	sizes := []int{10, 100, 1 << 10, 10 << 10, 100 << 10, 1 << 20, 8 << 20, 64 << 20}
 	if quick {
@@ -178,8 +178,8 @@ func overSizes(quick bool) []report.Scenario {
 	return list
 }
 
-// rotated returns list beginning with another element in every round, so that
-// none always follows the same.
+// rotated returns list so that it begins with another element in every round. So no
+// element always comes after the same one.
 func rotated[T any](list []T, round int) []T {
 	if len(list) == 0 {
 		return nil

@@ -16,15 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A comparison is a task of the program send, done in several styles.
+// A comparison is a task of the program send that is run in several styles.
 type comparison struct {
 	part, name string
-	styles     []string // the first is what the others are compared with
-	send       []string // flags of send, but for the style
-	sink       []string // flags of sink
+	styles     []string // the others are compared with the first
+	send       []string // the flags of send, except the style
+	sink       []string // the flags of sink
 }
 
-const pushers = 64 // goroutines that push onto one connection
+const pushers = 64 // how many goroutines push onto one connection
 
 func pushComparison(quick bool) comparison {
 	messages := 50_000
@@ -83,9 +83,9 @@ func filePath(programs string) string {
 	return filepath.Join(programs, "file")
 }
 
-// writeFile writes a file of size bytes, a multiple of 1 MiB, and waits until it
-// is on the disk: the system shall not be busy with it later. It stays in memory
-// too.
+// writeFile writes a file of size bytes, which must be a multiple of 1 MiB. It waits
+// until the file is on the disk, so that the system is not busy with it later. The file
+// stays in the page cache, too.
 func writeFile(ctx context.Context, path string, size int64) (err error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(filepath.Dir(path), &fs); err != nil {

@@ -26,7 +26,7 @@ func (ss sends) series(style string, f func(report.Send) float64) stats.Series {
 	return s
 }
 
-// styles returns those that were run, in the order of the first round.
+// styles returns the styles that were run, in the order of the first round.
 func (ss sends) styles() []string {
 	var list []string
 	for _, r := range ss {
@@ -58,7 +58,8 @@ func writeSends(b *strings.Builder, all []report.SendRun) {
 	}
 }
 
-// table compares per message: a message, a payload for one connection, or a file.
+// table returns a table that compares the cost of a message, of a payload for one
+// connection, or of a file.
 func (ss sends) table() *table {
 	time := func(s report.Send) float64 { return s.Seconds / float64(s.Messages) }
 	cpu := func(s report.Send) float64 { return s.CPU / float64(s.Messages) }

@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// A table is one in Markdown. Its first column is aligned to the left, the others
-// to the right.
+// A table is a table in Markdown. The first column is aligned to the left, the others to
+// the right.
 type table struct {
 	header []string
 	rows   [][]string
@@ -20,7 +20,8 @@ func (t *table) add(cells ...string) {
 	t.rows = append(t.rows, cells)
 }
 
-// String returns the table in Markdown, legible as it is.
+// String returns the table in Markdown. The columns are padded, so that the source is
+// easy to read.
 func (t *table) String() string {
 	widths := make([]int, len(t.header))
 	for _, row := range append([][]string{t.header}, t.rows...) {

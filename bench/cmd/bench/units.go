@@ -12,13 +12,13 @@ import (
 	"github.com/goframer/framer/bench/internal/stats"
 )
 
-// A unit is a name for a multiple.
+// A unit is a multiple of the basic unit, with its name.
 type unit struct {
 	factor float64
 	name   string
 }
 
-// inUnit writes x in the greatest unit that it fills. units begin with the
+// inUnit formats x in the greatest unit that is not greater than x. units begin with the
 // smallest.
 func inUnit(x float64, units []unit) string {
 	u := units[0]
@@ -34,7 +34,7 @@ func nanoseconds(x float64) string {
 	return inUnit(x, []unit{{1, "ns"}, {1e3, "µs"}, {1e6, "ms"}, {1e9, "s"}})
 }
 
-// microseconds writes nanoseconds as microseconds without the unit.
+// microseconds formats nanoseconds as microseconds, without the unit.
 func microseconds(x float64) string {
 	if x < 9_950 {
 		return strconv.FormatFloat(x/1e3, 'f', 1, 64)
@@ -58,12 +58,13 @@ func ratio(x float64) string {
 	return strconv.FormatFloat(x, 'f', 2, 64)
 }
 
-// whole writes x without a fraction.
+// whole formats x without a fraction.
 func whole(x float64) string {
 	return grouped(int64(math.Round(x)))
 }
 
-// digits writes x with three significant digits, or all those before the point.
+// digits formats x with three significant digits, or with all digits before the point if
+// there are more.
 func digits(x float64) string {
 	decimals := 0
 	switch magnitude := math.Abs(x); {
@@ -76,7 +77,7 @@ func digits(x float64) string {
 	return strconv.FormatFloat(x, 'f', decimals, 64)
 }
 
-// grouped writes n with commas between thousands.
+// grouped formats n with commas between thousands.
 func grouped(n int64) string {
 	text := strconv.FormatInt(n, 10)
 	digits := strings.TrimPrefix(text, "-")
@@ -87,10 +88,10 @@ func grouped(n int64) string {
 	return sign + digits
 }
 
-// missing stands where there is no figure.
+// missing is the cell of a missing figure.
 const missing = "–"
 
-// median writes the median of s alone.
+// median formats the median of s.
 func median(s stats.Summary, format func(float64) string) string {
 	if s.Count == 0 {
 		return missing
@@ -98,8 +99,8 @@ func median(s stats.Summary, format func(float64) string) string {
 	return format(s.Median)
 }
 
-// spread writes the median of s with the least and the greatest figure, whose unit
-// is left out where it is the same.
+// spread formats the median of s with the least and the greatest figure. It leaves out
+// units that are the same.
 func spread(s stats.Summary, format func(float64) string) string {
 	middle := median(s, format)
 	if s.Count < 2 {

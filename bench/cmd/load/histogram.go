@@ -9,27 +9,26 @@ import (
 	"math/bits"
 )
 
-// histogramBits is the number of bits of a value that a histogram keeps behind the
-// first.
+// histogramBits is how many bits of a value a histogram keeps after the first bit.
 const histogramBits = 6
 
-// A histogram counts durations in nanoseconds, in buckets whose width is at most
-// 1/64 of their values.
+// A histogram counts durations in nanoseconds. The width of a bucket is at most 1/64 of
+// its values.
 type histogram struct {
 	buckets [(64 - histogramBits + 1) << histogramBits]int64
 	count   int64
 	max     int64
 }
 
-// add counts n values v, which must not be negative.
+// add counts the value v n times. v must not be negative.
 func (h *histogram) add(v, n int64) {
 	h.buckets[bucket(v)] += n
 	h.count += n
 	h.max = max(h.max, v)
 }
 
-// bucket returns the index of the bucket of v: the position of the first bit of v,
-// and the bits behind it.
+// bucket returns the index of the bucket of v. The index is made of the position of the
+// first bit of v, and of the bits that follow.
 func bucket(v int64) int {
 	shift := max(0, bits.Len64(uint64(v))-histogramBits-1)
 	return shift<<histogramBits + int(v>>shift)
@@ -42,8 +41,8 @@ func upper(i int) int64 {
 	return first + 1<<shift - 1
 }
 
-// percentile returns the smallest value that p percent of the values do not exceed,
-// or up to 1/64 more. It is 0 if there are none.
+// percentile returns the smallest value that p percent of the values do not exceed. The
+// result may be up to 1/64 too high. It is 0 if there are no values.
 func (h *histogram) percentile(p float64) int64 {
 	rank := int64(math.Ceil(float64(h.count) * p / 100))
 	var seen int64

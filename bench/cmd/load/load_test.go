@@ -25,7 +25,7 @@ import (
 	"github.com/goframer/framer/bench/internal/report"
 )
 
-// asProgram is set in the environment of this test binary to make it the program.
+// asProgram is an environment variable. If it is set, this test binary runs the program.
 const asProgram = "FRAMER_BENCH_LOAD"
 
 func TestMain(m *testing.M) {
@@ -36,8 +36,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serve serves the connections of a new listener until the test has ended, and
-// returns its address.
+// serve serves the connections of a new listener until the end of the test. It returns
+// the address.
 func serve(t *testing.T, f func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -62,8 +62,8 @@ func serve(t *testing.T, f func(net.Conn)) string {
 	return l.Addr().String()
 }
 
-// load makes a short run of the program, and returns what it prints and its exit
-// status. The CPU time of the "server" is that of this process.
+// load runs the program for a short time. It returns what the program prints, and the
+// exit status. The CPU time of the "server" is that of this process.
 func load(t *testing.T, addr string, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], append([]string{
@@ -113,7 +113,7 @@ func checkResult(t *testing.T, l *report.Load) {
 	}
 }
 
-// TestLoadSlow measures for a time in which no reply comes.
+// TestLoadSlow measures for a time that is too short for a reply.
 func TestLoadSlow(t *testing.T) {
 	stdout, stderr, status := load(t, serve(t, echo), "-warmup", "0s", "-duration", "1ns")
 	var got report.Load
@@ -125,7 +125,7 @@ func TestLoadSlow(t *testing.T) {
 	}
 }
 
-// TestLoadWindows counts the replies to windows whose number is given.
+// TestLoadWindows runs a given number of windows and checks how many replies are counted.
 func TestLoadWindows(t *testing.T) {
 	stdout, stderr, status := load(t, serve(t, echo), strings.Fields("-windows 3 -conns 2 -depth 4 -size 1000000")...)
 	var got report.Load
@@ -144,10 +144,10 @@ func TestLoadHold(t *testing.T) {
 	}
 }
 
-// overTLS returns f as a server that speaks TLS.
+// overTLS returns a server that runs f over TLS.
 func overTLS(t *testing.T, f func(net.Conn)) func(net.Conn) {
 	s := httptest.NewUnstartedServer(nil)
-	s.StartTLS() // for its certificate only
+	s.StartTLS() // used only for its certificate
 	t.Cleanup(s.Close)
 	return func(c net.Conn) {
 		tc := tls.Server(c, s.TLS)
@@ -163,14 +163,14 @@ func TestLoadHoldTLS(t *testing.T) {
 	}
 }
 
-// TestLoadHoldTLSBadServer has servers that fail before or after the connections
-// are held.
+// TestLoadHoldTLSBadServer has servers that fail before or while the connections are
+// held.
 func TestLoadHoldTLSBadServer(t *testing.T) {
 	tests := map[string]struct {
 		server func(net.Conn)
 		args   string
 		held   bool
-		want   string // in the message
+		want   string // part of the error message
 	}{
 		"corrupted":           {corrupt, "-depth 20", false, "a reply differs"},
 		"other connection's":  {crossed(), "-conns 2", false, "a reply differs"},
@@ -180,7 +180,7 @@ func TestLoadHoldTLSBadServer(t *testing.T) {
 		"reset at the end": {func(c net.Conn) {
 			echo(c)
 			c.(*tls.Conn).NetConn().(*net.TCPConn).SetLinger(0)
-			c.(*tls.Conn).NetConn().Close() // without a word
+			c.(*tls.Conn).NetConn().Close() // without a close_notify
 		}, "", true, "reset by peer"},
 	}
 	for name, test := range tests {
@@ -198,12 +198,12 @@ func TestLoadHoldTLSBadServer(t *testing.T) {
 	}
 }
 
-// TestLoadBadServer has servers that do well for a while.
+// TestLoadBadServer has servers that work for a while and then fail.
 func TestLoadBadServer(t *testing.T) {
 	tests := map[string]struct {
 		server func(net.Conn)
 		args   string
-		want   string // in the message
+		want   string // part of the error message
 	}{
 		"corrupted":           {corrupt, "-depth 3", "a reply differs"},
 		"other connection's":  {crossed(), "-conns 2", "a reply differs"},
@@ -238,7 +238,7 @@ func corrupt(c net.Conn) {
 	echo(c)
 }
 
-// crossed returns a server that sends each of two connections what came from the
+// crossed returns a server for two connections. It sends each of them the input of the
 // other.
 func crossed() func(net.Conn) {
 	ends := make(chan [2]chan []byte, 2)
@@ -262,7 +262,7 @@ func crossed() func(net.Conn) {
 	}
 }
 
-// twice is an echo that sends the first of its input twice.
+// twice is an echo that sends the first part of its input twice.
 func twice(c net.Conn) {
 	b := make([]byte, 1000)
 	n, _ := c.Read(b)
@@ -297,14 +297,14 @@ func forget(c net.Conn) {
 	}
 }
 
-// oneMore is an echo that sends a byte too much at the end.
+// oneMore is an echo that sends one byte more at the end.
 func oneMore(c net.Conn) {
 	echo(c)
 	io.WriteString(c, "x")
 }
 
-// TestLoadInAdvance has a server that answers requests that it has not received. It
-// reads nothing, so that the requests can't all be sent.
+// TestLoadInAdvance has a server that sends replies without reading any requests. So not
+// all requests can be sent.
 func TestLoadInAdvance(t *testing.T) {
 	addr := serve(t, func(c net.Conn) {
 		io.WriteString(c, strings.Repeat("OK\r\n", 16))
@@ -316,7 +316,7 @@ func TestLoadInAdvance(t *testing.T) {
 	}
 }
 
-// TestLoadSilence has a server that takes requests and does not answer.
+// TestLoadSilence has a server that reads requests and does not answer.
 func TestLoadSilence(t *testing.T) {
 	addr := serve(t, func(c net.Conn) { io.Copy(io.Discard, c) })
 	l, err := newLoop(netip.MustParseAddrPort(addr), 2, newScript("echo", 1, 64, 2))
@@ -327,7 +327,7 @@ func TestLoadSilence(t *testing.T) {
 	for _, c := range l.clients {
 		defer unix.Close(c.fd)
 	}
-	l.silence = 30 * time.Millisecond // during which the scheduler loses its patience
+	l.silence = 30 * time.Millisecond // long enough for Go's scheduler to send its signal
 	if err := l.begin(); err != nil {
 		t.Fatal(err)
 	}

@@ -14,37 +14,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A loop is the connections and the events on them. It belongs to one goroutine.
+// A loop has the connections and handles their events. It belongs to one goroutine.
 type loop struct {
 	epoll     int
 	script    script
 	clients   []client
 	events    []unix.EpollEvent
-	input     []byte // of whichever client is read
+	input     []byte // the buffer for all reads
 	epoch     time.Time
 	latencies histogram
-	silence   time.Duration // how long the server may have nothing to say
+	silence   time.Duration // how long the server may be silent
 
-	draining bool // no window begins any more
-	left     int  // windows that may begin, over all clients; negative: any number
-	busy     int  // clients that wait for replies
-	ending   bool // the clients have said that they send no more
-	open     int  // clients whose server has not said so
+	draining bool // no further window is begun
+	left     int  // how many windows may still begin, over all clients; negative means any number
+	busy     int  // how many clients wait for replies
+	ending   bool // the clients have ended their sides
+	open     int  // how many clients have not seen the end of the server's side
 }
 
 // A client is one connection.
 type client struct {
 	fd      int
-	start   int           // where the next window begins in the script
-	unsent  []byte        // of this window
-	awaited []byte        // of the replies to it
-	sent    time.Duration // when this window was, after the epoch
+	start   int           // the place in the script at which the next window begins
+	unsent  []byte        // the part of this window that was not sent yet
+	awaited []byte        // the part of the replies that has not come yet
+	sent    time.Duration // when this window was sent, since the epoch
 }
 
-// patience is how long a server may have nothing to say.
+// patience is how long a server may be silent.
 const patience = 10 * time.Second
 
-// newLoop connects to the server.
+// newLoop opens the connections to the server.
 func newLoop(addr netip.AddrPort, conns int, s script) (*loop, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -69,8 +69,7 @@ func newLoop(addr netip.AddrPort, conns int, s script) (*loop, error) {
 	return l, nil
 }
 
-// connect opens client i. Its events are edge-triggered, so that one registration
-// serves for ever.
+// connect opens client i. Its events are edge-triggered, so one registration is enough.
 func (l *loop) connect(i int, addr netip.AddrPort) error {
 	fd, err := connect(addr, i)
 	if err != nil {
@@ -83,7 +82,7 @@ func (l *loop) connect(i int, addr netip.AddrPort) error {
 	})
 }
 
-// begin sends the next window of every client, none of which must be busy.
+// begin sends the next window of every client. No client may be busy.
 func (l *loop) begin() error {
 	l.busy = len(l.clients)
 	for i := range l.clients {
@@ -112,7 +111,7 @@ func (l *loop) run(d time.Duration) error {
 	}
 }
 
-// drain waits for the replies to all windows and begins no more.
+// drain begins no further window and waits for all replies.
 func (l *loop) drain() error {
 	l.draining = true
 	return l.finish()
@@ -128,9 +127,9 @@ func (l *loop) finish() error {
 	return nil
 }
 
-// end ends the client's side of all connections and waits for the server's. There
-// must be nothing before it, and no connection must have ended before. All must be
-// drained.
+// end ends the client's side of all connections and waits for the end of the server's
+// side. It returns an error if more data comes, or if a connection has ended before. It
+// must be called after drain.
 func (l *loop) end() error {
 	if err := l.step(0); err != nil && err != errSilence {
 		return err
@@ -149,10 +148,10 @@ func (l *loop) end() error {
 	return nil
 }
 
-// errSilence says that nothing has happened in the time of a step.
+// errSilence is the error of a step in which nothing has happened.
 var errSilence = errors.New("the server has gone silent")
 
-// step handles the events that there are, or waits for some.
+// step handles the events that have come. If there are none, it waits for some.
 func (l *loop) step(timeout time.Duration) error {
 	n, err := epollWait(l.epoll, l.events, timeout)
 	switch {
@@ -182,8 +181,9 @@ func (l *loop) handle(c *client, events uint32) error {
 	return l.read(c, ended)
 }
 
-// read reads and checks what there is. Fewer bytes than there was room for are all,
-// and more of them make another event. An end that has come already makes no other.
+// read reads and checks what has come. If a read does not fill the buffer, there is
+// nothing more, and later data causes a new event. If the end has come already, it causes
+// no further event, so read goes on to the end.
 func (l *loop) read(c *client, ended bool) error {
 	for {
 		n, err := read(c.fd, l.input)
@@ -204,8 +204,8 @@ func (l *loop) read(c *client, ended bool) error {
 	}
 }
 
-// check compares input with what is awaited. When it is the last of a window, it
-// sends the next.
+// check compares input with the expected replies. If the window is complete, it sends the
+// next one.
 func (l *loop) check(c *client, input []byte) error {
 	now := time.Since(l.epoch)
 	if len(input) > len(c.awaited) || !bytes.Equal(input, c.awaited[:len(input)]) {
@@ -246,7 +246,7 @@ func (l *loop) next(c *client, now time.Duration) error {
 	return c.write()
 }
 
-// write sends what the kernel takes. Room for more makes an event.
+// write sends as much as the kernel accepts. When there is room for more, an event comes.
 func (c *client) write() error {
 	for len(c.unsent) > 0 {
 		n, err := write(c.fd, c.unsent)
@@ -270,7 +270,7 @@ func (l *loop) close(c *client) error {
 	return unix.Close(c.fd)
 }
 
-// difference says where got is not the beginning of want.
+// difference returns an error that shows where got differs from the beginning of want.
 func difference(got, want []byte) error {
 	i := 0
 	for i < min(len(got), len(want)) && got[i] == want[i] {

@@ -2,23 +2,23 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command load loads a server of this module, checks every byte that comes back,
-// and prints what it has measured as JSON (a report.Load).
+// Command load loads a server of this module, checks every byte that comes back, and
+// prints what it has measured as JSON (a report.Load).
 //
-// It holds a number of connections. On each it sends a window of requests in one
-// write, waits for all replies, and sends the next window. After the measurement,
-// it ends its side of the connections and expects the server to do the same,
-// without a further byte. Of a store it asks at the end, on another connection, for
-// values that it has set. Any reply that is not as expected, a connection that
-// ends early, and a server that goes silent end the run with status 1.
+// It opens a number of connections. On each it sends a window of requests in one write,
+// waits for all replies, and sends the next window. After the measurement, it ends its
+// side of the connections. The server must then do the same, and must not send a further
+// byte. If the server is a store, the program finally asks it, on another connection, for
+// values that it has set. If a reply is wrong, a connection ends early, or the server is
+// silent for too long, the program ends with status 1.
 //
-// With -hold it makes one window of requests on each connection instead, prints
-// "held", and keeps the connections until the end of its standard input. With -tls
-// too, it does so over TLS, trusting any certificate, and before it ends it makes
-// another window on each.
+// With -hold it sends only one window of requests on each connection. Then it prints
+// "held" and keeps the connections until the end of its standard input. With -hold and
+// -tls it does so over TLS, and accepts any certificate. Before it ends, it sends another
+// window on each connection.
 //
-// Without -tls it works on one thread, with epoll and without allocating, so that on
-// a machine that it shares with the server it takes as little from it as it can.
+// Without -tls it works on one thread, with epoll, and does not allocate. So it takes as
+// little as possible from a server on the same machine.
 package main
 
 import (
@@ -43,7 +43,7 @@ func main() {
 	case errors.Is(err, flag.ErrHelp):
 		return
 	case err != nil:
-		os.Exit(2) // parse has said why
+		os.Exit(2) // parse has printed the error
 	}
 	if err := o.run(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
@@ -51,7 +51,7 @@ func main() {
 	}
 }
 
-// The options are what the flags say.
+// The options are the values of the flags.
 type options struct {
 	addr             netip.AddrPort
 	protocol         string
@@ -65,11 +65,11 @@ type options struct {
 	tls              bool
 }
 
-// protocols are what a server may be asked: to send lines back, to take payloads, and
-// to do the commands SET and GET of Redis.
+// protocols are the names of the protocols: to send lines back, to accept payloads, and
+// to execute the commands SET and GET of Redis.
 var protocols = []string{"echo", "set", "resp-set", "resp-get"}
 
-// parse reads the flags, and tells stderr what is wrong with them.
+// parse reads the flags. It prints errors on stderr.
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("load", flag.ContinueOnError)
@@ -95,7 +95,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, err
 }
 
-// check completes o and says what is wrong with it.
+// check completes o. It returns an error if o makes no sense.
 func (o *options) check(addr string, args []string) error {
 	var err error
 	if o.addr, err = netip.ParseAddrPort(addr); err != nil {
@@ -165,7 +165,7 @@ func holdConns(l *loop, stdin io.Reader, stdout io.Writer) error {
 	return l.end()
 }
 
-// measure runs the loop through the warm-up and the measurement.
+// measure runs the warm-up and then the measurement.
 func (o *options) measure(l *loop) (*report.Load, error) {
 	warmUp, run := o.warmUp, o.timed
 	if o.windows > 0 {
@@ -203,7 +203,7 @@ func (o *options) measure(l *loop) (*report.Load, error) {
 	}, nil
 }
 
-// warmUp begins, and goes on for the time of the warm-up.
+// warmUp begins the first windows and runs for the time of the warm-up.
 func (o *options) warmUp(l *loop) error {
 	if err := l.begin(); err != nil {
 		return err
@@ -211,8 +211,8 @@ func (o *options) warmUp(l *loop) error {
 	return l.run(o.warmup)
 }
 
-// timed runs for the time of the measurement, and until there is a reply, which can
-// take longer on a busy machine.
+// timed runs for the time of the measurement. If no reply has come by then, as may happen
+// on a busy machine, it waits for one.
 func (o *options) timed(l *loop) error {
 	if err := l.run(o.duration); err != nil {
 		return err
@@ -225,8 +225,8 @@ func (o *options) timed(l *loop) error {
 	return nil
 }
 
-// counted makes n windows for each connection. Where messages are large and therefore
-// few, it would matter in which of them the time of a measurement ends.
+// counted runs n windows on each connection. It is used for large messages: few of them
+// fit into a measurement, so it would matter where the time ends.
 func counted(l *loop, n int) error {
 	l.left = n * len(l.clients)
 	if err := l.begin(); err != nil {
@@ -235,14 +235,14 @@ func counted(l *loop, n int) error {
 	return l.finish()
 }
 
-// A snapshot is the clocks at one end of the measurement.
+// A snapshot has the clocks at the beginning or the end of the measurement.
 type snapshot struct {
 	elapsed   time.Duration
 	loadCPU   time.Duration
 	serverCPU time.Duration
 }
 
-// takeSnapshot reads the clocks, that of the server unless its pid is 0.
+// takeSnapshot reads the clocks. It reads that of the server unless its PID is 0.
 func takeSnapshot(l *loop, serverPID int) (s snapshot, err error) {
 	s.elapsed = time.Since(l.epoch)
 	if s.loadCPU, err = proc.CPUOf(os.Getpid()); err != nil {

@@ -97,7 +97,7 @@ func TestScriptRESP(t *testing.T) {
 	}
 }
 
-// TestScriptMemory prepares for the largest runs.
+// TestScriptMemory checks how much memory the scripts of the largest runs take.
 func TestScriptMemory(t *testing.T) {
 	for _, conns := range []int{1, 10_000} {
 		for _, size := range []int{10, 1 << 20} {

@@ -15,17 +15,18 @@ import (
 	"github.com/goframer/framer/bench/internal/resp"
 )
 
-// An exchange is requests and what must come back.
+// An exchange is a list of requests and the replies that must come back.
 type exchange struct {
 	requests, replies []byte
 }
 
-// mostKeys is how many keys have names of three characters.
+// mostKeys is the greatest number of keys. Their names have three characters.
 const mostKeys = 100
 
-// newRESPScript returns a script of SET or GET, with as many keys as fit into
-// sharedSize. Each key has one value, of any bytes, which is seen in the store: before
-// all GETs each key is set, and after all SETs those of the first window are got.
+// newRESPScript returns a script of SET or GET commands, with as many keys as fit into
+// sharedSize. Each key has one value of random bytes. A script of GETs first sets each
+// key. A script of SETs finally gets the keys of the first window, to see that the store
+// has them.
 func newRESPScript(protocol string, depth, size int) script {
 	keys := max(4, min(mostKeys, sharedSize/(size+64)))
 	sets, gets := respExchanges(keys, size)
@@ -56,7 +57,8 @@ func respExchanges(keys, size int) (sets, gets []exchange) {
 	return sets, gets
 }
 
-// joined returns n exchanges of the list as one, from its beginning again and again.
+// joined returns the first n exchanges of the list as one. It begins the list again when
+// it has come to the end.
 func joined(list []exchange, n int) *exchange {
 	var all exchange
 	for i := range n {
@@ -66,8 +68,9 @@ func joined(list []exchange, n int) *exchange {
 	return &all
 }
 
-// do makes the exchange on a connection of its own; nil makes none. The requests or
-// the replies must fit into the buffers of the sockets: all is sent before it reads.
+// do performs the exchange on a new connection. If e is nil, it does nothing. It sends
+// everything before it reads, so the requests or the replies must fit into the buffers of
+// the sockets.
 func (e *exchange) do(addr netip.AddrPort) error {
 	if e == nil {
 		return nil

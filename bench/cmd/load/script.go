@@ -10,23 +10,24 @@ import (
 	"math/rand/v2"
 )
 
-// A script is what is sent and what must come back. Requests differ, and windows
-// begin at different ones: a reply that was meant for another request is seen.
-// All of it is prepared, and shared by all connections.
+// A script has the requests that are sent and the replies that must come back. The
+// requests differ, and windows begin at different requests. So a reply to another request
+// is noticed. Everything is prepared in advance and shared by all connections.
 type script struct {
-	requests, replies      []byte // one after the other
+	requests, replies      []byte // all of them, one after the other
 	requestSize, replySize int
-	depth                  int // requests in a window
-	starts                 int // requests at which a window may begin
+	depth                  int // how many requests a window has
+	starts                 int // how many requests a window may begin with
 
-	before, after *exchange // on a connection of its own, or nil
+	before, after *exchange // done on a connection of its own; may be nil
 }
 
-// sharedSize is about how many bytes of requests are prepared at most. They should
-// stay in the cache, to cost no more than the check of one reply.
+// sharedSize is about how many bytes of requests are prepared at most. They should stay
+// in the cache of the processor, so that they cost no more than the check of a single
+// reply.
 const sharedSize = 256 << 10
 
-// newScript returns a script for windows of depth requests with size bytes each.
+// newScript returns a script for windows of depth requests of size bytes each.
 func newScript(protocol string, depth, size, conns int) script {
 	switch protocol {
 	case "set":
@@ -47,9 +48,9 @@ func newScript(protocol string, depth, size, conns int) script {
 	return s
 }
 
-// newSetScript is newScript for the protocol set. All its replies are alike, so
-// that one window is enough. The payloads are any bytes: a server that loses count
-// of them takes them for a command.
+// newSetScript returns a script for the protocol set. All replies are the same, so one
+// window is enough. The payloads are random bytes: a server that counts them wrongly
+// takes them for a command.
 func newSetScript(depth, size int) script {
 	s := script{depth: depth, starts: 1, replySize: len("OK\r\n")}
 	random := newRandom()
@@ -75,8 +76,7 @@ func fillText(b []byte, random *rand.ChaCha8) {
 	}
 }
 
-// window returns the requests of a window that begins at the given one, and their
-// replies.
+// window returns the requests of the window that begins at start, and their replies.
 func (s *script) window(start int) (requests, replies []byte) {
 	return s.requests[start*s.requestSize:][:s.depth*s.requestSize],
 		s.replies[start*s.replySize:][:s.depth*s.replySize]

@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The calls of the loop are raw: the scheduler of Go is not told that the goroutine
-// may block, which would cost a part of every call, and with one processor much
-// more. No other goroutine needs to run.
+// The loop uses raw system calls: the scheduler of Go is not told that the goroutine may
+// block. To tell it would add to the cost of every call, and with a single processor much
+// more. No other goroutine needs to run meanwhile.
 
-// epollWait waits for events, at most for the timeout, rounded up to milliseconds.
-// The signal with which Go's scheduler interrupts long calculations is put off: it
-// would come every 10 ms and end the wait.
+// epollWait waits for events, and no longer than timeout, rounded up to milliseconds. It
+// blocks SIGURG, the signal with which Go's scheduler interrupts long calculations.
+// Otherwise the signal would come every 10 ms and end the wait.
 func epollWait(epoll int, events []unix.EpollEvent, timeout time.Duration) (int, error) {
 	ms := (timeout + time.Millisecond - 1) / time.Millisecond
 	masked := uint64(1) << (unix.SIGURG - 1)
@@ -32,7 +32,7 @@ func epollWait(epoll int, events []unix.EpollEvent, timeout time.Duration) (int,
 	return int(n), nil
 }
 
-// read reads from a descriptor that does not block.
+// read reads from a non-blocking descriptor.
 func read(fd int, p []byte) (int, error) {
 	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd),
 		uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
@@ -42,7 +42,7 @@ func read(fd int, p []byte) (int, error) {
 	return int(n), nil
 }
 
-// write writes to a descriptor that does not block.
+// write writes to a non-blocking descriptor.
 func write(fd int, p []byte) (int, error) {
 	n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd),
 		uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
@@ -52,11 +52,11 @@ func write(fd int, p []byte) (int, error) {
 	return int(n), nil
 }
 
-// connsPerSource is how many connections come from one loopback address. There are
-// not ports enough for many more, with those of earlier runs.
+// connsPerSource is how many connections come from one loopback address. The ports of one
+// address are not enough for many more, because earlier runs still hold some.
 const connsPerSource = 5000
 
-// connect returns a descriptor that does not block of connection i to addr.
+// connect opens connection i to addr and returns a non-blocking descriptor.
 func connect(addr netip.AddrPort, i int) (int, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -87,8 +87,8 @@ func connectSocket(fd int, addr netip.AddrPort, i int) error {
 	return nil
 }
 
-// bindSource lets fd connect from 127.0.0.host, and from a port that need only be
-// free towards the server.
+// bindSource makes fd connect from 127.0.0.host. The system may choose any port that is
+// not used for the same server.
 func bindSource(fd int, host byte) error {
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
 		return fmt.Errorf("setsockopt: %w", err)

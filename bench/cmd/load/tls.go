@@ -18,12 +18,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// parallel is how many TLS connections are worked on at the same time.
+// parallel is how many TLS connections are handled at the same time.
 const parallel = 16
 
-// holdTLS makes one window of the script on each of so many TLS connections, keeps
-// them until the end of stdin, and ends them. A window must fit into the buffers of
-// the sockets: the client sends all of it before it reads.
+// holdTLS sends one window of the script on each of n TLS connections, keeps them until
+// the end of stdin, and ends them. It sends all of a window before it reads, so a window
+// must fit into the buffers of the sockets.
 func holdTLS(addr netip.AddrPort, n int, s script, stdin io.Reader, stdout io.Writer) error {
 	conns := make([]*tls.Conn, n)
 	err := forEach(n, func(i int) (err error) {
@@ -40,7 +40,7 @@ func holdTLS(addr netip.AddrPort, n int, s script, stdin io.Reader, stdout io.Wr
 		return err
 	}
 	return forEach(n, func(i int) error {
-		// Only a server that has held the connection answers once more.
+		// Another answer proves that the server has held the connection.
 		if err := ask(conns[i], &s, (i+1)%s.starts); err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func holdTLS(addr netip.AddrPort, n int, s script, stdin io.Reader, stdout io.Wr
 	})
 }
 
-// forEach calls f for n connections until one fails, and returns the error.
+// forEach calls f for n connections until a call fails. It returns the error.
 func forEach(n int, f func(i int) error) error {
 	g, ctx := errgroup.WithContext(context.Background())
 	g.SetLimit(parallel)
@@ -66,23 +66,24 @@ func forEach(n int, f func(i int) error) error {
 	return g.Wait()
 }
 
-// connectTLS opens connection i to addr, from where the loop would.
+// connectTLS opens connection i to addr, from the same source address as the loop.
 func connectTLS(addr netip.AddrPort, i int) (*tls.Conn, error) {
 	fd, err := connect(addr, i)
 	if err != nil {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), "")
-	defer f.Close() // FileConn duplicates it
+	defer f.Close() // FileConn has duplicated it
 	c, err := net.FileConn(f)
 	if err != nil {
 		return nil, err
 	}
-	// The server has made its certificate itself.
+	// The certificate of the server is self-signed.
 	return tls.Client(c, &tls.Config{InsecureSkipVerify: true}), nil
 }
 
-// ask makes a window of the script, the first time after a handshake.
+// ask sends a window of the script and checks the replies. The first call also performs
+// the handshake.
 func ask(c *tls.Conn, s *script, start int) error {
 	requests, replies := s.window(start)
 	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
@@ -101,7 +102,8 @@ func ask(c *tls.Conn, s *script, start int) error {
 	return nil
 }
 
-// endTLS ends the client's side and waits for the server's, with nothing before it.
+// endTLS ends the client's side and waits for the end of the server's side. No data may
+// come before it.
 func endTLS(c *tls.Conn) error {
 	if err := c.CloseWrite(); err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"github.com/goframer/framer/bench/internal/payload"
 )
 
-// prepareBroadcastPush gives every connection a copy of the payload.
+// prepareBroadcastPush pushes a copy of the payload to every connection.
 func prepareBroadcastPush(o options, conns []net.Conn) (*sender, error) {
 	g := serve(conns)
 	s := newBroadcast(o, g.conns, (*framer.Conn).TryPush)
@@ -30,8 +30,8 @@ func prepareBroadcastProducer(o options, conns []net.Conn) (*sender, error) {
 	return s, nil
 }
 
-// prepareBroadcastRaw writes to one connection after the other. It is the cheapest
-// way there is, but one slow receiver keeps all others waiting.
+// prepareBroadcastRaw writes to one connection after the other. This is the cheapest way,
+// but one slow receiver makes all others wait.
 func prepareBroadcastRaw(o options, conns []net.Conn) (*sender, error) {
 	s := newBroadcast(o, conns, func(nc net.Conn, p []byte) error {
 		_, err := nc.Write(p)

@@ -13,7 +13,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// prepareFileFramer sends the file through a producer.
+// prepareFileFramer sends the file with a producer.
 func prepareFileFramer(o options, conns []net.Conn) (*sender, error) {
 	f, s, err := newFile(o.path)
 	if err != nil {
@@ -25,7 +25,7 @@ func prepareFileFramer(o options, conns []net.Conn) (*sender, error) {
 	return s, nil
 }
 
-// prepareFileCopy sends the file by io.Copy.
+// prepareFileCopy sends the file with io.Copy.
 func prepareFileCopy(o options, conns []net.Conn) (*sender, error) {
 	f, s, err := newFile(o.path)
 	if err != nil {
@@ -39,7 +39,7 @@ func prepareFileCopy(o options, conns []net.Conn) (*sender, error) {
 	return s, nil
 }
 
-// newFile opens a file, and returns a sender for it that lacks its functions.
+// newFile opens a file. It returns a sender for the file, without its functions.
 func newFile(path string) (*os.File, *sender, error) {
 	f, err := os.Open(path)
 	if err != nil {

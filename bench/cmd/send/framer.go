@@ -19,7 +19,7 @@ type listening struct{}
 func (listening) CollectIncomingData([]byte) error { return nil }
 func (listening) FoundTerminator() error           { return nil }
 
-// A group is connections that are served, each on a goroutine of its own.
+// A group is a list of connections. Each is served on its own goroutine.
 type group struct {
 	conns   []*framer.Conn
 	serving errgroup.Group
@@ -36,7 +36,7 @@ func serve(conns []net.Conn) *group {
 	return g
 }
 
-// close ends the connections, and returns why one had ended before, if it had.
+// close ends the connections. It returns an error if one had ended before.
 func (g *group) close() error {
 	for _, c := range g.conns {
 		c.Close()

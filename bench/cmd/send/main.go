@@ -2,12 +2,12 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command send measures what a process spends on sending, in the ways that the
-// library and its alternatives offer. The program sink receives.
+// Command send measures the cost of sending in a process, for the ways that the library
+// and its alternatives offer. The program sink is the receiver.
 //
-// It prints "listening HOST:PORT", takes a control connection and those to send
-// on, sends, and prints a report.Send as JSON. The receiver says with a byte on
-// the control connection that it has got everything.
+// It prints "listening HOST:PORT". Then it accepts a control connection and the
+// connections to send on, sends, and prints a report.Send as JSON. The receiver writes a
+// byte on the control connection when it has received everything.
 package main
 
 import (
@@ -33,17 +33,17 @@ type options struct {
 	path        string
 }
 
-// A way is one style of doing a task.
+// A way is one style in which a task is done.
 type way struct {
 	task, style string
 	prepare     func(o options, conns []net.Conn) (*sender, error)
 }
 
-// A sender is a way that has been made ready.
+// A sender is a way that is ready to run.
 type sender struct {
 	messages int64        // messages, payloads or files in a window
-	size     int64        // bytes of each
-	windows  int          // how often send is called, each time after an answer
+	size     int64        // bytes of each of these
+	windows  int          // how often send is called; each call but the first waits for an answer to the one before
 	send     func() error // sends one window, or makes sure that it will be sent
 	close    func() error // ends what was started
 }
@@ -74,7 +74,7 @@ func main() {
 	}
 }
 
-// parse reads the flags. What is wrong with them it says on stderr.
+// parse reads the flags. It prints errors on stderr.
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("send", flag.ContinueOnError)
@@ -103,7 +103,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
-// way returns what o asks for, or nil.
+// way returns the way that o asks for, or nil.
 func (o options) way() *way {
 	all := ways()
 	i := slices.IndexFunc(all, func(w way) bool { return w.task == o.task && w.style == o.style })
@@ -153,7 +153,7 @@ func accept(l net.Listener, n int) ([]net.Conn, error) {
 	return conns, nil
 }
 
-// measure has s send its windows and waits for the answers.
+// measure makes s send its windows and waits for the answers.
 func measure(s *sender, control io.Reader) (report.Send, error) {
 	m, err := startMeter()
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/goframer/framer/bench/internal/report"
 )
 
-// A meter measures this process from its start on.
+// A meter measures this process from the call of startMeter on.
 type meter struct {
 	start     time.Time
 	cpu       time.Duration
@@ -22,7 +22,8 @@ type meter struct {
 	allocated uint64
 }
 
-// startMeter collects the garbage first, so that the memory is what is in use.
+// startMeter first collects the garbage, so that the memory at the start is what is in
+// use.
 func startMeter() (*meter, error) {
 	runtime.GC()
 	debug.FreeOSMemory()
@@ -59,7 +60,7 @@ func (m *meter) stop() (report.Send, error) {
 	}, nil
 }
 
-// allocated returns how much heap memory was ever allocated, in bytes.
+// allocated returns how many bytes of heap memory the process has allocated in its life.
 func allocated() uint64 {
 	var s runtime.MemStats
 	runtime.ReadMemStats(&s)

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// preparePushFramer has goroutines call Push on one connection.
+// preparePushFramer makes goroutines call Push on one connection.
 func preparePushFramer(o options, conns []net.Conn) (*sender, error) {
 	g := serve(conns)
 	s := newPush(o, g.conns[0].Push)
@@ -22,7 +22,8 @@ func preparePushFramer(o options, conns []net.Conn) (*sender, error) {
 	return s, nil
 }
 
-// preparePushBufio has them do what one writes by hand.
+// preparePushBufio makes goroutines use a mutex and a bufio.Writer, as a program without
+// framer does.
 func preparePushBufio(o options, conns []net.Conn) (*sender, error) {
 	w := &sharedWriter{buffer: bufio.NewWriterSize(conns[0], 64<<10)}
 	s := newPush(o, w.push)
@@ -30,8 +31,8 @@ func preparePushBufio(o options, conns []net.Conn) (*sender, error) {
 	return s, nil
 }
 
-// newPush returns a sender that calls push from several goroutines. All that they
-// push is sent soon without anything else to be done.
+// newPush returns a sender that calls push from several goroutines. What is pushed must
+// be sent soon, without a further call.
 func newPush(o options, push func([]byte) error) *sender {
 	return &sender{
 		messages: int64(o.goroutines) * int64(o.messages),
@@ -56,10 +57,10 @@ func pushAll(s *payload.Source, n int, push func([]byte) error) error {
 	return nil
 }
 
-// A sharedWriter is a buffer for several goroutines. The one behind which none
-// waits flushes it.
+// A sharedWriter is a buffer for several goroutines. A goroutine flushes it if no other
+// one waits.
 type sharedWriter struct {
-	pushing atomic.Int64 // calls of push that have not written yet
+	pushing atomic.Int64 // how many calls of push have not written yet
 	mu      sync.Mutex
 	buffer  *bufio.Writer
 }

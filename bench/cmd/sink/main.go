@@ -2,12 +2,12 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command sink takes and checks what the program send sends. It is a process of
-// its own, so that its work does not count as that of the sender.
+// Command sink receives and checks what the program send sends. It is a separate process,
+// so that its work does not count as work of the sender.
 //
-// It connects once for control and then as often as it is told. The connections
-// are given their bytes in windows: when each has got -window bytes, the sink
-// writes one byte on the control connection. After -windows of them it prints a
+// It opens one connection for control, and then as many as the flags say. On these it
+// receives the bytes in windows. When each connection has received -window bytes, the
+// sink writes one byte on the control connection. After -windows of them it prints a
 // report.Sink as JSON.
 package main
 
@@ -48,7 +48,7 @@ func main() {
 	}
 }
 
-// parse reads the flags. What is wrong with them it says on stderr.
+// parse reads the flags. It prints errors on stderr.
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	fs := flag.NewFlagSet("sink", flag.ContinueOnError)
@@ -75,7 +75,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, nil
 }
 
-// newCheckers returns what makes the check of a connection, or nil for none.
+// newCheckers returns the function that makes the checker of a connection, or nil if
+// nothing is checked.
 func newCheckers(o options) (func() checker, error) {
 	switch o.expect {
 	case "count":

@@ -14,32 +14,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readSize is how much a read takes at most, in bytes.
+// readSize is the greatest size of a read, in bytes.
 const readSize = 1 << 20
 
-// A checker checks the bytes of a connection, cut anywhere.
+// A checker checks the bytes of a connection, wherever they are cut.
 type checker interface {
 	Check(data []byte) error
 }
 
-// A connection is one that the receiver reads from.
+// A connection is a connection from which the receiver reads.
 type connection struct {
 	fd       int
-	received int64 // in this window
+	received int64 // how many bytes of this window have come
 	checker  checker
 }
 
 // A receiver reads from all connections on one thread.
 type receiver struct {
 	epoll       int
-	flags       int // of recv
+	flags       int // the flags of recv
 	connections map[int32]*connection
 	buffer      []byte
-	open        int // connections whose window is not full
+	open        int // how many connections have not received their window
 }
 
-// newReceiver connects. Without newChecker the bytes are thrown away in the
-// kernel.
+// newReceiver opens the connections. If newChecker is nil, the kernel throws the bytes
+// away.
 func newReceiver(addr string, conns int, newChecker func() checker) (*receiver, error) {
 	peer, err := socketAddress(addr)
 	if err != nil {
@@ -78,7 +78,7 @@ func socketAddress(addr string) (*unix.SockaddrInet4, error) {
 	return &unix.SockaddrInet4{Port: tcp.Port, Addr: [4]byte(tcp.IP.To4())}, nil
 }
 
-// connect connects c and adds it to the receiver.
+// connect opens c and adds it to the receiver.
 func (r *receiver) connect(c *connection, peer unix.Sockaddr) (err error) {
 	c.fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -95,7 +95,7 @@ func (r *receiver) connect(c *connection, peer unix.Sockaddr) (err error) {
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, c.fd, &event))
 }
 
-// receive reads until every connection has got a window of so many bytes.
+// receive reads until every connection has received window bytes.
 func (r *receiver) receive(window int64) error {
 	r.open = len(r.connections)
 	for _, c := range r.connections {

@@ -2,8 +2,8 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Package payload makes the contents that the sending programs send, and checks
-// them in the receiving one.
+// Package payload makes the data that the sending programs send. The receiving program
+// checks the data with it.
 package payload
 
 import (
@@ -30,15 +30,14 @@ func pattern(size int, seed uint64) []byte {
 // MessageSize is the size of the messages of a Source, in bytes.
 const MessageSize = 64
 
-// A message has the number of its goroutine, its own number, and bytes that are
-// peculiar to the goroutine.
+// A message has the number of its goroutine, its own number, and bytes that are different
+// for each goroutine.
 const (
 	sequenceAt = 8
 	bodyAt     = 16
 )
 
-// A Source makes the messages of one of several goroutines that share a
-// connection.
+// A Source makes the messages of one goroutine. Several goroutines share a connection.
 type Source struct {
 	message [MessageSize]byte
 	next    uint64
@@ -52,21 +51,21 @@ func NewSource(goroutine int) *Source {
 	return s
 }
 
-// Next returns the next message. It is lent: valid until the next call.
+// Next returns the next message. The message is lent: it is valid until the next call.
 func (s *Source) Next() []byte {
 	binary.BigEndian.PutUint64(s.message[sequenceAt:], s.next)
 	s.next++
 	return s.message[:]
 }
 
-// An OrderChecker checks that the messages of several Sources come whole, and
-// those of each in order.
+// An OrderChecker checks that the messages of several Sources arrive whole, and that
+// those of each Source are in order.
 type OrderChecker struct {
 	sources []*Source
-	pending []byte // the beginning of a message
+	pending []byte // the beginning of a message that is not complete
 }
 
-// NewOrderChecker returns a checker of the messages of goroutines 0 to n-1.
+// NewOrderChecker returns a checker for the messages of goroutines 0 to n-1.
 func NewOrderChecker(n int) *OrderChecker {
 	c := &OrderChecker{}
 	for i := range n {
@@ -75,7 +74,7 @@ func NewOrderChecker(n int) *OrderChecker {
 	return c
 }
 
-// Check checks the next bytes, cut anywhere.
+// Check checks the next bytes, wherever they are cut.
 func (c *OrderChecker) Check(data []byte) error {
 	if len(c.pending) > 0 {
 		n := min(MessageSize-len(c.pending), len(data))
@@ -114,18 +113,18 @@ func (c *OrderChecker) checkMessage(message []byte) error {
 	return fmt.Errorf("message %d of goroutine %d has been changed", expected, goroutine)
 }
 
-// A RepeatChecker checks that the same bytes come again and again.
+// A RepeatChecker checks that the same bytes are repeated.
 type RepeatChecker struct {
 	payload []byte
 	at      int
 }
 
-// NewRepeatChecker returns a checker of repetitions of payload, which it keeps.
+// NewRepeatChecker returns a checker for repetitions of payload, which it keeps.
 func NewRepeatChecker(payload []byte) *RepeatChecker {
 	return &RepeatChecker{payload: payload}
 }
 
-// Check checks the next bytes, cut anywhere.
+// Check checks the next bytes, wherever they are cut.
 func (c *RepeatChecker) Check(data []byte) error {
 	for len(data) > 0 {
 		n := min(len(c.payload)-c.at, len(data))

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// interleaved returns messages of three goroutines, in order for each.
+// interleaved returns the messages of three goroutines. Those of each goroutine are in
+// order.
 func interleaved() []byte {
 	var stream []byte
 	sources := []*Source{NewSource(0), NewSource(1), NewSource(2)}

@@ -15,18 +15,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Resident returns how much memory of a process is resident, in bytes. It is
-// counted page by page; the figures of /proc/PID/status are approximate.
+// Resident returns the resident memory of a process, in bytes. It is exact, because the
+// kernel counts page by page. The figures of /proc/PID/status are approximate.
 func Resident(pid int) (int64, error) {
 	return field(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Rss")
 }
 
-// Peak returns how much memory of a process was resident at most, in bytes.
+// Peak returns the greatest resident memory that a process has had, in bytes.
 func Peak(pid int) (int64, error) {
 	return field(fmt.Sprintf("/proc/%d/status", pid), "VmHWM")
 }
 
-// ResetPeak makes the peak of this process what is resident now.
+// ResetPeak sets the peak of this process to its present resident memory.
 func ResetPeak() error {
 	return os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
 }
@@ -40,10 +40,10 @@ func CPU() (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// CPUOf returns the processor time that all threads of a process have used, to the
-// nanosecond.
+// CPUOf returns the processor time that all threads of a process have used. It is exact
+// to the nanosecond.
 func CPUOf(pid int) (time.Duration, error) {
-	const schedClock = 2 // CPUCLOCK_SCHED of the kernel: time that was scheduled
+	const schedClock = 2 // CPUCLOCK_SCHED of the kernel: the time that was scheduled
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|schedClock), &t); err != nil {
 		return 0, fmt.Errorf("CPU time of process %d: %w", pid, err)

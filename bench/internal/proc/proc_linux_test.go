@@ -54,7 +54,8 @@ func TestThisProcess(t *testing.T) {
 	}
 }
 
-// TestCPUOf compares the clock by pid with that which a process has of itself.
+// TestCPUOf compares the clock of a process, read by PID, with the clock that the process
+// itself reads.
 func TestCPUOf(t *testing.T) {
 	before, err := CPU()
 	if err != nil {

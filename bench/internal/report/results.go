@@ -6,41 +6,41 @@ package report
 
 import "time"
 
-// Results is what the program bench has measured. Nothing in it is condensed: the
-// tables are made of it.
+// Results is what the program bench has measured. It has every single figure. The tables
+// are made from it.
 type Results struct {
 	Machine  Machine  `json:"machine"`
 	Settings Settings `json:"settings"`
-	Notes    []string `json:"notes,omitempty"` // what could not be measured here
+	Notes    []string `json:"notes,omitempty"` // what could not be measured on this machine
 
 	Runs  []Run     `json:"runs,omitempty"`
 	Idle  []Idle    `json:"idle,omitempty"`
 	Sends []SendRun `json:"sends,omitempty"`
 }
 
-// Add appends what was measured in more.
+// Add appends the measurements of more.
 func (r *Results) Add(more Results) {
 	r.Runs = append(r.Runs, more.Runs...)
 	r.Idle = append(r.Idle, more.Idle...)
 	r.Sends = append(r.Sends, more.Sends...)
 }
 
-// A Machine is where and when the results were measured.
+// A Machine says where and when the results were measured.
 type Machine struct {
 	CPU         string    `json:"cpu"`
 	Cores       int       `json:"cores"`
-	CPUs        []int     `json:"cpus"` // that this program may use
+	CPUs        []int     `json:"cpus"` // those that this program may use
 	Memory      int64     `json:"memory_bytes"`
 	Kernel      string    `json:"kernel"`
 	Go          string    `json:"go"`
-	Revision    string    `json:"revision"` // of this repository
+	Revision    string    `json:"revision"` // the commit of this repository
 	Peers       []string  `json:"peers"`    // modules and their versions
 	Date        time.Time `json:"date"`
 	Command     string    `json:"command"`
 	LoadAverage string    `json:"load_average"` // at the start
 }
 
-// Settings are the flags in force.
+// Settings are the values of the flags.
 type Settings struct {
 	Quick    bool          `json:"quick"`
 	Rounds   int           `json:"rounds"`
@@ -48,19 +48,19 @@ type Settings struct {
 	Duration time.Duration `json:"duration_ns"`
 }
 
-// A Scenario is a way to load a server: requests of Size bytes, Depth of them in
-// flight on each of Conns connections.
+// A Scenario is a way to load a server. It has Conns connections, and Depth requests of
+// Size bytes are in flight on each.
 type Scenario struct {
 	Name     string `json:"name"`
 	Protocol string `json:"protocol"` // "echo", "set", "resp-set" or "resp-get"
 	Conns    int    `json:"conns"`
 	Depth    int    `json:"depth"`
 	Size     int    `json:"size"`
-	Pinned   bool   `json:"pinned"` // server and load generator share one CPU, in all forms
+	Pinned   bool   `json:"pinned"` // server and load generator share one CPU in all forms
 }
 
-// A Run is one server process under one load. What redis-benchmark does not say is
-// zero.
+// A Run is one server process under one load. A figure that redis-benchmark does not
+// print is zero.
 type Run struct {
 	Part           string   `json:"part"`
 	Form           string   `json:"form"` // "apart", "together" or "one CPU"
@@ -68,12 +68,12 @@ type Run struct {
 	Implementation string   `json:"implementation"`
 	Round          int      `json:"round"`
 	Load           Load     `json:"load"`
-	PeakBytes      int64    `json:"peak_bytes"`      // greatest resident memory of the server
+	PeakBytes      int64    `json:"peak_bytes"`      // the greatest resident memory of the server
 	Error          string   `json:"error,omitempty"` // why the run has failed
 }
 
-// An Idle is the resident memory of one server process before and while it has
-// silent connections that were used once.
+// An Idle is the resident memory of one server process, before it has connections, and
+// while it has connections that were used once and are silent.
 type Idle struct {
 	Part           string `json:"part"`
 	Implementation string `json:"implementation"`
@@ -92,7 +92,7 @@ func (i Idle) PerConn() float64 {
 // A SendRun is one sending process and its receiver.
 type SendRun struct {
 	Part  string `json:"part"`
-	Name  string `json:"name"` // of the comparison
+	Name  string `json:"name"` // the name of the comparison
 	Style string `json:"style"`
 	Round int    `json:"round"`
 	Send  Send   `json:"send"`

@@ -19,10 +19,10 @@ const (
 )
 
 const (
-	// MaxArgs is how many arguments a command may have, its name included.
+	// MaxArgs is the greatest number of arguments of a command, including its name.
 	MaxArgs = 1 << 10
 
-	// MaxArg is how many bytes an argument may have.
+	// MaxArg is the greatest size of an argument, in bytes.
 	MaxArg = 64 << 20
 )
 
@@ -35,7 +35,7 @@ func AppendBulk(dst, value []byte) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// AppendCommand appends a command, as clients send it: an array of bulk strings.
+// AppendCommand appends a command as clients send it: an array of bulk strings.
 func AppendCommand(dst []byte, args ...[]byte) []byte {
 	dst = fmt.Appendf(dst, "*%d\r\n", len(args))
 	for _, arg := range args {
@@ -44,7 +44,7 @@ func AppendCommand(dst []byte, args ...[]byte) []byte {
 	return dst
 }
 
-// ArgCount returns the n of a line "*n", without its CRLF.
+// ArgCount returns the n of a line "*n". The line must not have its CRLF.
 func ArgCount(line []byte) (int, error) {
 	n, err := count('*', line, MaxArgs)
 	if err == nil && n == 0 {
@@ -53,7 +53,7 @@ func ArgCount(line []byte) (int, error) {
 	return n, err
 }
 
-// ArgSize returns the n of a line "$n", without its CRLF.
+// ArgSize returns the n of a line "$n". The line must not have its CRLF.
 func ArgSize(line []byte) (int, error) {
 	return count('$', line, MaxArg)
 }
@@ -74,8 +74,8 @@ func count(kind byte, line []byte, most int) (int, error) {
 	return n, nil
 }
 
-// Args collects the arguments of a command, and uses their memory again for those of
-// the next one. The zero value is empty.
+// Args collects the arguments of a command. It uses their memory again for the next
+// command. The zero value is empty.
 type Args [][]byte
 
 // Add appends a copy of arg.
@@ -89,5 +89,5 @@ func (a *Args) Add(arg []byte) {
 	(*a)[n] = append((*a)[n][:0], arg...)
 }
 
-// Reset forgets the arguments.
+// Reset removes the arguments. Their memory is kept.
 func (a *Args) Reset() { *a = (*a)[:0] }

@@ -45,7 +45,7 @@ func TestCounts(t *testing.T) {
 	tests := []struct {
 		line string
 		f    func([]byte) (int, error)
-		want int // -1: an error
+		want int // -1 means that an error is expected
 	}{
 		{"*3", ArgCount, 3},
 		{"*1024", ArgCount, MaxArgs},
@@ -69,7 +69,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// TestAllocations keeps the memory of a value the only one that a command takes.
+// TestAllocations checks that a command allocates nothing but the memory of its value.
 func TestAllocations(t *testing.T) {
 	var s Store
 	var args Args

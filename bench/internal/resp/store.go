@@ -2,8 +2,8 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Package resp is what the servers of the RESP scenarios share: the store behind
-// them, and the words of the protocol of Redis.
+// Package resp has what the servers of the RESP scenarios share: the store, and the
+// syntax of the protocol of Redis.
 package resp
 
 import (
@@ -11,15 +11,15 @@ import (
 	"sync"
 )
 
-// A Store has the values of SET. The zero value is empty and ready. Its methods can be
-// called from any goroutine.
+// A Store has the values of SET. The zero value is empty and ready to use. Its methods
+// may be called from any goroutine.
 type Store struct {
 	mu     sync.Mutex
 	values map[string]*[]byte
 }
 
-// Set sets the value of a key. It copies key, and keeps value, which must not be
-// changed any more.
+// Set sets the value of a key. It copies key. It keeps value, which must not be changed
+// afterwards.
 func (s *Store) Set(key, value []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,11 +30,12 @@ func (s *Store) Set(key, value []byte) {
 	if s.values == nil {
 		s.values = make(map[string]*[]byte)
 	}
-	v := value // not value itself, which would be on the heap always
+	v := value // a copy, because &value would put value on the heap in every call
 	s.values[string(key)] = &v
 }
 
-// Get returns the value of a key, which must not be changed, and whether there is one.
+// Get returns the value of a key, and whether there is one. The value must not be
+// changed.
 func (s *Store) Get(key []byte) (value []byte, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,8 +45,8 @@ func (s *Store) Get(key []byte) (value []byte, ok bool) {
 	return nil, false
 }
 
-// AppendReply carries out a command and appends the reply. Of SET it keeps the value,
-// and leaves nil in its place; nothing else is kept.
+// AppendReply executes a command and appends the reply. For a SET it keeps the value, and
+// sets the argument to nil. It keeps nothing else.
 func (s *Store) AppendReply(reply []byte, args [][]byte) []byte {
 	switch {
 	case len(args) == 3 && Is(args[0], "SET"):
@@ -62,7 +63,7 @@ func (s *Store) AppendReply(reply []byte, args [][]byte) []byte {
 	return append(reply, Unknown...)
 }
 
-// Is reports whether name is that of the command, in capital letters or not.
+// Is reports whether name is the name of the command. The case of name does not count.
 func Is(name []byte, command string) bool {
 	return string(name) == command || len(name) == len(command) && string(bytes.ToUpper(name)) == command
 }

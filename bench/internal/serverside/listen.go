@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Listen listens on the TCP address and serves, on a goroutine of its own, until
-// the program ends. It returns the address that it listens on.
+// Listen listens on the TCP address and calls serve on its own goroutine, until the
+// program ends. It returns the address on which it listens.
 func Listen(address string, serve func(net.Listener) error) (net.Addr, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -26,8 +26,7 @@ func Listen(address string, serve func(net.Listener) error) (net.Addr, error) {
 	return l.Addr(), nil
 }
 
-// newCertificate returns a certificate that nobody need trust, with a key on the
-// curve P-256.
+// newCertificate returns a self-signed certificate with a key on the curve P-256.
 func newCertificate() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// Stored answers a payload in the protocol "set".
+	// Stored is the answer to a payload in the protocol "set".
 	Stored = "OK\r\n"
 
-	// MaxMessage is the greatest message, in bytes, that servers with a limit
-	// are to accept.
+	// MaxMessage is the greatest message, in bytes, that a server must accept if it has a
+	// limit.
 	MaxMessage = 64 << 20
 )
 
-// PayloadSize returns the n of the command line "SET n", without its CRLF.
+// PayloadSize returns the n of the command line "SET n". The line must not have its CRLF.
 func PayloadSize(line []byte) (int, error) {
-	// A conversion of a few bytes that do not escape allocates nothing.
+	// The conversion of a few bytes to a string that does not escape allocates nothing.
 	digits, ok := strings.CutPrefix(string(line), "SET ")
 	if !ok {
 		return 0, fmt.Errorf("bad command %q", line)

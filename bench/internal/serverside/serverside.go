@@ -2,16 +2,16 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Package serverside is what the server programs share: their flags and their
-// talk with the program that has started them.
+// Package serverside has what the server programs share: their flags, and the commands of
+// the program that has started them.
 //
-// A server program prints "listening HOST:PORT" when it listens. On its standard
-// input it takes commands, a line each: "gc" collects the garbage, gives free
-// memory back to the system, and is answered by "done". At the end of the input
-// the program ends.
+// A server program prints "listening HOST:PORT" when it listens. It reads commands from
+// its standard input, one on each line. The command "gc" makes it collect its garbage and
+// return free memory to the system. It then prints "done". The program ends at the end of
+// its input.
 //
-// With -tls, of the variants that have it, it speaks TLS, with a certificate that
-// it makes at its start and signs itself.
+// With -tls, a variant that supports it uses TLS. The certificate is made at the start
+// and is self-signed.
 package serverside
 
 import (
@@ -34,21 +34,20 @@ type Variant struct {
 	Style    string
 	Protocol string // "echo", "set" or "resp"
 
-	// Start listens on the address and serves until the program ends. It returns
-	// the address that it listens on.
+	// Start listens on the address and serves until the program ends. It returns the
+	// address on which it listens.
 	Start func(address string) (net.Addr, error)
 
-	// StartTLS is Start over TLS, or nil.
+	// StartTLS does the same over TLS. It may be nil.
 	StartTLS func(address string, config *tls.Config) (net.Addr, error)
 }
 
-// Main is the main function of a server program. The first variant is the
-// default.
+// Main is the main function of a server program. The first variant is the default.
 func Main(variants ...Variant) {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, variants))
 }
 
-// run returns the exit status.
+// run runs the program and returns the exit status.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer, variants []Variant) int {
 	fs := flag.NewFlagSet("server", flag.ContinueOnError)
 	fs.SetOutput(stderr)
@@ -83,7 +82,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, variants []Va
 	return 0
 }
 
-// start starts v, over TLS or not.
+// start starts v, over TLS if overTLS is true.
 func (v Variant) start(address string, overTLS bool) (net.Addr, error) {
 	if !overTLS {
 		return v.Start(address)
@@ -95,7 +94,7 @@ func (v Variant) start(address string, overTLS bool) (net.Addr, error) {
 	return v.StartTLS(address, &tls.Config{Certificates: []tls.Certificate{certificate}})
 }
 
-// styles lists the variants for a message to the user.
+// styles returns a list of the variants for a message to the user.
 func styles(variants []Variant) string {
 	var names []string
 	for _, v := range variants {
@@ -107,7 +106,7 @@ func styles(variants []Variant) string {
 	return strings.Join(names, ", ")
 }
 
-// obey carries out the commands until their end.
+// obey executes the commands until the end of stdin.
 func obey(stdin io.Reader, stdout io.Writer) error {
 	s := bufio.NewScanner(stdin)
 	for s.Scan() {

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// variants don't listen.
+// variants returns variants that do not listen.
 func variants(err error) []Variant {
 	start := func(address string) (net.Addr, error) {
 		addr, _ := net.ResolveTCPAddr("tcp", address)
@@ -33,9 +33,9 @@ func TestRun(t *testing.T) {
 	failure := errors.New("no such port")
 	tests := []struct {
 		args, stdin string
-		err         error // of Start
+		err         error // the error of Start
 		stdout      string
-		stderr      string // a part of it
+		stderr      string // a part of the standard error
 		status      int
 	}{
 		{args: "", stdout: "listening 127.0.0.1:0\n"},
@@ -76,7 +76,8 @@ func TestPayloadSize(t *testing.T) {
 	}
 }
 
-// TestPayloadSizeAllocates keeps the cost of a command out of the measurements.
+// TestPayloadSizeAllocates checks that parsing a command does not allocate, because that
+// would count as a cost of the server.
 func TestPayloadSizeAllocates(t *testing.T) {
 	line := []byte("SET 1048577")
 	if n := testing.AllocsPerRun(100, func() { PayloadSize(line) }); n > 0 {

@@ -2,22 +2,22 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Package stats condenses the figures of several rounds.
+// Package stats summarizes the figures of several rounds.
 package stats
 
 import (
 	"slices"
 )
 
-// A Summary is what a table says of several figures. The zero value stands for
+// A Summary is what a table shows of several figures. The zero value means that there are
 // no figures.
 type Summary struct {
 	Median, Min, Max float64
 	Count            int
 }
 
-// Summarize returns the summary of figures, which it leaves as they are. The
-// median of an even number of figures is the mean of the two in the middle.
+// Summarize returns the summary of figures, which it does not change. The median of an
+// even number of figures is the mean of the two in the middle.
 func Summarize(figures []float64) Summary {
 	if len(figures) == 0 {
 		return Summary{}
@@ -36,7 +36,7 @@ func Summarize(figures []float64) Summary {
 	}
 }
 
-// A Series has a figure for each round that gave one.
+// A Series maps a round to its figure. A round may have no figure.
 type Series map[int]float64
 
 // Summary returns the summary of all rounds.
@@ -48,8 +48,9 @@ func (s Series) Summary() Summary {
 	return Summarize(figures)
 }
 
-// Over returns the ratios of s to base, each within its round: what disturbs the
-// machine disturbs both. A round that one of them lacks has no ratio.
+// Over returns the ratios of s to base. Each is a ratio within one round, because what
+// disturbs the machine disturbs both. A round that is missing in one of them has no
+// ratio.
 func (s Series) Over(base Series) Series {
 	ratios := make(Series, len(s))
 	for round, x := range s {

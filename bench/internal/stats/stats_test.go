@@ -35,7 +35,7 @@ func TestSummarizeLeavesTheFigures(t *testing.T) {
 	}
 }
 
-// TestOver has rounds whose speed differs tenfold, as on a disturbed machine: the
+// TestOver has rounds whose speeds differ by a factor of ten, as on a busy machine. The
 // ratio of the medians would be 10.
 func TestOver(t *testing.T) {
 	framer := Series{0: 10, 1: 100, 2: 110, 4: 7}

@@ -10,17 +10,17 @@ import (
 	"github.com/goframer/framer"
 )
 
-// answers collects what a Handler has to say to all that came at once, so that it
-// takes one Push.
+// answers collects the answers of a Handler to everything that came in one read, so that
+// it sends them with a single Push.
 type answers struct {
 	*framer.Conn
 	buf    []byte
-	memory *[]byte // what buf began as, or nil: a silent connection keeps none
+	memory *[]byte // the memory of buf, or nil: a silent connection keeps no memory
 }
 
 var memory sync.Pool // of *[]byte
 
-// begin gets memory for buf, if it has none.
+// begin gets memory for buf, if buf has none.
 func (a *answers) begin() {
 	if a.memory != nil {
 		return

@@ -28,7 +28,7 @@ func (h *echoHandler) FoundTerminator() error {
 	return nil
 }
 
-// newEchoMessages makes handlers that send every line back.
+// newEchoMessages returns a handler that sends every line back.
 func newEchoMessages(c *framer.Conn) framer.Handler {
 	var reply []byte
 	return framer.Messages(framer.Delimiter(crlf), func(c *framer.Conn, line []byte) error {
@@ -52,7 +52,7 @@ func echoSession(c *framer.Conn) error {
 	}
 }
 
-// echoReply appends every line, to be sent back.
+// echoReply appends every line to the reply.
 func echoReply(_ *framer.Conn, line, reply []byte) ([]byte, error) {
 	return append(append(reply, line...), crlf...), nil
 }

@@ -2,8 +2,8 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command framer serves with framer, in its styles. See package serverside
-// for how it is used.
+// Command framer is a server with framer, in several styles. Package serverside describes
+// its flags and its commands.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 )
 
 func main() {
-	store := new(resp.Store) // of the variant that is chosen
+	store := new(resp.Store) // used by the variant that is chosen
 	serverside.Main(
 		serverside.Variant{
 			Style: "handler", Protocol: "echo",
@@ -45,7 +45,7 @@ func start(newHandler func(*framer.Conn) framer.Handler) func(string) (net.Addr,
 	}
 }
 
-// startTLS is start over TLS.
+// startTLS returns a function that does the same over TLS.
 func startTLS(newHandler func(*framer.Conn) framer.Handler) func(string, *tls.Config) (net.Addr, error) {
 	return func(address string, config *tls.Config) (net.Addr, error) {
 		s := newServer(newHandler)

@@ -9,16 +9,17 @@ import (
 	"github.com/goframer/framer/bench/internal/resp"
 )
 
-// A request is a command whose parts come one by one: a line "*n", and for each of n
-// arguments a line "$size" and size bytes, with a CRLF behind them.
+// A request is a command whose parts come one by one. They are a line "*n", and then, for
+// each of the n arguments, a line "$size", size bytes and a CRLF.
 type request struct {
 	args       resp.Args
-	missing    int  // arguments that have not come
-	size       int  // of the argument that comes
-	inArgument bool // a line comes otherwise
+	missing    int  // how many arguments have not come yet
+	size       int  // the size of the next argument
+	inArgument bool // the next part is an argument, and not a line
 }
 
-// add adds a part. It returns how the next one ends, and whether the command is whole.
+// add adds a part. It returns the terminator of the next part, and whether the command is
+// complete.
 func (r *request) add(part []byte) (next framer.Terminator, whole bool, err error) {
 	switch {
 	case r.inArgument:
@@ -69,7 +70,8 @@ func (h *respHandler) FoundTerminator() error {
 	return h.SetTerminator(next)
 }
 
-// newRESPReplies makes handlers that are given the parts of commands.
+// newRESPReplies returns a newHandler function. The function of Replies is called for
+// each part of a command.
 func newRESPReplies(store *resp.Store) func(*framer.Conn) framer.Handler {
 	return func(c *framer.Conn) framer.Handler {
 		var r request
@@ -86,7 +88,7 @@ func newRESPReplies(store *resp.Store) func(*framer.Conn) framer.Handler {
 	}
 }
 
-// respSession returns a function that reads the parts of commands, and answers.
+// respSession returns a function that reads the parts of commands and answers.
 func respSession(store *resp.Store) func(*framer.Conn) error {
 	return func(c *framer.Conn) error {
 		var args resp.Args

@@ -9,7 +9,7 @@ import (
 	"github.com/goframer/framer/bench/internal/serverside"
 )
 
-// A setHandler answers payloads, which it drops as they come.
+// A setHandler answers payloads. It drops them as they come.
 type setHandler struct {
 	answers
 	command   framer.Collector
@@ -44,7 +44,8 @@ func (h *setHandler) FoundTerminator() error {
 	return h.SetTerminator(framer.Length(int64(n)))
 }
 
-// newSetMessages makes handlers that are given commands and payloads in turn.
+// newSetMessages returns a handler whose function is called for commands and payloads in
+// turn.
 func newSetMessages(c *framer.Conn) framer.Handler {
 	inPayload := false
 	return framer.Messages(framer.Delimiter(crlf), func(c *framer.Conn, msg []byte) error {
@@ -62,7 +63,7 @@ func newSetMessages(c *framer.Conn) framer.Handler {
 	})(c)
 }
 
-// newSetReplies makes handlers that answer commands and payloads in turn.
+// newSetReplies returns a handler whose function answers commands and payloads in turn.
 func newSetReplies(c *framer.Conn) framer.Handler {
 	inPayload := false
 	return framer.Replies(framer.Delimiter(crlf), func(c *framer.Conn, msg, reply []byte) ([]byte, error) {

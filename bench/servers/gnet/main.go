@@ -2,8 +2,8 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command gnet serves with github.com/panjf2000/gnet. See package serverside for
-// how it is used.
+// Command gnet is a server with github.com/panjf2000/gnet. Package serverside describes
+// its flags and its commands.
 package main
 
 import (
@@ -23,13 +23,13 @@ func main() {
 	)
 }
 
-// start returns a function that runs an engine of gnet, with an event loop for every
-// processor and gnet's defaults for the rest.
+// start returns a function that runs an engine of gnet. It has an event loop for every
+// processor, and otherwise the defaults of gnet.
 func start(newProtocol func() protocol) func(string) (net.Addr, error) {
 	return func(address string) (net.Addr, error) {
 		s := &server{newProtocol: newProtocol, booted: make(chan gnet.Engine, 1)}
 		failed := make(chan error, 1)
-		logger := zap.Must(zap.NewProduction(zap.IncreaseLevel(zap.WarnLevel))) // not to stdout
+		logger := zap.Must(zap.NewProduction(zap.IncreaseLevel(zap.WarnLevel))) // the default logger writes to stdout
 		go func() {
 			failed <- gnet.Run(s, "tcp://"+address, gnet.WithMulticore(true), gnet.WithLogger(logger.Sugar()))
 		}()
@@ -42,7 +42,7 @@ func start(newProtocol func() protocol) func(string) (net.Addr, error) {
 	}
 }
 
-// listenerAddr returns the address that the engine listens on.
+// listenerAddr returns the address on which the engine listens.
 func listenerAddr(engine gnet.Engine) (net.Addr, error) {
 	fd, err := engine.Dup()
 	if err != nil {

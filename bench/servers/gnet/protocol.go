@@ -15,8 +15,8 @@ type echo struct{}
 
 func newEcho() protocol { return echo{} }
 
-// wholeLine is how long lines, in bytes, are sent back whole; longer ones go back
-// in pieces.
+// wholeLine is the greatest length, in bytes, of a line that is sent back as a whole.
+// Longer lines are sent in pieces.
 const wholeLine = 64 << 10
 
 func (echo) serve(output, input []byte) (all []byte, ready int, err error) {
@@ -36,11 +36,11 @@ func (echo) serve(output, input []byte) (all []byte, ready int, err error) {
 	return output, ready, nil
 }
 
-// A set answers payloads, which it drops as they come.
+// A set answers payloads. It drops them as they come.
 type set struct {
-	command []byte // the beginning of one that is not complete
-	payload int    // what is still to come of a payload
-	storing bool   // a payload is coming
+	command []byte // the beginning of a command that is not complete
+	payload int    // how many bytes of the payload have not come yet
+	storing bool   // a payload is coming, and not a command
 }
 
 func newSet() protocol { return new(set) }
@@ -80,7 +80,7 @@ func (s *set) begin(line []byte) (err error) {
 	return err
 }
 
-// cutLine returns the first line of input with its end, and what comes after it.
+// cutLine returns the first line of input, including its end, and the rest of the input.
 func cutLine(input []byte) (line, rest []byte, found bool) {
 	i := bytes.IndexByte(input, '\n')
 	return input[:i+1], input[i+1:], i >= 0

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestProtocolsCut gives the protocols a conversation in three pieces, cut at all
-// places.
+// TestProtocolsCut gives the protocols a conversation in three pieces, for all pairs of
+// cuts.
 func TestProtocolsCut(t *testing.T) {
 	long := strings.Repeat("x", wholeLine+1) + "\r\n"
 	tests := []struct {
@@ -36,7 +36,7 @@ func TestProtocolsCut(t *testing.T) {
 	}
 }
 
-// converse returns all that p answers.
+// converse returns all answers of p.
 func converse(t *testing.T, p protocol, pieces []string) (answer string) {
 	t.Helper()
 	var output []byte

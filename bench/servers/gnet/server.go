@@ -11,7 +11,7 @@ import (
 	"github.com/panjf2000/gnet/v2"
 )
 
-// A server has the events of an engine.
+// A server handles the events of an engine.
 type server struct {
 	gnet.BuiltinEventEngine
 	newProtocol func() protocol
@@ -21,18 +21,18 @@ type server struct {
 
 // A protocol is the state of one connection.
 type protocol interface {
-	// serve appends to output what answers the input. The first ready bytes of it
-	// are to be sent, the rest is to be given to it again.
+	// serve appends the answers to input to output. The first ready bytes of the result
+	// are sent. The rest is the output of the next call.
 	serve(output, input []byte) (all []byte, ready int, err error)
 }
 
-// A connection is what the server keeps of one.
+// A connection is what the server keeps for a connection.
 type connection struct {
 	protocol protocol
-	output   *[]byte // what was not ready, or nil, so that silent connections keep no memory
+	output   *[]byte // output that is not ready, or nil, so that silent connections keep no memory
 }
 
-// OnBoot says that the engine listens.
+// OnBoot tells start that the engine listens.
 func (s *server) OnBoot(engine gnet.Engine) gnet.Action {
 	s.booted <- engine
 	return gnet.None
@@ -44,8 +44,8 @@ func (s *server) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 	return nil, gnet.None
 }
 
-// OnTraffic takes all the input that there is, in place, and writes all that is
-// ready at once.
+// OnTraffic handles all input that has come, without a copy, and writes all output that
+// is ready at once.
 func (s *server) OnTraffic(c gnet.Conn) gnet.Action {
 	conn := c.Context().(*connection)
 	if err := s.serve(conn, c); err != nil {
@@ -75,7 +75,7 @@ func (s *server) serve(conn *connection, c gnet.Conn) error {
 	return nil
 }
 
-// take returns the output of conn, or an empty buffer for it.
+// take returns the output of conn, or an empty buffer.
 func (s *server) take(conn *connection) *[]byte {
 	if conn.output != nil {
 		return conn.output
@@ -86,7 +86,7 @@ func (s *server) take(conn *connection) *[]byte {
 	return new([]byte)
 }
 
-// give keeps output if there is some.
+// give stores output in conn, or in the pool if it is empty.
 func (s *server) give(conn *connection, output *[]byte) {
 	if len(*output) > 0 {
 		conn.output = output

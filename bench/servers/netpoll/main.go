@@ -2,8 +2,8 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command netpoll serves with github.com/cloudwego/netpoll. See package serverside
-// for how it is used.
+// Command netpoll is a server with github.com/cloudwego/netpoll. Package serverside
+// describes its flags and its commands.
 package main
 
 import (
@@ -19,7 +19,8 @@ import (
 )
 
 func main() {
-	// As netpoll's guide has it for services with heavy I/O; it is less otherwise.
+	// The guide of netpoll recommends this for services with heavy I/O. The default is a
+	// smaller number.
 	if err := netpoll.Configure(netpoll.Config{PollerNum: runtime.GOMAXPROCS(0)}); err != nil {
 		log.Fatal(err)
 	}
@@ -29,8 +30,8 @@ func main() {
 	)
 }
 
-// start returns a function that runs an event loop of netpoll. netpoll calls serve
-// when there is input, on a goroutine that may wait for more.
+// start returns a function that runs an event loop of netpoll. When there is input,
+// netpoll calls serve on a goroutine that may wait for more input.
 func start(serve func(netpoll.Reader, netpoll.Writer) error) func(string) (net.Addr, error) {
 	return func(address string) (net.Addr, error) {
 		l, err := netpoll.CreateListener("tcp", address)
@@ -67,8 +68,8 @@ func echo(r netpoll.Reader, w netpoll.Writer) error {
 	return finish(r, w)
 }
 
-// set answers payloads. To wait for one and to drop it whole costs netpoll less than
-// to drop it as it comes.
+// set answers payloads. For netpoll it costs less to wait for a whole payload and drop it
+// than to drop it piece by piece.
 func set(r netpoll.Reader, w netpoll.Writer) error {
 	for r.Len() > 0 {
 		line, err := r.Until('\n')
@@ -89,8 +90,8 @@ func set(r netpoll.Reader, w netpoll.Writer) error {
 	return finish(r, w)
 }
 
-// finish sends the replies. The input is released only then, because long lines are
-// written from where they were read.
+// finish sends the replies. It releases the input only after that, because long lines are
+// written from the input buffer.
 func finish(r netpoll.Reader, w netpoll.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err

@@ -2,8 +2,9 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command raw serves with loops written by hand on package net: the best that is
-// known, and two that are common. See package serverside for how it is used.
+// Command raw is a server with loops that are written by hand on package net: the best
+// loop that is known, and two common ones. Package serverside describes its flags and its
+// commands.
 package main
 
 import (
@@ -32,15 +33,16 @@ func main() {
 	)
 }
 
-// start returns a function that listens and runs serve for every connection, each
-// on a goroutine of its own.
+// start returns a function that listens and calls serve for every connection. Each call
+// has its own goroutine.
 func start(serve func(net.Conn) error) func(string) (net.Addr, error) {
 	return func(address string) (net.Addr, error) {
 		return serverside.Listen(address, func(l net.Listener) error { return accept(l, serve) })
 	}
 }
 
-// startTLS is start over TLS. The first read of a connection makes the handshake.
+// startTLS returns a function that does the same over TLS. The first read of a connection
+// performs the handshake.
 func startTLS(serve func(net.Conn) error) func(string, *tls.Config) (net.Addr, error) {
 	return func(address string, config *tls.Config) (net.Addr, error) {
 		return serverside.Listen(address, func(l net.Listener) error {
@@ -49,7 +51,7 @@ func startTLS(serve func(net.Conn) error) func(string, *tls.Config) (net.Addr, e
 	}
 }
 
-// accept serves the connections of l until that fails.
+// accept serves the connections of l until l fails.
 func accept(l net.Listener, serve func(net.Conn) error) error {
 	for {
 		c, err := l.Accept()
@@ -65,12 +67,12 @@ func accept(l net.Listener, serve func(net.Conn) error) error {
 	}
 }
 
-// bufferSize is the size of both buffers of a connection in bytes.
+// bufferSize is the size of each of the two buffers of a connection, in bytes.
 const bufferSize = 64 << 10
 
-// newBuffers returns a reader and a writer for c. What was written is flushed
-// before every read from c and at no other time: bufio reads only when its buffer
-// has no whole line left, which is when the peer may be waiting for its replies.
+// newBuffers returns a reader and a writer for c. The writer is flushed before every read
+// from c, and at no other time. bufio reads only when its buffer has no whole line left.
+// Only then the peer may be waiting for its replies.
 func newBuffers(c net.Conn) (*bufio.Reader, *bufio.Writer) {
 	w := bufio.NewWriterSize(c, bufferSize)
 	return bufio.NewReaderSize(flushBeforeRead{c, w}, bufferSize), w
@@ -88,7 +90,8 @@ func (f flushBeforeRead) Read(p []byte) (int, error) {
 	return f.r.Read(p)
 }
 
-// bestEcho sends every line back, longer ones than the buffer in pieces.
+// bestEcho sends every line back. It sends a line that is longer than the buffer in
+// pieces.
 func bestEcho(c net.Conn) error {
 	r, w := newBuffers(c)
 	for {
@@ -102,7 +105,7 @@ func bestEcho(c net.Conn) error {
 	}
 }
 
-// bestSet answers payloads, which it drops as they come.
+// bestSet answers payloads. It drops them as they come.
 func bestSet(c net.Conn) error {
 	r, w := newBuffers(c)
 	for {
@@ -123,7 +126,7 @@ func bestSet(c net.Conn) error {
 	}
 }
 
-// scannerEcho is the loop of most tutorials, made safe for long lines.
+// scannerEcho is the loop of most tutorials, with a buffer for long lines.
 func scannerEcho(c net.Conn) error {
 	s := bufio.NewScanner(c)
 	s.Buffer(nil, serverside.MaxMessage)
@@ -137,7 +140,7 @@ func scannerEcho(c net.Conn) error {
 	return s.Err()
 }
 
-// textprotoEcho uses net/textproto as the servers of SMTP and its like do.
+// textprotoEcho uses net/textproto, as servers of SMTP and similar protocols do.
 func textprotoEcho(c net.Conn) error {
 	tc := textproto.NewConn(c)
 	for {

@@ -13,8 +13,8 @@ import (
 	"github.com/goframer/framer/bench/internal/resp"
 )
 
-// bestRESP returns a server of RESP. Arguments are used where they lie in the buffer;
-// a value is read into the memory in which it stays.
+// bestRESP returns a server of RESP. It uses arguments in the buffer, without a copy. It
+// reads a value directly into the memory in which the store keeps it.
 func bestRESP(store *resp.Store) func(net.Conn) error {
 	return func(c net.Conn) error {
 		r, w := newBuffers(c)
@@ -43,8 +43,8 @@ func bestRESP(store *resp.Store) func(net.Conn) error {
 	}
 }
 
-// set carries out a SET. It returns the memory for the key, for the next one: the
-// value may be read into that of the buffer.
+// set executes a SET. It copies the key into memory, because reading the value may
+// overwrite the buffer. It returns that memory, to be used for the next key.
 func set(r *bufio.Reader, w *bufio.Writer, store *resp.Store, memory []byte) ([]byte, error) {
 	key, err := argument(r)
 	if err != nil {
@@ -74,7 +74,7 @@ func get(r *bufio.Reader, w *bufio.Writer, store *resp.Store) error {
 	return err
 }
 
-// refuse drops the arguments of a command that is not known.
+// refuse drops the arguments of an unknown command.
 func refuse(r *bufio.Reader, w *bufio.Writer, args int) error {
 	for range args {
 		if _, err := argument(r); err != nil {
@@ -85,7 +85,7 @@ func refuse(r *bufio.Reader, w *bufio.Writer, args int) error {
 	return err
 }
 
-// lineNumber reads a line, of which parse knows the number.
+// lineNumber reads a line and returns the number that parse finds in it.
 func lineNumber(r *bufio.Reader, parse func([]byte) (int, error)) (int, error) {
 	line, err := r.ReadSlice('\n')
 	if err != nil {
@@ -94,7 +94,7 @@ func lineNumber(r *bufio.Reader, parse func([]byte) (int, error)) (int, error) {
 	return parse(line[:max(0, len(line)-len("\r\n"))])
 }
 
-// argument reads an argument that is not long. It is valid until the next read.
+// argument reads a short argument. The result is valid until the next read.
 func argument(r *bufio.Reader) ([]byte, error) {
 	n, err := lineNumber(r, resp.ArgSize)
 	if err != nil {
@@ -111,7 +111,7 @@ func argument(r *bufio.Reader) ([]byte, error) {
 	return arg[:n], err
 }
 
-// ownArgument reads an argument into memory of its own.
+// ownArgument reads an argument into new memory.
 func ownArgument(r *bufio.Reader) ([]byte, error) {
 	n, err := lineNumber(r, resp.ArgSize)
 	if err != nil {

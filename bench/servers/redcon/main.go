@@ -2,8 +2,8 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command redcon serves with github.com/tidwall/redcon. See package serverside for
-// how it is used.
+// Command redcon is a server with github.com/tidwall/redcon. Package serverside describes
+// its flags and its commands.
 package main
 
 import (
@@ -28,7 +28,7 @@ func start(address string) (net.Addr, error) {
 	})
 }
 
-// serve is the handler of redcon's own example: the arguments belong to it.
+// serve is the handler of redcon's own example. It may keep the arguments.
 func serve(store *resp.Store, conn redcon.Conn, cmd redcon.Command) {
 	switch name := strings.ToLower(string(cmd.Args[0])); {
 	case name == "set" && len(cmd.Args) == 3:

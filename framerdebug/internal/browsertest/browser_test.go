@@ -2,8 +2,9 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Package browsertest tries the page of framerdebug in a real browser. The directory that
-// the environment variable FRAMERDEBUG_SCREENSHOTS names gets pictures of it.
+// Package browsertest tests the page of framerdebug in a real browser. If the environment
+// variable FRAMERDEBUG_SCREENSHOTS names a directory, it writes pictures of the page
+// there.
 package browsertest
 
 import (
@@ -32,7 +33,7 @@ import (
 	"github.com/goframer/framer/framerdebug"
 )
 
-// chromium returns the path of a browser. Without one the test is skipped.
+// chromium returns the path of a browser. It skips the test if there is none.
 func chromium(t *testing.T) string {
 	t.Helper()
 	names := []string{
@@ -48,13 +49,13 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
-// peers is how many connections there are: more than two pages.
+// peers is the number of connections, which is more than two pages can show.
 const peers = 240
 
-// evil is text that would do harm if it were taken for HTML.
+// evil is a text that would change the page if it were taken for HTML.
 const evil = `<img src=x onerror="document.title='hurt'"><b>bold</b>`
 
-// A site is a server with connections, and a page that shows it.
+// A site is a server with connections, and a page that shows the server.
 type site struct {
 	server *framer.Server
 	url    string
@@ -104,7 +105,8 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// dial adds a peer, whose number is known.
+// dial adds a peer. It waits for an answer, so that the numbers are in the order of the
+// calls.
 func (s *site) dial(t *testing.T, address string) {
 	t.Helper()
 	nc, err := net.Dial("tcp", address)
@@ -116,7 +118,7 @@ func (s *site) dial(t *testing.T, address string) {
 	s.ask(t, len(s.peers), 1)
 }
 
-// ask has the peer with the number ask for n bytes, and reads them.
+// ask makes the peer with the number id ask for n bytes and read them.
 func (s *site) ask(t *testing.T, id, n int) {
 	t.Helper()
 	nc := s.peers[id-1]
@@ -133,13 +135,13 @@ type tab struct {
 	ctx context.Context
 }
 
-// newTab opens a tab. What its console says fails the test.
+// newTab opens a tab. Any message on its console fails the test.
 func newTab(t *testing.T) tab {
 	path := chromium(t)
 	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path)}
 	options = append(options, chromedp.DefaultExecAllocatorOptions[:]...)
 	if os.Getuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // which root must not have
+		options = append(options, chromedp.NoSandbox) // Chromium refuses to run in a sandbox as root
 	}
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
@@ -170,7 +172,7 @@ func (t tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// js evaluates an expression, which must be a string.
+// js evaluates an expression whose value is a string.
 func (t tab) js(expression string) string {
 	t.Helper()
 	value, err := chromedp.Run(t.ctx, chromedp.Evaluate[string]("String("+expression+")"))
@@ -180,8 +182,8 @@ func (t tab) js(expression string) string {
 	return value
 }
 
-// until waits until the expression is true. (chromedp.Poll makes a function of a text,
-// which the policy of the page forbids.)
+// until waits until the expression is true. It does not use chromedp.Poll, which makes a
+// function from a text: the policy of the page forbids that.
 func (t tab) until(expression string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.ctx, 20*time.Second)
@@ -204,7 +206,7 @@ func (t tab) want(expression, want string) {
 	}
 }
 
-// refreshed waits until the page has shown newer figures, n times.
+// refreshed waits until the page has been refreshed n times.
 func (t tab) refreshed(n int) {
 	t.Helper()
 	for range n {
@@ -229,7 +231,7 @@ func (t tab) look(width, height int64, scheme string, options ...chromedp.Emulat
 	})
 }
 
-// picture writes what the tab shows to a file, if that is wanted.
+// picture writes a picture of the tab to a file, if a directory was named.
 func (t tab) picture(name string) {
 	t.Helper()
 	dir := os.Getenv("FRAMERDEBUG_SCREENSHOTS")
@@ -248,7 +250,7 @@ func (t tab) picture(name string) {
 	}
 }
 
-// column returns an expression for the texts of a column, which has the label.
+// column returns an expression for the texts of the column with the label.
 func column(label string) string {
 	return fmt.Sprintf(`[...document.querySelectorAll('#rows td[data-label=%q]')].map(td => td.textContent)`, label)
 }
@@ -258,7 +260,7 @@ const (
 	numbers = `[...document.querySelectorAll("#rows tr")].map(tr => Number(tr.dataset.key.split(".")[1]))`
 )
 
-// head returns an expression for the button of a column.
+// head returns an expression for the button at the head of a column.
 func head(name string) string {
 	return fmt.Sprintf(`[...document.querySelectorAll("#columns th")].find(th => th.textContent === %q)`, name)
 }
@@ -279,7 +281,7 @@ func (t tab) testSort(s *site) {
 	t.open(s, "")
 	t.want(head("Queued")+`.getAttribute("aria-sort")`, "descending")
 	t.js(head("#") + `.querySelector("button").focus()`)
-	t.do(chromedp.KeyEvent(kb.Enter)) // by the keyboard alone
+	t.do(chromedp.KeyEvent(kb.Enter)) // with the keyboard alone
 	t.until(numbers + `[0] === 240`)
 	t.want(head("#")+`.getAttribute("aria-sort")`, "descending")
 	t.want(head("Queued")+`.getAttribute("aria-sort")`, "null")
@@ -287,7 +289,7 @@ func (t tab) testSort(s *site) {
 	t.until(numbers + `[0] === 1`)
 	t.want(head("#")+`.getAttribute("aria-sort")`, "ascending")
 	t.want(numbers+`.join() === [...Array(100).keys()].map(i => i + 1).join()`, "true")
-	t.want(`document.activeElement.textContent`, "#") // it still has the focus
+	t.want(`document.activeElement.textContent`, "#") // the button still has the focus
 	t.want(`document.querySelectorAll("[aria-sort]").length`, "1")
 
 	t.js(head("Peer") + `.querySelector("button").click()`)
@@ -300,7 +302,7 @@ func (t tab) testSort(s *site) {
 	}
 	t.refreshed(1)
 	t.want(`document.querySelector("caption").textContent`, "Open connections")
-	t.want(head("Server")+`.hidden`, "true") // there is but one
+	t.want(head("Server")+`.hidden`, "true") // hidden, because there is only one server
 }
 
 func (t tab) testFilter(s *site) {
@@ -316,7 +318,7 @@ func (t tab) testFilter(s *site) {
 
 	t.js(`document.getElementById("filter").focus()`)
 	t.do(chromedp.KeyEvent("#24"))
-	t.until(`document.getElementById("range").textContent === "1–2 of 2 (all: 240)"`) // 24 and 240
+	t.until(`document.getElementById("range").textContent === "1–2 of 2 (all: 240)"`) // numbers 24 and 240
 	t.refreshed(1)
 	t.want(`document.activeElement.id + document.activeElement.value`, "filter#24")
 	t.want(numbers+`.join()`, "24,240")
@@ -324,12 +326,12 @@ func (t tab) testFilter(s *site) {
 	t.until(`!document.getElementById("nothing").hidden`)
 	t.want(`document.getElementById("nothing").textContent`, "The filter lets none through.")
 
-	// What is shown stands in the address, and comes back from there.
+	// The address of the page has the filter, so it is still there after a reload.
 	t.do(chromedp.Reload())
 	t.until(`document.getElementById("range").textContent === "0 of 0 (all: 240)"`)
 	t.want(`document.getElementById("filter").value`, "#24x")
 
-	// What the program says is no HTML.
+	// Text from the program is not taken for HTML.
 	t.open(s, "#filter=bold")
 	t.want(column("Info")+`[0]`, evil)
 	t.want(`document.querySelectorAll("#rows img, #rows b").length + document.title`, "0framer: connections")
@@ -354,7 +356,8 @@ func (t tab) testRefresh(s *site) {
 	}
 	t.want(`document.querySelector(".plot polyline").getAttribute("points").split(" ").length > 2`, "true")
 
-	// A row that moves takes the focus along, and one that goes leaves it to the next.
+	// When a row moves, it keeps the focus. When a row disappears, the focus goes to the
+	// next row.
 	t.open(s, "#sort=written&order=desc")
 	t.until(numbers + `[0] === 40`)
 	t.js(`document.querySelector("#rows tr:nth-child(5) button").focus()`)
@@ -370,7 +373,7 @@ func (t tab) testRefresh(s *site) {
 	t.until(numbers + `[0] === 40`)
 	t.want(focused, "0.40")
 
-	// Pause, and no figure changes.
+	// After Pause, no figure changes.
 	t.js(`document.getElementById("pause").click()`)
 	t.want(`document.getElementById("pause").getAttribute("aria-pressed")`, "true")
 	t.until(`document.getElementById("refreshed").textContent.endsWith("paused")`)
@@ -392,7 +395,7 @@ func (t tab) testClose(s *site) {
 	t.do(chromedp.KeyEvent(kb.Enter))
 	t.until(`!` + open)
 	t.refreshed(1)
-	t.want(numbers+`.join()`, "77") // it was not closed
+	t.want(numbers+`.join()`, "77") // the connection was not closed
 	t.want(focused, "0.77")
 	t.do(chromedp.KeyEvent(kb.Enter))
 	t.until(open)
@@ -416,10 +419,10 @@ func (t tab) testClose(s *site) {
 }
 
 func (t tab) testLooks(s *site) {
-	for i := range 5 { // peers that take nothing
+	for i := range 5 { // some peers read nothing
 		fmt.Fprintln(s.peers[100+i], 8<<20)
 	}
-	for i := range 20 { // and some that end in other ways
+	for i := range 20 { // others make their connections end with an error
 		fmt.Fprintln(s.peers[200+i], []string{"no number", "1\nhalf"}[i%2])
 		s.peers[200+i].Close()
 	}

@@ -2,13 +2,13 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command http is what http.sh tries with the programs that others have written: an
-// HTTP server with a framed protocol beside HTTP/1.1 and HTTP/2 on one TLS port, and a
-// client of that.
+// Command http is what http.sh tests with programs that others have written. It is an
+// HTTP server that serves a framed protocol, HTTP/1.1 and HTTP/2 on one TLS port. It is
+// also a client of the framed protocol.
 //
 //	http serve FILE     write the certificate to FILE and the port to standard output,
 //	                    serve until SIGTERM, and drain
-//	http dial URL LINE  upgrade a connection, send the line, and print what comes back
+//	http dial URL LINE  upgrade a connection, send the line, and print the answer
 package main
 
 import (
@@ -53,7 +53,8 @@ func main() {
 	}
 }
 
-// newServers returns an HTTP server, and the Server that it has beside.
+// newServers returns an HTTP server, and the Server of the framed protocol that it also
+// serves.
 func newServers() (*http.Server, *framer.Server, error) {
 	lines := &framer.Server{Protocol: protocol, NewHandler: framer.Messages(framer.Delimiter("\n"), answer)}
 	mux := http.NewServeMux()
@@ -63,7 +64,7 @@ func newServers() (*http.Server, *framer.Server, error) {
 	return hs, lines, lines.ConfigureHTTP(hs)
 }
 
-// answer sends a line back. After "quit" it closes.
+// answer sends a line back. After "quit" it closes the connection.
 func answer(c *framer.Conn, line []byte) error {
 	if string(line) == "quit" {
 		return c.CloseWhenDone()
@@ -106,7 +107,7 @@ func serve(certFile string) error {
 	return err
 }
 
-// newCertificate returns one for framer.test and 127.0.0.1, which signs itself.
+// newCertificate returns a self-signed certificate for framer.test and 127.0.0.1.
 func newCertificate() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -114,7 +115,7 @@ func newCertificate() (tls.Certificate, error) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "framer.test"}, // curl wants one
+		Subject:      pkix.Name{CommonName: "framer.test"}, // curl needs a subject
 		DNSNames:     []string{"framer.test"},
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
 		NotBefore:    time.Now().Add(-time.Hour),

@@ -17,7 +17,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A WebSocket and the framed protocol on one http.Server, over TLS, side by side.
+// One http.Server serves a WebSocket and the framed protocol over TLS.
 func TestWebSocket(t *testing.T) {
 	hs, lines, err := newServers()
 	if err != nil {
@@ -52,7 +52,7 @@ func TestWebSocket(t *testing.T) {
 	go func() { served <- hs.ServeTLS(l, "", "") }()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	config := &tls.Config{InsecureSkipVerify: true} // the server is this process
+	config := &tls.Config{InsecureSkipVerify: true} // the server is in this process
 
 	framed := make(chan string, 1)
 	newHandler := framer.Messages(framer.Delimiter("\n"), func(_ *framer.Conn, line []byte) error {
@@ -89,7 +89,7 @@ func TestWebSocket(t *testing.T) {
 	if line := <-framed; line != "hello" {
 		t.Errorf("the framed protocol gives %q", line)
 	}
-	// It does not take a WebSocket for its own.
+	// The Server of the framed protocol refuses a WebSocket.
 	if _, _, err := websocket.Dial(ctx, "wss://"+l.Addr().String()+"/lines", &websocket.DialOptions{HTTPClient: client}); err == nil {
 		t.Error("a WebSocket was upgraded to lines")
 	}

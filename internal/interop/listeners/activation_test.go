@@ -25,7 +25,8 @@ import (
 	"github.com/goframer/framer"
 )
 
-// With this in its environment, the test program is a server on the socket it is given.
+// If this variable is in the environment, the test program is a server on the socket that
+// it was given.
 const activatedVariable = "LISTENERS_TEST_ACTIVATED"
 
 func TestMain(m *testing.M) {
@@ -68,8 +69,8 @@ type unit struct {
 	cmd    *exec.Cmd
 }
 
-// start starts the process. As with systemd, it is its own id that LISTEN_PID has: a
-// shell, which it begins as, knows that.
+// start starts the process. As with systemd, LISTEN_PID must be the process's own ID.
+// Only the process itself knows that, so it begins as a shell, which sets the variable.
 func (u *unit) start() {
 	u.t.Helper()
 	u.run(exec.Command("/bin/sh", "-c", `LISTEN_PID=$$ exec "$0"`, os.Args[0]), "LISTEN_FDS=1", "LISTEN_FDNAMES=lines")
@@ -87,7 +88,7 @@ func (u *unit) run(cmd *exec.Cmd, env ...string) {
 	}
 	u.cmd = cmd
 	u.t.Cleanup(func() {
-		cmd.Process.Kill() // an error if it has ended
+		cmd.Process.Kill() // returns an error if the process has ended
 		cmd.Wait()
 	})
 }
@@ -107,8 +108,8 @@ func (u *unit) wantExit() {
 	}
 }
 
-// A process that is given its socket serves, says goodbye at SIGTERM, and leaves the
-// socket, with those who wait in its queue, to the next one.
+// A process that was given its socket serves it. At SIGTERM it says goodbye and ends. The
+// connections that wait in the queue of the socket are left to the next process.
 func TestActivation(t *testing.T) {
 	l := listen(t)
 	socket, err := l.(*net.TCPListener).File()
@@ -116,7 +117,7 @@ func TestActivation(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer socket.Close()
-	early := dialTCP(t, l) // nobody serves yet
+	early := dialTCP(t, l) // no process serves yet
 	write(t, early, "early\n")
 
 	u := &unit{t: t, socket: socket}
@@ -136,7 +137,7 @@ func TestActivation(t *testing.T) {
 	u.stop()
 	wantRest(t, idle, goodbye)
 	idle.Close()
-	late := dialTCP(t, l) // the process does not listen any more
+	late := dialTCP(t, l) // the process does not accept any more
 	write(t, late, "late\n")
 	write(t, early, "f\n")
 	wantRest(t, r, "half\n"+goodbye)
@@ -150,7 +151,7 @@ func TestActivation(t *testing.T) {
 	u.wantExit()
 }
 
-// Over the socket that it is given a server can do all that it can over its own.
+// On a socket that it was given, a server can do everything that it can do on its own.
 func TestFileListener(t *testing.T) {
 	subject{
 		listen: func(t *testing.T) net.Listener {
@@ -161,7 +162,7 @@ func TestFileListener(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer socket.Close()
-			socket.Fd() // which makes it one that waits, as in a process that was given it
+			socket.Fd() // makes the socket blocking, as it is in a process that was given it
 			l, err := net.FileListener(socket)
 			if err != nil {
 				t.Fatal(err)
@@ -175,7 +176,8 @@ func TestFileListener(t *testing.T) {
 	}.test(t)
 }
 
-// The tool of systemd for trying activation starts the process for the first client.
+// systemd-socket-activate, which is for testing, starts the process when the first client
+// connects.
 func TestSystemdSocketActivate(t *testing.T) {
 	tool, err := exec.LookPath("systemd-socket-activate")
 	if err != nil {

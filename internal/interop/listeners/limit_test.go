@@ -14,8 +14,8 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A connection of a LimitListener does not tell what it runs on: our side can't be ended
-// alone. A Limited does.
+// A connection of a LimitListener has no method NetConn, so its output can't be ended
+// alone. A connection of Limited has one.
 func TestLimitListener(t *testing.T) {
 	t.Run("as it is", subject{
 		listen:  func(t *testing.T) net.Listener { return netutil.LimitListener(listen(t), 2) },

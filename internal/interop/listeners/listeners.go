@@ -2,10 +2,10 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Package listeners has what a framer.Server may listen on, other than what net.Listen
-// gives: behind the PROXY protocol, with a socket that systemd holds, under a
-// LimitListener, beside another process on the same port, with Multipath TCP. Its tests
-// show what works on each; the few lines that some of them need are here, to be copied.
+// Package listeners tests a framer.Server on listeners that do not come from net.Listen:
+// behind the PROXY protocol, on a socket that systemd holds, under a LimitListener, on a
+// port that another process shares, and with Multipath TCP. Its tests show what works on
+// each. Some listeners need a few lines of code, which are here to be copied.
 package listeners
 
 import (
@@ -15,12 +15,13 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// Proxied returns a listener for what comes by proxies at these addresses, such as
-// 10.0.0.0/24, which must begin with a header of the PROXY protocol, version 1 or 2.
-// RemoteAddr of the connections is the client's. What comes from elsewhere is closed.
+// Proxied returns a listener for connections that come through proxies. trusted has the
+// addresses of the proxies, such as 10.0.0.0/24. Such a connection must begin with a
+// header of the PROXY protocol, version 1 or 2. Its RemoteAddr is the address of the
+// client. Connections from other addresses are closed.
 //
-// A connection whose header does not come is waited for, also by Shutdown, as long as
-// ReadHeaderTimeout says, 10 seconds by default.
+// If a header does not come, the connection waits for it as long as ReadHeaderTimeout
+// says, 10 seconds by default. Shutdown waits for that, too.
 func Proxied(l net.Listener, trusted ...string) (net.Listener, error) {
 	policy, err := proxyproto.TrustProxyHeaderFromRanges(trusted)
 	if err != nil {
@@ -39,21 +40,21 @@ func (l proxied) Accept() (net.Conn, error) {
 	return nc, err
 }
 
-// A proxiedConn has the NetConn that a proxyproto.Conn calls Raw: by it a framer.Conn finds
-// CloseWrite, and what the peer's system has acknowledged.
+// A proxiedConn has a method NetConn, which a proxyproto.Conn calls Raw. A framer.Conn
+// needs it to find CloseWrite, and to ask what the peer's system has acknowledged.
 type proxiedConn struct{ *proxyproto.Conn }
 
 func (c proxiedConn) NetConn() net.Conn { return c.Raw() }
 
-// Limited is netutil.LimitListener for connections that tell what they run on; those of a
-// LimitListener don't. Server.MaxConns is the same limit for one server.
+// Limited is netutil.LimitListener, but its connections have a method NetConn. Those of a
+// LimitListener have not. Server.MaxConns does the same for a single server.
 func Limited(l net.Listener, n int) net.Listener {
 	below := &below{Listener: l}
 	return limited{netutil.LimitListener(below, n), below}
 }
 
-// A below is what a LimitListener accepts from, and keeps the last connection. It is for
-// the one goroutine that accepts.
+// A below is the listener from which a LimitListener accepts. It keeps the last
+// connection. Only the goroutine that accepts may use it.
 type below struct {
 	net.Listener
 	last net.Conn

@@ -23,12 +23,12 @@ import (
 	"github.com/goframer/framer"
 )
 
-// watchdog is how long a test waits for what is no question of time.
+// watchdog is how long a test waits for something that does not depend on time.
 const watchdog = time.Minute
 
 const goodbye = "goodbye\n"
 
-// An ear is the handler of a connection: it echoes lines, and says goodbye.
+// An ear is a handler that sends lines back and says goodbye.
 type ear struct {
 	*framer.Conn
 	framer.Collector
@@ -47,20 +47,20 @@ type subject struct {
 	listen func(t *testing.T) net.Listener
 	dial   func(t *testing.T, l net.Listener) *net.TCPConn
 
-	direct    bool // connections are *net.TCPConn, and take the short ways
-	endsCut   bool // what is cut off ends as what is whole: a reset can't be sent, or proxies don't pass it on
-	steps     bool // the system of a proxy acknowledges in steps of megabytes
-	halfClose bool // the end of the output can be told before the connection is closed
+	direct    bool // connections are *net.TCPConn, so that writev and sendfile are used
+	endsCut   bool // output that is cut off ends like whole output: a reset can't be sent, or the proxy does not pass it on
+	steps     bool // the system of the proxy acknowledges in steps of megabytes
+	halfClose bool // the output can be ended before the connection is closed
 }
 
-// maxConns is how many connections a service has in a test.
+// maxConns is how many connections a service has at most in a test.
 const maxConns = 256
 
-// A service is a server on a subject's listener.
+// A service is a server on the listener of a subject.
 type service struct {
 	*framer.Server
 	l      net.Listener
-	conns  chan *framer.Conn // that were accepted, at most maxConns
+	conns  chan *framer.Conn // the connections that were accepted
 	served chan error
 }
 
@@ -82,7 +82,7 @@ func (s subject) serve(t *testing.T, newHandler func(*framer.Conn) framer.Handle
 	return sv
 }
 
-// receive receives from ch, which may take a while.
+// receive receives from ch. It fails the test if nothing comes for a long time.
 func receive[T any](t *testing.T, ch <-chan T) (v T) {
 	t.Helper()
 	select {
@@ -93,7 +93,7 @@ func receive[T any](t *testing.T, ch <-chan T) (v T) {
 	return v
 }
 
-// wait returns why the next connection has ended.
+// wait waits until the next connection has ended and returns the reason.
 func (sv *service) wait(t *testing.T) error {
 	t.Helper()
 	c := receive(t, sv.conns)
@@ -114,7 +114,8 @@ func dialAddress(t *testing.T, address string) *net.TCPConn {
 	return ready(t, nc)
 }
 
-// ready returns nc, which is closed when the test ends or hangs.
+// ready returns nc with a deadline, so that a failing test does not hang. nc is closed
+// when the test ends.
 func ready(t *testing.T, nc net.Conn) *net.TCPConn {
 	t.Cleanup(func() { nc.Close() })
 	nc.SetDeadline(time.Now().Add(watchdog))
@@ -135,7 +136,7 @@ func wantLine(t *testing.T, r *bufio.Reader, want string) {
 	}
 }
 
-// wantRest checks what comes until the end, which must be in order.
+// wantRest checks the rest of the input, up to its end. The end must be io.EOF.
 func wantRest(t *testing.T, r io.Reader, want string) {
 	t.Helper()
 	if got, err := io.ReadAll(r); err != nil || string(got) != want {
@@ -143,7 +144,7 @@ func wantRest(t *testing.T, r io.Reader, want string) {
 	}
 }
 
-// test checks that what the network has to do with works on the subject.
+// test runs all tests of a network connection on the subject.
 func (s subject) test(t *testing.T) {
 	t.Parallel()
 	t.Run("echo", s.testEcho)
@@ -157,7 +158,7 @@ func (s subject) test(t *testing.T) {
 	t.Run("Shutdown", s.testShutdown)
 }
 
-// Many lines at once come back, and the connection is the client's.
+// Many lines at once are all sent back. The connection has the address of the client.
 func (s subject) testEcho(t *testing.T) {
 	const lines = 20000
 	sv := s.serve(t, newEar, framer.Config{})
@@ -177,7 +178,7 @@ func (s subject) testEcho(t *testing.T) {
 	}
 }
 
-// A peer that has ended its side gets its answers, and then the end.
+// A peer that has ended its side gets its answers, and then the end of the output.
 func (s subject) testPeerHalfCloses(t *testing.T) {
 	sv := s.serve(t, newEar, framer.Config{})
 	peer := s.dial(t, sv.l)
@@ -189,7 +190,7 @@ func (s subject) testPeerHalfCloses(t *testing.T) {
 	}
 }
 
-// Our side can be ended while input goes on.
+// The output can be ended while input goes on.
 func (s subject) testCloseWrite(t *testing.T) {
 	lines := make(chan string, 1)
 	sv := s.serve(t, framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, line []byte) error {
@@ -224,7 +225,7 @@ func (s subject) testCloseWrite(t *testing.T) {
 }
 
 // What was pushed before the connection was closed arrives, although the peer has sent
-// more, and goes on to send, which nobody reads.
+// more, and goes on to send, and nobody reads that.
 func (s subject) testLinger(t *testing.T) {
 	if !s.halfClose {
 		t.Skip("input that comes after the last look may destroy output: there is no CloseWrite")
@@ -238,7 +239,7 @@ func (s subject) testLinger(t *testing.T) {
 	noise := strings.Repeat("noise", 10000)
 	write(t, peer, "answer\n"+noise)
 	var b [1]byte
-	if _, err := io.ReadFull(peer, b[:]); err != nil { // it is closing
+	if _, err := io.ReadFull(peer, b[:]); err != nil { // the connection is closing when the first byte comes
 		t.Fatal(err)
 	}
 	write(t, peer, noise)
@@ -251,7 +252,7 @@ func (s subject) testLinger(t *testing.T) {
 	}
 }
 
-// A file arrives whole, where it goes out by sendfile and where it does not.
+// A file arrives whole, whether it is sent by sendfile or not.
 func (s subject) testFile(t *testing.T) {
 	content := strings.Repeat("0123456789abcde\n", 200_000)
 	name := filepath.Join(t.TempDir(), "file")
@@ -273,8 +274,8 @@ func (s subject) testFile(t *testing.T) {
 	}
 }
 
-// A reply that is cut off by an error is not taken for a whole one: the connection is reset,
-// where that gets through.
+// If an error cuts off a reply, the peer must not take it for a whole one. The connection
+// is reset, if the listener can pass that on.
 func (s subject) testCutOff(t *testing.T) {
 	errCut := errors.New("no more")
 	sv := s.serve(t, framer.Session(func(c *framer.Conn) error {
@@ -289,7 +290,7 @@ func (s subject) testCutOff(t *testing.T) {
 			}
 			return nil, errCut
 		}))
-		_, err := c.Next(framer.None()) // the error ends it
+		_, err := c.Next(framer.None()) // the producer's error makes Next return
 		return err
 	}), framer.Config{})
 	peer := s.dial(t, sv.l)
@@ -304,14 +305,14 @@ func (s subject) testCutOff(t *testing.T) {
 	}
 }
 
-// A peer that reads slowly is not dropped, for three times WriteTimeout.
+// A peer that reads slowly, for three times WriteTimeout, is not dropped.
 func (s subject) testSlowPeer(t *testing.T) {
 	if s.steps {
 		t.Skip("the proxy's system may acknowledge nothing for a WriteTimeout, see Config.WriteTimeout")
 	}
-	t.Parallel() // it does little but wait
+	t.Parallel() // it mostly waits
 	const (
-		size    = 12 << 20 // more than the systems on the way take
+		size    = 12 << 20 // more than the systems between the two ends can hold
 		timeout = 500 * time.Millisecond
 		pace    = 10 * time.Millisecond
 	)
@@ -339,12 +340,12 @@ func (s subject) testSlowPeer(t *testing.T) {
 	}
 }
 
-// One that takes nothing any more is.
+// A peer that reads nothing is dropped.
 func (s subject) testStuckPeer(t *testing.T) {
-	t.Parallel() // it does little but wait
+	t.Parallel() // it mostly waits
 	sv := s.serve(t, framer.Session(func(c *framer.Conn) error {
 		return c.PushWithProducer(framer.ProducerFunc(func() ([]byte, error) {
-			return make([]byte, 64<<10), nil // without end
+			return make([]byte, 64<<10), nil // the producer never ends
 		}))
 	}), framer.Config{WriteTimeout: 100 * time.Millisecond})
 	s.dial(t, sv.l)
@@ -354,7 +355,7 @@ func (s subject) testStuckPeer(t *testing.T) {
 	}
 }
 
-// In a shutdown, what has begun is answered, and everybody hears goodbye.
+// In a shutdown, a message that has begun is answered, and every peer gets the goodbye.
 func (s subject) testShutdown(t *testing.T) {
 	sv := s.serve(t, newEar, framer.Config{})
 	begun := make(chan struct{})
@@ -392,9 +393,9 @@ func listen(t *testing.T) net.Listener {
 	return l
 }
 
-// freeAddress returns an address of the loopback interface on which nobody listens. Its
-// port is not one of those that systems give to clients: one of them could have it while
-// a server is restarted.
+// freeAddress returns a loopback address on which nobody listens. The port is not one
+// that the system gives to clients: a client could get it while a server is being
+// restarted.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {
@@ -408,7 +409,7 @@ func freeAddress(t *testing.T) string {
 	return ""
 }
 
-// What net.Listen gives, to compare with.
+// The listener of net.Listen is tested for comparison.
 func TestListen(t *testing.T) {
 	subject{listen: listen, dial: dialTCP, direct: true, halfClose: true}.test(t)
 }

@@ -15,8 +15,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// listenMultipath listens for Multipath TCP (RFC 8684), which net.Listen does by default,
-// too.
+// listenMultipath listens for Multipath TCP (RFC 8684). net.Listen does so by default.
 func listenMultipath(t *testing.T) net.Listener {
 	t.Helper()
 	var lc net.ListenConfig
@@ -29,7 +28,7 @@ func listenMultipath(t *testing.T) net.Listener {
 	return l
 }
 
-// dialMultipath connects by Multipath TCP, which has to be asked for.
+// dialMultipath connects with Multipath TCP. A client has to ask for it.
 func dialMultipath(t *testing.T, l net.Listener) *net.TCPConn {
 	t.Helper()
 	var d net.Dialer
@@ -41,7 +40,7 @@ func dialMultipath(t *testing.T, l net.Listener) *net.TCPConn {
 	return ready(t, nc)
 }
 
-// requireMultipath skips the test where the system has no Multipath TCP.
+// requireMultipath skips the test if the system has no Multipath TCP.
 func requireMultipath(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
@@ -56,13 +55,14 @@ func requireMultipath(t *testing.T) {
 	}
 }
 
-// A connection of Multipath TCP is a *net.TCPConn, and takes the short ways as one.
+// A connection of Multipath TCP is a *net.TCPConn. So writev and sendfile are used.
 func TestMultipath(t *testing.T) {
 	requireMultipath(t)
 	subject{listen: listenMultipath, dial: dialMultipath, direct: true, halfClose: true}.test(t)
 }
 
-// Whether a connection uses it is up to the client; the same listener serves both.
+// The client decides whether a connection uses Multipath TCP. One listener serves both
+// kinds.
 func TestMultipathIsReported(t *testing.T) {
 	requireMultipath(t)
 	for _, test := range []struct {

@@ -25,7 +25,8 @@ import (
 	"github.com/goframer/framer"
 )
 
-// trusted is the address that HAProxy connects from, and stranger one that is not trusted.
+// trusted is the address from which HAProxy connects. stranger is an address that is not
+// trusted.
 const trusted, stranger = "127.0.0.1", "127.0.0.2"
 
 func proxyListener(t *testing.T) net.Listener {
@@ -37,7 +38,7 @@ func proxyListener(t *testing.T) net.Listener {
 	return l
 }
 
-// haproxy is the name of the program.
+// haproxy returns the name of the program. It skips the test if there is none.
 func haproxy(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"haproxy", "/usr/sbin/haproxy"} {
@@ -65,8 +66,9 @@ listen lines
 	server lines %s %s
 `
 
-// proxyTo runs a HAProxy in front of the address, which sends it the header, and returns
-// the address in front. Its socket is open before it is started: it is not waited for.
+// proxyTo runs a HAProxy in front of the address, to which it sends the header. It
+// returns the address of the HAProxy. The socket is open before HAProxy is started, so
+// there is no need to wait for it.
 func proxyTo(t *testing.T, address, header string) string {
 	t.Helper()
 	program := haproxy(t)
@@ -96,7 +98,8 @@ func proxyTo(t *testing.T, address, header string) string {
 	return front.Addr().String()
 }
 
-// Behind HAProxy, a Conn has the address of the client, and all that it can do over TCP.
+// Behind HAProxy, a Conn has the address of the client. It can do everything that it can
+// do over TCP.
 func TestHAProxy(t *testing.T) {
 	haproxy(t)
 	for _, header := range []string{"send-proxy", "send-proxy-v2"} {
@@ -129,7 +132,7 @@ stream {
 }
 `
 
-// nginxTo runs an nginx in front of the address, and returns the address in front.
+// nginxTo runs an nginx in front of the address. It returns the address of the nginx.
 func nginxTo(t *testing.T, address string) string {
 	t.Helper()
 	program, module := nginx(t)
@@ -154,8 +157,8 @@ func nginxTo(t *testing.T, address string) string {
 	return front
 }
 
-// nginx returns the names of the program and, if it is not a part of it, of the module for
-// streams.
+// nginx returns the name of the program, and the name of its module for streams if the
+// module is not built in.
 func nginx(t *testing.T) (program, module string) {
 	t.Helper()
 	for _, name := range []string{"nginx", "/usr/sbin/nginx"} {
@@ -175,14 +178,14 @@ func nginx(t *testing.T) (program, module string) {
 	return "", ""
 }
 
-// Behind nginx, too, with proxy_half_close.
+// The same holds behind nginx with proxy_half_close.
 func TestNginx(t *testing.T) {
 	nginx(t)
 	subject{
 		listen: proxyListener,
 		dial: func(t *testing.T, l net.Listener) *net.TCPConn {
 			front := nginxTo(t, l.Addr().String())
-			for deadline := time.Now().Add(watchdog); ; { // it does not tell when it is ready
+			for deadline := time.Now().Add(watchdog); ; { // nginx does not tell when it is ready
 				nc, err := net.Dial("tcp", front)
 				if err == nil {
 					return ready(t, nc)
@@ -192,13 +195,13 @@ func TestNginx(t *testing.T) {
 				}
 			}
 		},
-		steps:     true, // nothing here bounds what its system takes
+		steps:     true, // nothing limits how much the system of nginx takes
 		endsCut:   true,
 		halfClose: true,
 	}.test(t)
 }
 
-// A proxyproto.Conn as it is does not tell what it runs on: our side can't be ended alone.
+// A proxyproto.Conn alone has no method NetConn, so its output can't be ended alone.
 func TestProxyprotoAsItIs(t *testing.T) {
 	subject{
 		listen: func(t *testing.T) net.Listener {
@@ -213,7 +216,7 @@ func TestProxyprotoAsItIs(t *testing.T) {
 	}.test(t)
 }
 
-// dialFrom dials from this address.
+// dialFrom connects from the address.
 func dialFrom(t *testing.T, l net.Listener, from string) *net.TCPConn {
 	t.Helper()
 	nc, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).Dial("tcp", l.Addr().String())
@@ -226,7 +229,7 @@ func dialFrom(t *testing.T, l net.Listener, from string) *net.TCPConn {
 	return ready(t, nc)
 }
 
-// dialWithHeader is a proxy that is its own client.
+// dialWithHeader connects and sends a header, as a proxy does.
 func dialWithHeader(t *testing.T, l net.Listener, from string) *net.TCPConn {
 	t.Helper()
 	peer := dialFrom(t, l, from)
@@ -236,7 +239,7 @@ func dialWithHeader(t *testing.T, l net.Listener, from string) *net.TCPConn {
 	return peer
 }
 
-// Without HAProxy, too.
+// The same holds without HAProxy.
 func TestProxied(t *testing.T) {
 	subject{
 		listen:    proxyListener,
@@ -245,7 +248,8 @@ func TestProxied(t *testing.T) {
 	}.test(t)
 }
 
-// A client behind the proxy can't put on another address: what it sends is input.
+// A client behind the proxy can't change its address: a header that the client sends is
+// input.
 func TestForgedHeader(t *testing.T) {
 	s := subject{listen: proxyListener}
 	sv := s.serve(t, newEar, framer.Config{})
@@ -258,7 +262,8 @@ func TestForgedHeader(t *testing.T) {
 	}
 }
 
-// A trusted proxy that sends no header is refused: its first bytes are not taken for input.
+// A trusted proxy that sends no header is refused. Its first bytes are not taken for
+// input.
 func TestNoHeader(t *testing.T) {
 	s := subject{listen: proxyListener}
 	sv := s.serve(t, newEar, framer.Config{})
@@ -273,13 +278,13 @@ func TestNoHeader(t *testing.T) {
 	}
 }
 
-// A header from elsewhere is refused with its connection, and the listener goes on.
+// A connection from another address is refused, even with a header. The listener goes on.
 func TestStranger(t *testing.T) {
 	s := subject{listen: proxyListener}
 	sv := s.serve(t, newEar, framer.Config{})
 	nc := dialFrom(t, sv.l, stranger)
 	header := proxyproto.HeaderProxyFromAddrs(1, nc.RemoteAddr(), nc.LocalAddr())
-	header.WriteTo(nc) // it may be closed by now
+	header.WriteTo(nc) // fails if nc is closed by now
 	io.WriteString(nc, "line\n")
 	if got, _ := io.ReadAll(nc); len(got) > 0 {
 		t.Errorf("received %q", got)
@@ -292,8 +297,8 @@ func TestStranger(t *testing.T) {
 	}
 }
 
-// A proxy whose header does not come keeps nobody else waiting. Shutdown waits for it, as
-// for one that was accepted, until its context ends.
+// A proxy that sends no header does not keep others waiting. Shutdown waits for it, like
+// for any connection that was accepted, until the context ends.
 func TestSilentProxy(t *testing.T) {
 	s := subject{listen: proxyListener}
 	sv := s.serve(t, newEar, framer.Config{})

@@ -17,11 +17,11 @@ import (
 	"time"
 )
 
-// scriptTime is how long a script may take, with the time to build the program.
+// scriptTime is how long a script may take, including the build of the program.
 const scriptTime = 2 * time.Minute
 
-// The scripts of examples/restart count requests themselves: they end with ok if each was
-// executed once and answered.
+// The scripts of examples/restart count requests themselves. They print ok if every
+// request was executed once and answered.
 func TestRestart(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
@@ -35,7 +35,7 @@ func TestRestart(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), scriptTime)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, bash, filepath.Join("..", "..", "..", "examples", "restart", name))
-			// A script that is interrupted ends what it has started.
+			// An interrupted script ends the processes that it has started.
 			cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 			cmd.WaitDelay = 10 * time.Second
 			cmd.Env = os.Environ()
@@ -52,7 +52,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// The units name the program, the arguments and the socket as they are.
+// The units in examples/restart are valid.
 func TestUnits(t *testing.T) {
 	tool, err := exec.LookPath("systemd-analyze")
 	if err != nil {
@@ -65,7 +65,7 @@ func TestUnits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The program that is looked for is one that there is.
+		// systemd-analyze checks that the program exists, so name one that does.
 		unit := strings.ReplaceAll(string(text), "/usr/local/bin/restart", os.Args[0])
 		names = append(names, filepath.Join(dir, name))
 		if err := os.WriteFile(names[len(names)-1], []byte(unit), 0o600); err != nil {

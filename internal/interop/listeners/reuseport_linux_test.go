@@ -47,12 +47,13 @@ func TestReusePort(t *testing.T) {
 	}.test(t)
 }
 
-// clients is how many connect: that the system gives all of them to one of two sockets is
-// out of the question.
+// clients is how many clients connect. With so many, the system cannot by chance give all
+// of them to the same one of two sockets.
 const clients = 64
 
-// Two servers share a port. When one shuts down, those that it has accepted are answered
-// and hear goodbye, and all that come after its listener was closed get to the other.
+// Two servers share a port. When one shuts down, the clients that it has accepted are
+// answered and get the goodbye. Clients that connect after its listener was closed get to
+// the other server.
 func TestReusePortShutdown(t *testing.T) {
 	s := subject{listen: func(t *testing.T) net.Listener { return listenReusing(t, "127.0.0.1:0") }, dial: dialTCP}
 	old := s.serve(t, newEar, framer.Config{})
@@ -62,10 +63,10 @@ func TestReusePortShutdown(t *testing.T) {
 	for range clients {
 		peer := s.dial(t, old.l)
 		write(t, peer, "hello\nhal")
-		wantLine(t, bufio.NewReader(peer), "hello\n") // it was accepted
+		wantLine(t, bufio.NewReader(peer), "hello\n") // so the client was accepted
 		peers = append(peers, peer)
 	}
-	of := map[string]bool{} // the clients of old
+	of := map[string]bool{} // the addresses of the clients of old
 	for c := range old.Conns() {
 		of[c.RemoteAddr().String()] = true
 	}
@@ -80,7 +81,7 @@ func TestReusePortShutdown(t *testing.T) {
 		defer cancel()
 		shutdown <- old.Shutdown(ctx)
 	}()
-	<-begun // the listener is closed
+	<-begun // now the listener is closed
 	for range clients {
 		peer := s.dial(t, old.l)
 		write(t, peer, "new\n")
@@ -100,15 +101,16 @@ func TestReusePortShutdown(t *testing.T) {
 	}
 }
 
-// What waits in the queue of one socket when it is closed is reset, with its requests,
-// unless net.ipv4.tcp_migrate_req is 1: then it moves to the queue of the other.
+// When a socket is closed, the connections that wait in its queue are reset, with their
+// requests. If net.ipv4.tcp_migrate_req is 1, they move to the queue of the other socket
+// instead.
 func TestReusePortQueue(t *testing.T) {
 	setting, err := os.ReadFile("/proc/sys/net/ipv4/tcp_migrate_req")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}
 	migrates := strings.TrimSpace(string(setting)) == "1"
-	old := listenReusing(t, "127.0.0.1:0") // does not accept
+	old := listenReusing(t, "127.0.0.1:0") // nobody accepts on it
 	s := subject{listen: func(t *testing.T) net.Listener { return listenReusing(t, old.Addr().String()) }}
 	s.serve(t, newEar, framer.Config{})
 	var peers []*net.TCPConn

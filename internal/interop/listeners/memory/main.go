@@ -2,19 +2,20 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command memory measures what connections cost a server: the resident memory of a process
-// that has them, on Linux. Each connection has one line of 64 bytes answered and is then
-// silent; then each has sent the beginning of a message, which its Collector keeps.
+// Command memory measures what connections cost a server: the resident memory of the
+// server process, on Linux. First each connection has a line of 64 bytes answered and is
+// silent. Then each sends the beginning of a message, which its Collector keeps.
 //
 //	memory [-conns n] [-tls] [-read n] [-write n] [-pending n]
 //
-// It prints a row of a table: the connections, the transport, the two sizes of Config (0 is
-// the default), then the memory without connections, with silent ones, and with those that
-// have begun a message, the last two also for each connection.
+// It prints a row of a table: the number of connections, the transport, and the two
+// buffer sizes of Config (0 is the default). Then come three figures of memory: without
+// connections, with silent ones, and with connections that have begun a message. The last
+// two are also given for each connection.
 //
-// The server is a process of its own. Before each look it collects its garbage and gives
-// free memory back. What the system keeps for a connection (sockets and their buffers) is
-// not a part of it.
+// The server is a separate process. Before each figure, it collects its garbage and
+// returns free memory to the system. What the system keeps for a connection (sockets and
+// their buffers) is not included.
 package main
 
 import (
@@ -36,7 +37,7 @@ import (
 type options struct {
 	conns, pending int
 	tls            bool
-	read, write    int // sizes of Config
+	read, write    int // buffer sizes of Config
 	server         bool
 }
 
@@ -59,7 +60,7 @@ func main() {
 	}
 }
 
-// measure is the client, and prints the row.
+// measure is the client. It starts the server and prints the row.
 func measure(o options) error {
 	s, err := startServer(o)
 	if err != nil {
@@ -114,7 +115,7 @@ func measure(o options) error {
 	return nil
 }
 
-// dialAll connects, a few at a time: handshakes take two processors.
+// dialAll opens all connections, a few at a time, because handshakes take the processors.
 func dialAll(o options, address string) ([]net.Conn, error) {
 	conns := make([]net.Conn, o.conns)
 	var g errgroup.Group
@@ -125,7 +126,7 @@ func dialAll(o options, address string) ([]net.Conn, error) {
 			if err != nil || !o.tls {
 				return err
 			}
-			c := tls.Client(conns[i], &tls.Config{InsecureSkipVerify: true}) // the server is ours
+			c := tls.Client(conns[i], &tls.Config{InsecureSkipVerify: true}) // the server is this program
 			conns[i] = c
 			return c.Handshake()
 		})
@@ -133,7 +134,7 @@ func dialAll(o options, address string) ([]net.Conn, error) {
 	return conns, g.Wait()
 }
 
-// A server is the other process.
+// A server is the server process.
 type server struct {
 	cmd     *exec.Cmd
 	in      io.WriteCloser
@@ -167,13 +168,14 @@ func startServer(o options) (*server, error) {
 	return s, nil
 }
 
-// stop ends the server, which ends with its standard input.
+// stop ends the server by closing its standard input.
 func (s *server) stop() error {
 	s.in.Close()
 	return s.cmd.Wait()
 }
 
-// memory returns the server's resident memory when it has received so many bytes.
+// memory returns the server's resident memory, in bytes, when its handlers have been
+// given that many bytes.
 func (s *server) memory(received int) (bytes int, err error) {
 	if _, err := fmt.Fprintln(s.in, received); err != nil {
 		return 0, err

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The test program is the server that measure starts.
+// The test program is also the server that measure starts.
 func TestMain(m *testing.M) {
 	if slices.Contains(os.Args, "-server") {
 		main()
@@ -19,7 +19,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A handler is given all that is awaited, and the memory of a process can be read.
+// The server waits until its handlers have been given all bytes. The memory of a process
+// can be read.
 func TestMeasure(t *testing.T) {
 	if _, err := resident(); err != nil {
 		t.Skipf("this system does not tell: %v", err)

@@ -25,8 +25,8 @@ import (
 	"github.com/goframer/framer"
 )
 
-// serve is the server. For every number on standard input it prints its resident memory,
-// when its handlers were given so many bytes.
+// serve is the server process. For every number n on standard input it waits until its
+// handlers have been given n bytes. Then it prints its resident memory.
 func serve(o options) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -61,7 +61,7 @@ func serve(o options) error {
 		}
 		r.await(want)
 		debug.FreeOSMemory()
-		debug.FreeOSMemory() // pools let go of what they have at the second
+		debug.FreeOSMemory() // the second call also frees what was in pools
 		bytes, err := resident()
 		if err != nil {
 			return err
@@ -70,7 +70,7 @@ func serve(o options) error {
 	}
 }
 
-// ignore returns err unless it is the one that is expected.
+// ignore returns err, or nil if err is the expected one.
 func ignore(err, expected error) error {
 	if err == expected {
 		return nil
@@ -78,7 +78,7 @@ func ignore(err, expected error) error {
 	return err
 }
 
-// A received counts what all handlers were given, in bytes.
+// A received counts the bytes that all handlers were given.
 type received struct {
 	mu   sync.Mutex
 	more sync.Cond
@@ -100,7 +100,7 @@ func (r *received) await(n int) {
 	}
 }
 
-// A conn echoes lines.
+// A conn sends lines back.
 type conn struct {
 	*framer.Conn
 	framer.Collector
