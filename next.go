@@ -28,21 +28,39 @@ import (
 // its own terminator. That includes a [Length] above the limit, of which nothing was
 // read.
 func (f *Framer) Next(t Terminator) ([]byte, error) {
-	if !f.fresh() || f.known > 0 || f.returned || f.refused != nil || f.lender != nil || f.discard.Load() {
+	if !f.fresh() || f.known > 0 || f.returned || f.message.len() > 0 || f.refused != nil || f.lender != nil || f.discard.Load() {
 		return f.nextUnder(t)
 	}
 	// Nothing is known of the message, so that it does not matter what was in force before.
 	data := f.buf[f.start:f.end]
 	skip, n, drop := 0, 0, 0
-	switch {
-	case t.kind == kindDelimiter && t.delim != "":
+	switch t.kind.base() {
+	case kindDelimiter:
+		if t.delim == "" {
+			return f.nextUnder(t)
+		}
 		n, drop = indexLast(data, t.delim), len(t.delim)
 		if !delimitedAt(data, n, t.delim) {
 			return f.nextUnder(t)
 		}
-	case t.kind == kindLength && 0 <= t.n && t.n <= int64(len(data)):
+	case kindLength:
+		if t.n > int64(len(data)) {
+			return f.nextUnder(t)
+		}
 		n = int(t.n)
-	case t.kind == kindSplit && t.split == f.term.split && t.limit == f.term.limit:
+	case kindFixedLength:
+		if t.n == 0 || t.n > int64(len(data)) {
+			return f.nextUnder(t)
+		}
+		n = int(t.n)
+	case kindLengthPrefix:
+		skip, n = prefixFormat(t.kind).whole(t.n, data)
+	case kindAnyDelimiter:
+		n, drop = f.search.commonEnd(delimiterSet(t.delim), data)
+	case kindSplit:
+		if t.split != f.term.split || t.limit != f.term.limit {
+			return f.nextUnder(t)
+		}
 		token, err := f.shortToken()
 		switch {
 		case err != nil:
@@ -54,7 +72,7 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 		f.found++
 		return token, nil
 	default:
-		skip, n, drop = f.search.whole(&t, data)
+		return f.nextUnder(t)
 	}
 	limit := limitOr(t.limit, f.maxSize)
 	if n < 0 || n > f.pieceSize || int64(n) > limit {
@@ -168,12 +186,21 @@ func (f *Framer) nextWhole() (msg []byte, ok bool, err error) {
 	}
 	data := f.buf[f.start:f.end]
 	skip, n, drop := 0, 0, 0
-	switch f.term.kind {
+	switch f.term.kind.base() {
 	case kindDelimiter:
 		n, drop = indexLast(data, f.term.delim), len(f.term.delim)
 		if !delimitedAt(data, n, f.term.delim) {
 			return nil, false, nil
 		}
+	case kindLength, kindFixedLength:
+		if f.term.n > int64(len(data)) {
+			return nil, false, nil
+		}
+		n = int(f.term.n)
+	case kindLengthPrefix:
+		skip, n = prefixFormat(f.term.kind).whole(f.term.n, data)
+	case kindAnyDelimiter:
+		n, drop = f.search.commonEnd(delimiterSet(f.term.delim), data)
 	case kindSplit:
 		token, err := f.shortToken()
 		if err != nil {
@@ -185,7 +212,7 @@ func (f *Framer) nextWhole() (msg []byte, ok bool, err error) {
 		data, n = token, len(token)
 		f.start -= n // it is added below
 	default:
-		skip, n, drop = f.search.whole(&f.term, data)
+		return nil, false, nil
 	}
 	if n < 0 || n > f.pieceSize || int64(n) > f.limit {
 		return nil, false, nil

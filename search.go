@@ -93,33 +93,6 @@ func (s *search) next(t *Terminator, data []byte, atEOF bool) (span, error) {
 	return span{data: len(data)}, nil
 }
 
-// whole finds a message that lies whole in data, of which nothing is known, the short
-// way. It returns how many bytes nobody gets, how many the message has, and how many its
-// delimiter. Where that is not the way, or t makes no sense, n is negative.
-func (s *search) whole(t *Terminator, data []byte) (skip, n, drop int) {
-	switch t.kind.base() {
-	case kindDelimiter:
-		if t.delim == "" {
-			return 0, -1, 0
-		}
-		n, drop = indexLast(data, t.delim), len(t.delim)
-		if !delimitedAt(data, n, t.delim) {
-			n = -1
-		}
-	case kindAnyDelimiter:
-		n, drop = s.commonEnd(delimiterSet(t.delim), data)
-	case kindLength, kindFixedLength:
-		if n = -1; 0 <= t.n && t.n <= int64(len(data)) && (t.n > 0 || t.kind == kindLength) {
-			n = int(t.n)
-		}
-	case kindLengthPrefix:
-		skip, n = prefixFormat(t.kind).whole(t.n, data)
-	default:
-		n = -1
-	}
-	return skip, n, drop
-}
-
 // loneDot is the line that ends a DotBlock.
 const loneDot = ".\r\n"
 
