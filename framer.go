@@ -300,8 +300,16 @@ func (f *Framer) received() int64 { return f.size + int64(f.end-f.start) }
 // returns, and no other terminator was set, Run ends with that error: otherwise it
 // could collect for ever.
 func (f *Framer) SetTerminator(t Terminator) error {
+	if !f.fresh() || f.known > 0 || f.refused != nil {
+		return f.setTerminator(t)
+	}
+	// No token is left, and no terminator for later: these are there only in a message
+	// that has ended, or is skipped.
 	limit := limitOr(t.limit, f.maxSize)
-	if !f.untouched() || !isPlain(t.kind, t.delim, t.n, limit) {
+	switch {
+	case t.kind == kindDelimiter && 0 < len(t.delim) && len(t.delim) <= math.MaxInt32:
+	case t.kind == kindLength && 0 <= t.n && t.n <= limit:
+	default:
 		return f.setTerminator(t)
 	}
 	f.changed = true
@@ -326,11 +334,6 @@ func (f *Framer) setTerminator(t Terminator) error {
 	f.set(t)
 	return nil
 }
-
-// untouched reports whether set has nothing to do but keepLast and enforce. (There is a
-// token only if the message has ended, and a terminator for afterwards, or one that is
-// postponed, only while a message is skipped.)
-func (f *Framer) untouched() bool { return f.fresh() && f.known == 0 && f.refused == nil }
 
 // setThen makes t the terminator after the message that is skipped.
 func (f *Framer) setThen(t Terminator) {
@@ -715,7 +718,7 @@ func (f *Framer) discardInput() {
 		f.search.matched = 0
 	}
 	f.search.remaining += int64(f.known)
-	f.start, f.token = f.end, nil
+	f.start, f.token, f.asked = f.end, nil, false
 	f.size -= min(f.size, int64(f.message.len())) // what a Handler was given, it still has
 	f.message.reset(f.memory)
 	f.known, f.ended, f.drop = 0, false, 0
