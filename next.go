@@ -33,7 +33,7 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 	}
 	// Nothing is known of the message, so that it does not matter what was in force before.
 	data := f.buf[f.start:f.end]
-	skip, n, drop := 0, 0, 0
+	skip, n, drop, at := 0, 0, 0, f.search.at
 	switch t.kind.base() {
 	case kindDelimiter:
 		if t.delim == "" {
@@ -76,6 +76,7 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 	}
 	limit := limitOr(t.limit, f.maxSize)
 	if n < 0 || n > f.pieceSize || int64(n) > limit {
+		f.search.at = at // in the set of the last message
 		return f.nextUnder(t)
 	}
 	f.start += skip + n + drop

@@ -271,6 +271,40 @@ func TestNextRefuses(t *testing.T) {
 	}
 }
 
+// A message under another set of delimiters, which is too long, is nothing that Matched
+// takes for the last one.
+func TestMatchedAfterTooLong(t *testing.T) {
+	f := framer.NewFramer(newChunkReader("first\nthe second which is too long;"), nil)
+	lines := framer.AnyDelimiter("\r\n", "\n")
+	if msg, err := f.Next(lines); string(msg) != "first" || err != nil || f.Matched() != "\n" {
+		t.Fatalf("%q, %v, %q", msg, err, f.Matched())
+	}
+	other := framer.AnyDelimiter(strings.Repeat(".", 500)+";", strings.Repeat(":", 400)+";", ";")
+	if msg, err := f.Next(other.Limit(10)); len(msg) > 0 || err == nil {
+		t.Fatalf("%q, %v", msg, err)
+	}
+	if got := f.Matched(); got != "" && got != "\n" {
+		t.Errorf("Matched is %q", got)
+	}
+}
+
+// A counted message that was too long for Run is so for Next: there is no message of the
+// length that Run has come to.
+func TestNextAfterTooLongForRun(t *testing.T) {
+	f := framer.NewFramer(newChunkReader("aaaaaaaaaaaabbbbbbbbbb", "bb"), &framer.Config{MaxMessageSize: 8})
+	record := framer.FixedLength(12)
+	if _, err := f.NextReader(record); err != nil {
+		t.Fatal(err)
+	}
+	var long *framer.MessageTooLongError
+	if err := f.Run(new(transcript)); !errors.As(err, &long) {
+		t.Fatal(err)
+	}
+	if msg, err := f.Next(record); !errors.As(err, &long) || len(msg) > 0 {
+		t.Errorf("%q, %v", msg, err)
+	}
+}
+
 // A split function is asked once about the same input, in every style.
 func TestSplitIsAskedOnce(t *testing.T) {
 	chunks := []string{"a", "b\nc", "d", "e\nf\n", "\n", "gh\ni"}
