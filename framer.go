@@ -69,6 +69,7 @@
 package framer
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -225,17 +226,18 @@ type Framer struct {
 	readErr    error  // what the reader said after buf[:end]
 
 	// What the last search found: bytes of the message, from start on, that
-	// nobody has been given yet, and whether the message ends after them.
+	// nobody has been given yet.
 	known int
 	drop  int    // length of the delimiter after them
 	token []byte // Split: in place of known, already advanced over
-	ended bool
+	ended bool   // the message ends after them
 
 	filled   bool  // the last read has filled buf: a larger one is better
 	much     bool  // it has given much, if not all that buf could hold
 	begun    bool  // a byte of the current message has come, if only of its header
 	skipping bool  // the rest of the current message is thrown away
 	finished bool  // Split returned its final token
+	asked    bool  // Split has no token in what is unread
 	returned bool  // Next: message was returned whole, or never will be
 	size     int64 // bytes of the current message that were given out
 	found    int64 // messages
@@ -322,12 +324,31 @@ func (f *Framer) received() int64 { return f.size + int64(f.end-f.start) }
 // without setting another terminator, Run ends with that error, because otherwise it
 // could collect for ever.
 func (f *Framer) SetTerminator(t Terminator) error {
-	if !isPlain(t.kind, t.delim, t.n, t.limit, f.maxSize) {
-		if err := t.validate(f.maxSize); err != nil {
-			f.refused = err
-			f.noteTooLong(err)
-			return err
-		}
+	if !f.fresh() || f.known > 0 || f.refused != nil {
+		return f.setTerminator(t)
+	}
+	// No token is left, and no terminator for later: these are there only in a message
+	// that has ended, or is skipped.
+	limit := limitOr(t.limit, f.maxSize)
+	switch {
+	case t.kind == kindDelimiter && 0 < len(t.delim) && len(t.delim) <= math.MaxInt32:
+	case t.kind == kindLength && 0 <= t.n && t.n <= limit:
+	default:
+		return f.setTerminator(t)
+	}
+	f.changed = true
+	f.keepLast()
+	f.enforce(t.kind, t.n, t.limit, limit, t.delim, t.split)
+	return nil
+}
+
+// setTerminator is SetTerminator for all cases. That itself is short, because it is called
+// for every message where lines and lengths come in turn.
+func (f *Framer) setTerminator(t Terminator) error {
+	if err := t.validate(f.maxSize); err != nil {
+		f.refused = err
+		f.noteTooLong(err)
+		return err
 	}
 	if f.postpones {
 		f.setThen(t)
@@ -361,33 +382,41 @@ func (f *Framer) noteTooLong(err error) bool {
 	return ok
 }
 
-// set is SetTerminator for a t that makes sense. It is called for every message where
-// lines and lengths come in turn, and stores no more than it must.
+// set makes t, which makes sense, the terminator from the next byte on.
 func (f *Framer) set(t Terminator) {
-	if f.refused != nil || f.then != nil || f.token != nil {
-		f.mendRefusal()
-		f.then, f.token = nil, nil
-	}
-	if f.last.number != f.ends {
-		f.last.number, f.last.kind = f.ends, f.term.kind
-		if f.term.delim != "" {
-			f.last.delim, f.last.at = f.term.delim, f.search.at
-		}
-	}
+	f.mendRefusal()
+	f.then, f.token, f.asked = nil, nil, false
+	f.keepLast()
 	if !f.fresh() || f.known > 0 {
 		f.skipping = false
 		f.search.matched = 0
 		f.restart()
 	}
-	if f.term.limit != t.limit || f.newLimit {
-		f.term.limit, f.limit = t.limit, limitOr(t.limit, f.maxSize)
-		f.newLimit = false
+	f.newLimit = false
+	f.enforce(t.kind, t.n, t.limit, limitOr(t.limit, f.maxSize), t.delim, t.split)
+}
+
+// keepLast keeps, for Matched, the delimiter that ended the last message.
+func (f *Framer) keepLast() {
+	if f.last.number == f.ends {
+		return
 	}
-	if f.term.split != t.split {
-		f.term.split = t.split
+	f.last.number, f.last.kind = f.ends, f.term.kind
+	if f.term.delim != "" {
+		f.last.delim, f.last.at = f.term.delim, f.search.at
 	}
-	f.term.kind, f.term.n, f.term.delim = t.kind, t.n, t.delim
-	f.search.restart(t.kind, t.n)
+}
+
+// enforce makes the Terminator with these fields, which makes sense, that of a message of
+// which nothing is known. (A Terminator is too large for registers: where enforce is
+// inlined, one would be copied, and the copy waits for what was stored just before.)
+func (f *Framer) enforce(kind terminatorKind, n, ownLimit, limit int64, delim string, split *bufio.SplitFunc) {
+	f.term.kind, f.term.n, f.term.limit, f.limit = kind, n, ownLimit, limit
+	f.term.delim = delim
+	if f.term.split != split {
+		f.term.split = split
+	}
+	f.search.restart(kind, n)
 }
 
 // Terminator returns the terminator in force. Under a [Length], it is the Length of what
@@ -546,55 +575,72 @@ func (f *Framer) lastWord(h Handler) error {
 // not, or where Run has something else to do. It repeats what nextWhole and give do, because
 // half of the time for a short message would otherwise go into calls.
 func (f *Framer) runShort(h Handler) error {
-	for f.fresh() && f.refused == nil && !f.stop.Load() && !f.discard.Load() {
+	for {
+		if f.begun || f.skipping || f.search.matched > 0 || f.refused != nil || f.stop.Load() || f.discard.Load() {
+			return nil
+		}
 		data := f.buf[f.start:f.end]
-		n, drop := 0, 0
-		switch f.term.kind {
+		skip, n, drop := 0, 0, 0
+		switch f.term.kind.base() {
 		case kindDelimiter:
 			n, drop = indexLast(data, f.term.delim), len(f.term.delim)
 			if !delimitedAt(data, n, f.term.delim) {
 				return nil
 			}
 		case kindLength, kindFixedLength:
-			if f.search.remaining > int64(len(data)) {
+			if f.term.n > int64(len(data)) {
 				return nil
 			}
-			n = int(f.search.remaining)
+			n = int(f.term.n)
+		case kindLengthPrefix:
+			skip, n = prefixFormat(f.term.kind).whole(f.term.n, data)
+		case kindAnyDelimiter:
+			n, drop = f.search.commonEnd(delimiterSet(f.term.delim), data)
 		case kindSplit:
-			return nil
-		default:
-			var skip int
-			if skip, n, drop = f.search.whole(&f.term, data); n < 0 {
+			token, err := f.shortToken()
+			if err != nil {
+				return f.oversize(h, err)
+			}
+			if token == nil {
 				return nil
 			}
-			data = data[skip:]
-		}
-		if n > f.pieceSize || int64(n) > f.limit {
+			data, n = token, len(token)
+			f.start -= n // it is added below
+		default:
 			return nil
 		}
-		f.start = f.end - len(data) + n
+		if n < 0 || n > f.pieceSize || int64(n) > f.limit {
+			return nil
+		}
+		f.start += skip + n + drop
 		f.ends++
 		if f.term.kind == kindLength {
 			f.endLength()
 		}
 		f.changed, f.gave = false, true
 		if n > 0 {
-			if err := h.CollectIncomingData(data[:n:n]); err != nil {
-				return f.fail(err)
-			}
-			if f.changed && drop > 0 {
-				f.goOn()
-				return nil
-			}
-			if f.stop.Load() || f.refused != nil {
-				return nil
+			err := h.CollectIncomingData(data[skip : skip+n : skip+n])
+			if err != nil || f.changed && drop > 0 || f.stop.Load() || f.refused != nil {
+				f.start -= drop
+				return f.breakOff(err, drop)
 			}
 		}
-		f.start += drop
 		f.found++
 		if err := h.FoundTerminator(); err != nil {
 			return f.fail(err)
 		}
+	}
+}
+
+// breakOff is for a message that does not end after all, or whose end is not to be told,
+// after its last piece. err is what the Handler has said to that, and drop the length of
+// the delimiter.
+func (f *Framer) breakOff(err error, drop int) error {
+	if err != nil {
+		return f.fail(err)
+	}
+	if f.changed && drop > 0 {
+		f.goOn()
 	}
 	return nil
 }
@@ -699,7 +745,7 @@ func (f *Framer) discardInput() {
 		f.search.matched = 0
 	}
 	f.search.remaining += int64(f.known)
-	f.start, f.token = f.end, nil
+	f.start, f.token, f.asked = f.end, nil, false
 	f.size -= min(f.size, int64(f.message.len())) // what a Handler was given, it still has
 	f.message.reset(f.memory)
 	f.known, f.ended, f.drop = 0, false, 0

@@ -219,12 +219,9 @@ func (m *messages) begin(c *Conn) error {
 
 // run is the life of c, until StartTLS.
 func (m *messages) run(c *Conn) ending {
-	f := m.f
-	if reply := m.reply; reply != nil {
-		if l := c.framer.lender; l != nil {
-			reply = l.replies(reply)
-		}
-		f = func(c *Conn, msg []byte) error { return c.answer(msg, reply) }
+	reply := m.reply
+	if l := c.framer.lender; l != nil && reply != nil {
+		reply = l.replies(reply)
 	}
 	defer c.giveBackReplies()
 	defer c.sendReplies() // also after a panic; its error has the same reason
@@ -232,17 +229,19 @@ func (m *messages) run(c *Conn) ending {
 	lent := c.framer.lender != nil
 	err := c.stream.await(func() error {
 		for {
-			msg, ok := []byte(nil), false
+			msg, ok, err := []byte(nil), false, error(nil)
 			if !lent {
-				msg, ok = c.framer.nextWhole()
+				msg, ok, err = c.framer.nextWhole()
 			}
-			var err error
-			if !ok {
+			if !ok && err == nil {
 				msg, err = c.next()
 			}
-			if err == nil {
-				err = f(c, msg)
-			} else if !m.goesOn(c, &err) {
+			switch {
+			case err == nil && reply != nil:
+				err = c.answer(msg, reply)
+			case err == nil:
+				err = m.f(c, msg)
+			case !m.goesOn(c, &err):
 				return err
 			}
 			if err != nil || c.framer.refused != nil {

@@ -27,14 +27,74 @@ import (
 // first throws the rest of that message away, up to its end under its own terminator. So
 // it does with a [Length] above the limit, of which nothing was read.
 func (f *Framer) Next(t Terminator) ([]byte, error) {
-	if f.refused != nil {
-		f.refused = nil // t counts
+	if !f.fresh() || f.known > 0 || f.returned || f.message.len() > 0 || f.refused != nil || f.lender != nil || f.discard.Load() {
+		return f.nextUnder(t)
 	}
-	if t.kind != f.term.kind || t.n != f.term.n || t.limit != f.term.limit || t.delim != f.term.delim || t.split != f.term.split || f.skipping {
-		var err error
-		if !isPlain(t.kind, t.delim, t.n, t.limit, f.maxSize) {
-			err = t.validate(f.maxSize)
+	// Nothing is known of the message, so that it does not matter what was in force before.
+	data := f.buf[f.start:f.end]
+	skip, n, drop, at := 0, 0, 0, f.search.at
+	switch t.kind.base() {
+	case kindDelimiter:
+		if t.delim == "" {
+			return f.nextUnder(t)
 		}
+		n, drop = indexLast(data, t.delim), len(t.delim)
+		if !delimitedAt(data, n, t.delim) {
+			return f.nextUnder(t)
+		}
+	case kindLength:
+		if t.n > int64(len(data)) {
+			return f.nextUnder(t)
+		}
+		n = int(t.n)
+	case kindFixedLength:
+		if t.n == 0 || t.n > int64(len(data)) {
+			return f.nextUnder(t)
+		}
+		n = int(t.n)
+	case kindLengthPrefix:
+		skip, n = prefixFormat(t.kind).whole(t.n, data)
+	case kindAnyDelimiter:
+		n, drop = f.search.commonEnd(delimiterSet(t.delim), data)
+	case kindSplit:
+		if t.split != f.term.split || t.limit != f.term.limit {
+			return f.nextUnder(t)
+		}
+		token, err := f.shortToken()
+		switch {
+		case err != nil:
+			return nil, f.failNext(err)
+		case token == nil:
+			return f.nextMessage()
+		}
+		f.ends++
+		f.found++
+		return token, nil
+	default:
+		return f.nextUnder(t)
+	}
+	limit := limitOr(t.limit, f.maxSize)
+	if n < 0 || n > f.pieceSize || int64(n) > limit {
+		f.search.at = at // in the set of the last message
+		return f.nextUnder(t)
+	}
+	f.start += skip + n + drop
+	f.ends++
+	f.found++
+	if t.kind == kindLength {
+		f.enforce(kindNone, 0, 0, f.maxSize, "", nil)
+	} else {
+		f.enforce(t.kind, t.n, t.limit, limit, t.delim, t.split)
+	}
+	return data[skip : skip+n : skip+n], nil
+}
+
+// nextUnder is Next for all cases. That itself is short, because half of the time for a
+// short message would otherwise go into what is seldom needed.
+func (f *Framer) nextUnder(t Terminator) ([]byte, error) {
+	f.refused = nil // t counts
+	if t != f.term || f.skipping {
+		err := t.validate(f.maxSize)
 		if err != nil || f.skipping {
 			f.noteTooLong(err)
 			if err := f.setLater(t, err); err != nil {
@@ -44,11 +104,6 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 		} else {
 			f.set(t)
 			f.returned = f.returned || f.message.len() > 0
-		}
-	}
-	if f.lender == nil && t.kind != kindSplit {
-		if msg, ok := f.nextWhole(); ok {
-			return msg, nil
 		}
 	}
 	return f.nextMessage()
@@ -89,10 +144,7 @@ func (f *Framer) nextMessage() ([]byte, error) {
 		}
 		p, ok, err := f.next()
 		if err != nil {
-			f.skipping = f.noteTooLong(err)
-			f.then = nil
-			f.returned = true
-			return nil, err
+			return nil, f.failNext(err)
 		}
 		if !ok {
 			if err := f.moreOfMessage(); err == errWouldBlock {
@@ -118,24 +170,52 @@ func (f *Framer) nextMessage() ([]byte, error) {
 	}
 }
 
+// failNext is for an error in the framing, and returns it.
+func (f *Framer) failNext(err error) error {
+	f.skipping = f.noteTooLong(err)
+	f.then = nil
+	f.returned = true
+	return err
+}
+
 // nextWhole is the short way of nextMessage to a message that lies whole in the buffer,
 // where there is no lender. It is that of nearly all small messages.
-func (f *Framer) nextWhole() (msg []byte, ok bool) {
+func (f *Framer) nextWhole() (msg []byte, ok bool, err error) {
 	if !f.fresh() || f.returned || f.stop.Load() || f.discard.Load() {
-		return nil, false
+		return nil, false, nil
 	}
 	data := f.buf[f.start:f.end]
 	skip, n, drop := 0, 0, 0
-	if f.term.kind == kindDelimiter {
+	switch f.term.kind.base() {
+	case kindDelimiter:
 		n, drop = indexLast(data, f.term.delim), len(f.term.delim)
 		if !delimitedAt(data, n, f.term.delim) {
-			return nil, false
+			return nil, false, nil
 		}
-	} else {
-		skip, n, drop = f.search.whole(&f.term, data)
+	case kindLength, kindFixedLength:
+		if f.term.n > int64(len(data)) {
+			return nil, false, nil
+		}
+		n = int(f.term.n)
+	case kindLengthPrefix:
+		skip, n = prefixFormat(f.term.kind).whole(f.term.n, data)
+	case kindAnyDelimiter:
+		n, drop = f.search.commonEnd(delimiterSet(f.term.delim), data)
+	case kindSplit:
+		token, err := f.shortToken()
+		if err != nil {
+			return nil, false, f.failNext(err)
+		}
+		if token == nil {
+			return nil, false, nil
+		}
+		data, n = token, len(token)
+		f.start -= n // it is added below
+	default:
+		return nil, false, nil
 	}
 	if n < 0 || n > f.pieceSize || int64(n) > f.limit {
-		return nil, false
+		return nil, false, nil
 	}
 	f.start += skip + n + drop
 	f.ends++
@@ -143,7 +223,7 @@ func (f *Framer) nextWhole() (msg []byte, ok bool) {
 	if f.term.kind == kindLength {
 		f.endLength()
 	}
-	return data[skip : skip+n : skip+n], true
+	return data[skip : skip+n : skip+n], true, nil
 }
 
 // wholeMessage returns what there is of the message.
@@ -348,10 +428,7 @@ func (f *Framer) findMessage() error {
 		}
 		if f.known == 0 && !f.ended {
 			if err := f.look(); err != nil {
-				f.skipping = f.noteTooLong(err)
-				f.then = nil
-				f.returned = true
-				return err
+				return f.failNext(err)
 			}
 		}
 		found := f.known > 0 || f.ended

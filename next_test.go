@@ -215,6 +215,150 @@ func TestNextUnderAnotherTerminator(t *testing.T) {
 	}
 }
 
+// After an error in the middle of a message, the terminator that SetTerminator sets rules
+// over the rest of it, also if that has been read, because a delimiter seemed to begin.
+func TestNextAfterSetTerminator(t *testing.T) {
+	for _, rest := range []framer.Terminator{
+		framer.Delimiter(";"), framer.AnyDelimiter(";", "."), framer.Length(1), framer.FixedLength(1),
+	} {
+		r := newChunkReader("abc;", "d;")
+		broken := errors.New("not now")
+		reads := 0
+		f := framer.NewFramer(readerFunc(func(p []byte) (int, error) {
+			if reads++; reads == 2 {
+				return 0, broken
+			}
+			return r.Read(p)
+		}), nil)
+		if msg, err := f.Next(framer.Delimiter("c;\n")); string(msg) != "ab" || err != broken {
+			t.Fatalf("%q, %v", msg, err)
+		}
+		if err := f.SetTerminator(rest); err != nil {
+			t.Fatal(err)
+		}
+		if msg, err := f.Next(rest); string(msg) != "abc" || err != nil {
+			t.Errorf("%v: %q, %v", rest, msg, err)
+		}
+	}
+}
+
+// Next refuses a terminator that makes no sense, also if there is input enough for a
+// message, and a message above the limit of its terminator.
+func TestNextRefuses(t *testing.T) {
+	f := framer.NewFramer(newChunkReader("first\nthe second of the messages\n"), &framer.Config{MaxMessageSize: 40})
+	line := framer.Delimiter("\n")
+	if msg, err := f.Next(line); string(msg) != "first" || err != nil {
+		t.Fatalf("%q, %v", msg, err)
+	}
+	for _, senseless := range []framer.Terminator{
+		framer.Delimiter(""), framer.AnyDelimiter(), framer.AnyDelimiter("e", ""), framer.Length(-1), framer.FixedLength(0),
+		framer.FixedLength(-1), framer.FixedLength(5).Limit(4), framer.LengthPrefix(framer.Prefix{}), framer.LengthPrefix(framer.Prefix{Size: 5}),
+		framer.LengthPrefix(framer.Prefix{Size: 1, Offset: 1 << 16}), framer.Split(nil),
+	} {
+		if msg, err := f.Next(senseless); err == nil || len(msg) > 0 {
+			t.Errorf("%v: %q, %v", senseless, msg, err)
+		}
+	}
+	if msg, err := f.Next(framer.Length(4).Limit(4)); string(msg) != "the " || err != nil {
+		t.Errorf("%q, %v", msg, err)
+	}
+	var long *framer.MessageTooLongError
+	if msg, err := f.Next(line.Limit(10)); !errors.As(err, &long) || len(msg) > 0 {
+		t.Errorf("%q, %v", msg, err)
+	}
+	if msg, err := f.Next(line); err != io.EOF || len(msg) > 0 {
+		t.Errorf("after a message that is too long: %q, %v", msg, err)
+	}
+}
+
+// A message under another set of delimiters, which is too long, is nothing that Matched
+// takes for the last one.
+func TestMatchedAfterTooLong(t *testing.T) {
+	f := framer.NewFramer(newChunkReader("first\nthe second which is too long;"), nil)
+	lines := framer.AnyDelimiter("\r\n", "\n")
+	if msg, err := f.Next(lines); string(msg) != "first" || err != nil || f.Matched() != "\n" {
+		t.Fatalf("%q, %v, %q", msg, err, f.Matched())
+	}
+	other := framer.AnyDelimiter(strings.Repeat(".", 500)+";", strings.Repeat(":", 400)+";", ";")
+	if msg, err := f.Next(other.Limit(10)); len(msg) > 0 || err == nil {
+		t.Fatalf("%q, %v", msg, err)
+	}
+	if got := f.Matched(); got != "" && got != "\n" {
+		t.Errorf("Matched is %q", got)
+	}
+}
+
+// A counted message that was too long for Run is so for Next: there is no message of the
+// length that Run has come to.
+func TestNextAfterTooLongForRun(t *testing.T) {
+	f := framer.NewFramer(newChunkReader("aaaaaaaaaaaabbbbbbbbbb", "bb"), &framer.Config{MaxMessageSize: 8})
+	record := framer.FixedLength(12)
+	if _, err := f.NextReader(record); err != nil {
+		t.Fatal(err)
+	}
+	var long *framer.MessageTooLongError
+	if err := f.Run(new(transcript)); !errors.As(err, &long) {
+		t.Fatal(err)
+	}
+	if msg, err := f.Next(record); !errors.As(err, &long) || len(msg) > 0 {
+		t.Errorf("%q, %v", msg, err)
+	}
+}
+
+// A split function is asked once about the same input, in every style.
+func TestSplitIsAskedOnce(t *testing.T) {
+	chunks := []string{"a", "b\nc", "d", "e\nf\n", "\n", "gh\ni"}
+	styles := map[string]func(f *framer.Framer, split framer.Terminator) error{
+		"Run": func(f *framer.Framer, split framer.Terminator) error {
+			f.SetTerminator(split)
+			return f.Run(new(transcript))
+		},
+		"Run with HandleReadComplete": func(f *framer.Framer, split framer.Terminator) error {
+			f.SetTerminator(split)
+			return f.Run(completeTranscript{new(transcript)})
+		},
+		"Next": func(f *framer.Framer, split framer.Terminator) error {
+			for {
+				if _, err := f.Next(split); err != nil {
+					return err
+				}
+			}
+		},
+		"NextReader": func(f *framer.Framer, split framer.Terminator) error {
+			for {
+				r, err := f.NextReader(split)
+				if err == nil {
+					_, err = io.Copy(io.Discard, r)
+				}
+				if err != nil {
+					return err
+				}
+			}
+		},
+	}
+	for name, read := range styles {
+		var asked []string
+		split := framer.Split(func(data []byte, atEOF bool) (int, []byte, error) {
+			if !atEOF {
+				asked = append(asked, string(data))
+			}
+			return bufio.ScanLines(data, atEOF)
+		})
+		if err := read(framer.NewFramer(newChunkReader(chunks...), nil), split); err != nil && err != io.EOF {
+			t.Errorf("%s: %v", name, err)
+		}
+		want := []string{"a", "ab\nc", "c", "cd", "cde\nf\n", "f\n", "\n", "gh\ni", "i"}
+		if !slices.Equal(asked, want) {
+			t.Errorf("%s asked about %q, want %q", name, asked, want)
+		}
+	}
+}
+
+// A completeTranscript is a Handler that wants to know when a read is complete.
+type completeTranscript struct{ *transcript }
+
+func (completeTranscript) HandleReadComplete() error { return nil }
+
 // Run goes on with the message of a Next that has failed, whatever that has taken of it.
 func TestRunAfterNext(t *testing.T) {
 	for _, size := range []int{2, 4096} {

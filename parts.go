@@ -26,20 +26,6 @@ const goesOn = -1
 // next returns the next part that the buffered input holds, or ok false if it
 // takes more input to tell.
 func (f *Framer) next() (p part, ok bool, err error) {
-	if f.term.kind == kindSplit && f.fresh() && f.start < f.end && f.readErr == nil && !f.finished {
-		data := f.buf[f.start:f.end]
-		advance, token, err := (*f.term.split)(data, false)
-		if err == nil && token != nil && uint(advance) <= uint(len(data)) && int64(len(token)) <= f.limit {
-			f.start += advance
-			f.ends++
-			f.empties = 0
-			return part{data: token[:len(token):len(token)]}, true, nil
-		}
-		err = f.splitOn(advance, token, err, false)
-		if err != nil || f.known == 0 && !f.ended {
-			return part{}, false, err
-		}
-	}
 	for {
 		if f.known == 0 && !f.ended {
 			err := f.look()
@@ -56,15 +42,15 @@ func (f *Framer) next() (p part, ok bool, err error) {
 	}
 }
 
-// fresh reports whether nothing is known of the current message.
+// fresh reports whether nothing is known of the current message, but what the last search
+// found. (That has ended one which has not begun only until it is taken.)
 func (f *Framer) fresh() bool {
-	return !f.begun && !f.ended && !f.skipping && f.search.matched == 0
+	return !f.begun && !f.skipping && f.search.matched == 0
 }
 
 // endLength ends a message of a Length.
 func (f *Framer) endLength() {
 	f.term.kind, f.term.n, f.term.limit = kindNone, 0, 0
-	f.limit = f.maxSize
 	f.search.remaining, f.search.counting = 0, false
 }
 
@@ -184,12 +170,32 @@ const maxEmpty = 100
 
 // split asks the function of a Split terminator for a token.
 func (f *Framer) split() error {
+	if f.asked {
+		return nil
+	}
 	atEOF := f.readErr == io.EOF
 	if f.finished || f.start == f.end && !atEOF {
 		return f.splitRest(atEOF)
 	}
 	advance, token, err := (*f.term.split)(f.buf[f.start:f.end], atEOF)
 	return f.splitOn(advance, token, err, atEOF)
+}
+
+// shortToken takes a token, where nothing is known of the current message. It returns nil
+// if there is none in what is unread, or if that is not the way; then split goes on.
+func (f *Framer) shortToken() ([]byte, error) {
+	if f.start == f.end || f.readErr != nil || f.finished || f.asked {
+		return nil, nil
+	}
+	data := f.buf[f.start:f.end]
+	advance, token, err := (*f.term.split)(data, false)
+	n := len(token)
+	if err != nil || token == nil || uint(advance) > uint(len(data)) || n > f.pieceSize || int64(n) > f.limit {
+		return nil, f.splitOn(advance, token, err, false)
+	}
+	f.start += advance
+	f.empties = 0
+	return token[:n:n], nil
 }
 
 // splitOn is for what a split function has returned, and asks on until there is a token
@@ -229,6 +235,7 @@ func (f *Framer) splitToken(token []byte, progress bool) error {
 	}
 	f.token, f.ended = token, true
 	if size := int64(len(token)); size > f.limit && !f.skipping {
+		f.begun = true
 		return f.tooLong(size, token)
 	}
 	return nil
@@ -246,6 +253,7 @@ func (f *Framer) splitRest(atEOF bool) error {
 	case int64(unread-f.pieceSize) > f.limit:
 		return f.tooLong(int64(unread), f.buf[f.start:f.end])
 	}
+	f.asked = !atEOF
 	return nil
 }
 
@@ -279,6 +287,7 @@ func (f *Framer) fill() error {
 // read reads once into p. What the reader says behind some bytes is for the next
 // call.
 func (f *Framer) read(p []byte) (int, error) {
+	f.asked = false
 	if err := f.readErr; err != nil {
 		f.readErr = nil // another call may read again
 		return 0, err

@@ -93,30 +93,6 @@ func (s *search) next(t *Terminator, data []byte, atEOF bool) (span, error) {
 	return span{data: len(data)}, nil
 }
 
-// whole finds a message that lies whole in data, of which nothing is known, the short
-// way. It returns how many bytes nobody gets, how many the message has, and how many its
-// delimiter. Where that is not the way, n is negative, and next has the answer.
-func (s *search) whole(t *Terminator, data []byte) (skip, n, drop int) {
-	switch t.kind.base() {
-	case kindDelimiter:
-		n, drop = indexLast(data, t.delim), len(t.delim)
-		if !delimitedAt(data, n, t.delim) {
-			n = -1
-		}
-	case kindAnyDelimiter:
-		n, drop = s.commonEnd(delimiterSet(t.delim), data)
-	case kindLength, kindFixedLength:
-		if n = int(s.remaining); s.remaining > int64(len(data)) {
-			n = -1
-		}
-	case kindLengthPrefix:
-		skip, n = prefixFormat(t.kind).whole(t.n, data)
-	default:
-		n = -1
-	}
-	return skip, n, drop
-}
-
 // loneDot is the line that ends a DotBlock.
 const loneDot = ".\r\n"
 
@@ -390,6 +366,8 @@ func (p prefixFormat) whole(adjustment int64, data []byte) (skip, n int) {
 	}
 	field, length := data[skip:], uint64(0)
 	switch size := p.size(); {
+	case size == 0: // it makes no sense
+		return 0, -1
 	case size != Uvarint && p.has(littleEndian):
 		unused := 64 - 8*size
 		length = binary.LittleEndian.Uint64(field) << unused >> unused

@@ -284,19 +284,6 @@ func (t Terminator) String() string {
 	return "None()"
 }
 
-// isPlain reports whether a Terminator is of the two commonest kinds, and makes sense:
-// validate, which takes longer, would have nothing to say. (It takes the fields because
-// they are in registers.)
-func isPlain(kind terminatorKind, delim string, n, limit, maxSize int64) bool {
-	switch kind {
-	case kindDelimiter:
-		return 0 < len(delim) && len(delim) <= math.MaxInt32
-	case kindLength:
-		return 0 <= n && n <= maxSize && limit == 0
-	}
-	return false
-}
-
 // validate says whether t makes sense, where MaxMessageSize is maxSize.
 func (t Terminator) validate(maxSize int64) error {
 	switch t.kind.base() {

@@ -545,6 +545,52 @@ func setNextLoop(in *feed, n int) (seen int64, err error) {
 	return seen, nil
 }
 
+// setMessagesLoop is setNextLoop for Messages, on a Conn.
+func setMessagesLoop(in *feed, n int) (seen int64, err error) {
+	nc, _ := framertest.Pipe()
+	crlf := framer.Delimiter("\r\n")
+	left, inBody := n, false
+	err = framer.NewConn(feedConn{nc, in}, framer.Messages(crlf, func(c *framer.Conn, msg []byte) error {
+		inBody = !inBody
+		if inBody {
+			return c.SetTerminator(framer.Length(addDigits(0, msg)))
+		}
+		seen += int64(len(msg))
+		if left--; left == 0 {
+			return c.Close()
+		}
+		return c.SetTerminator(crlf)
+	}), nil).Serve(context.Background())
+	if !errors.Is(err, net.ErrClosed) {
+		return seen, fmt.Errorf("Serve returned %v", err)
+	}
+	return seen, nil
+}
+
+// setSessionLoop is setNextLoop in a Session.
+func setSessionLoop(in *feed, n int) (seen int64, err error) {
+	nc, _ := framertest.Pipe()
+	crlf := framer.Delimiter("\r\n")
+	err = framer.NewConn(feedConn{nc, in}, framer.Session(func(c *framer.Conn) error {
+		for range n {
+			line, err := c.Next(crlf)
+			if err != nil {
+				return err
+			}
+			body, err := c.Next(framer.Length(addDigits(0, line)))
+			if err != nil {
+				return err
+			}
+			seen += int64(len(body))
+		}
+		return c.Close()
+	}), nil).Serve(context.Background())
+	if !errors.Is(err, net.ErrClosed) {
+		return seen, fmt.Errorf("Serve returned %v", err)
+	}
+	return seen, nil
+}
+
 func setDiscardLoop(in *feed, n int) (seen int64, err error) {
 	r := bufio.NewReaderSize(in, peerBuffer)
 	for range n {
@@ -571,6 +617,8 @@ func BenchmarkMixed(b *testing.B) {
 		{"framer", setRunLoop(nil)},
 		{"framer-64KiB", setRunLoop(&framer.Config{ReadBufferSize: peerBuffer})},
 		{"framer-next", setNextLoop},
+		{"framer-messages", setMessagesLoop},
+		{"framer-session", setSessionLoop},
 		{"readslice", setDiscardLoop},
 	}
 	benchmarkSizes(b, func(b *testing.B, size int) {
