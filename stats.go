@@ -315,9 +315,6 @@ func (c *Conn) noteRefused(err error) error {
 	return err
 }
 
-// notesMoves reports whether progress must keep when a byte last moved.
-func (c *Conn) notesMoves() bool { return c.out.untold || c.config().IdleTimeout > 0 }
-
 // Stats returns the figures of c so far. It may be called at any time, from any
 // goroutine, also after the end. The state that input is in, such as the terminator, is
 // not among them: it is the Handler's alone.

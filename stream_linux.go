@@ -56,11 +56,23 @@ const tcpInq = 36
 // What TCP_INQ does not tell is that the connection was reset behind the last byte.
 // A write tells that; so the read is spared only if there is something to write.
 type socket struct {
-	c                 *Conn
-	raw               syscall.RawConn
-	onInput, onOutput func(fd uintptr) bool // readable and writable
+	// For write. It is one cache line: a push that goes to many connections finds none of
+	// it in the cache.
+	raw      syscall.RawConn
+	onOutput func(fd uintptr) bool // writable
+	out      []byte                // what is to be written; of it, what was
+	failed   syscall.Errno
+	waits    bool // it may wait
+	more     bool // what is written shall be held back
+	held     bool // something was, perhaps
 
-	// For await.
+	// alone says that no other connection of the server had input since the last
+	// time that this one had.
+	alone atomic.Bool
+
+	// For await, in another one.
+	c       *Conn
+	onInput func(fd uintptr) bool // readable
 	f       func() error
 	err     error // what f has returned
 	early   int   // waits that were interrupted since the last input
@@ -68,19 +80,6 @@ type socket struct {
 	drained bool  // nothing can be read
 	tells   bool  // TCP_INQ works
 	empty   bool  // TCP_INQ told that nothing was left by the last read
-	told    inqMessage
-
-	// alone says that no other connection of the server had input since the last
-	// time that this one had.
-	alone atomic.Bool
-
-	// For write.
-	out     []byte
-	waits   bool // it may wait
-	more    int  // MSG_MORE, if what is written shall be held back
-	held    bool // something was, perhaps
-	written int
-	failed  syscall.Errno
 }
 
 // An inqMessage is the control message of TCP_INQ; see cmsg(3).
@@ -185,10 +184,10 @@ func (s *socket) receive(p []byte) (int, error) {
 	iov := syscall.Iovec{Base: unsafe.SliceData(p)}
 	iov.SetLen(len(p))
 	msg := syscall.Msghdr{Iov: &iov, Iovlen: 1}
+	var told inqMessage
 	if s.tells {
-		s.told = inqMessage{}
-		msg.Control = (*byte)(unsafe.Pointer(&s.told))
-		msg.SetControllen(int(unsafe.Sizeof(s.told)))
+		msg.Control = (*byte)(unsafe.Pointer(&told))
+		msg.SetControllen(int(unsafe.Sizeof(told)))
 	}
 	for {
 		var n uintptr
@@ -200,7 +199,7 @@ func (s *socket) receive(p []byte) (int, error) {
 		}
 		switch errno {
 		case 0:
-			s.empty = n > 0 && s.told.Level == syscall.IPPROTO_TCP && s.told.Type == tcpInq && s.told.left == 0
+			s.empty = n > 0 && told.Level == syscall.IPPROTO_TCP && told.Type == tcpInq && told.left == 0
 			return int(n), nil
 		case syscall.EINTR:
 			continue
@@ -243,6 +242,7 @@ func (s *socket) discard() error {
 func (s *socket) write(p []byte, wait bool) (int, error) {
 	s.out, s.waits = p, wait
 	err := s.raw.Write(s.onOutput)
+	n := len(s.out)
 	s.out = nil
 	switch {
 	case err != nil && !wait && errors.Is(err, os.ErrDeadlineExceeded):
@@ -254,7 +254,7 @@ func (s *socket) write(p []byte, wait bool) (int, error) {
 	case s.failed != 0:
 		return 0, s.opError("write", s.failed)
 	}
-	return s.written, nil
+	return n, nil
 }
 
 // writable is called by RawConn.Write, at first and whenever there may be room. It
@@ -270,7 +270,10 @@ func (s *socket) write(p []byte, wait bool) (int, error) {
 // (MSG_DONTWAIT, because os.File.Fd sets a descriptor to wait, and net.TCPConn.File
 // shares it.)
 func (s *socket) writable(fd uintptr) bool {
-	flags := uintptr(syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL | s.more)
+	flags := uintptr(syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL)
+	if s.more {
+		flags |= msgMore
+	}
 	data, size := unsafe.Pointer(unsafe.SliceData(s.out)), uintptr(len(s.out))
 	for {
 		var n uintptr
@@ -279,8 +282,12 @@ func (s *socket) writable(fd uintptr) bool {
 		} else {
 			n, _, s.failed = syscall.Syscall6(syscall.SYS_SENDTO, fd, uintptr(data), size, flags, 0, 0)
 		}
-		if s.failed != syscall.EINTR {
-			s.written = int(n)
+		switch {
+		case s.failed == syscall.EINTR:
+		case s.failed == 0:
+			s.out = s.out[:n]
+			return true
+		default:
 			return s.failed != syscall.EAGAIN || !s.waits
 		}
 	}
@@ -292,9 +299,9 @@ func (s *socket) hold(on bool) {
 	switch {
 	case !s.tells: // no TCP connection
 	case on:
-		s.more, s.held = msgMore, true
+		s.more, s.held = true, true
 	case s.held:
-		s.more, s.held = 0, false
+		s.more, s.held = false, false
 		cork(s.c.nc, false) // sends it
 	}
 }
