@@ -80,6 +80,7 @@ type socket struct {
 	drained bool  // nothing can be read
 	tells   bool  // TCP_INQ works
 	empty   bool  // TCP_INQ told that nothing was left by the last read
+	spared  bool  // since then, a read between two calls of await was spared
 }
 
 // An inqMessage is the control message of TCP_INQ; see cmsg(3).
@@ -112,8 +113,13 @@ func (s *socket) await(f func() error) error {
 // readable is called by RawConn.Read, at first and whenever there may be input. It
 // returns false to wait for more.
 func (s *socket) readable(fd uintptr) bool {
-	s.fd, s.drained, s.empty = int(fd), false, false
+	nothing := s.spared && hasNothing(fd)
+	s.fd, s.drained, s.empty, s.spared = int(fd), false, false, false
 	s.noteTurn()
+	if nothing { // f would find that out, too, but it has to get a buffer for that
+		s.err = s.c.beginWait(true)
+		return s.err != nil
+	}
 	for {
 		if s.err = s.f(); s.err != errWouldBlock {
 			return true
@@ -132,6 +138,7 @@ func (s *socket) readable(fd uintptr) bool {
 
 func (s *socket) Read(p []byte) (int, error) {
 	answered := s.empty && s.c.queue.endTurn()
+	s.spared = s.empty && s.drained
 	if answered || s.drained {
 		return 0, errWouldBlock
 	}
@@ -151,6 +158,21 @@ func (s *socket) Read(p []byte) (int, error) {
 	}
 	return n, s.c.gotInput(n, nil)
 }
+
+// hasNothing reports whether a read would have to wait. It takes less time than one, and
+// leaves an error of the connection where it is.
+func hasNothing(fd uintptr) bool {
+	poll := struct {
+		fd             int32
+		events, result int16
+	}{fd: int32(fd), events: pollIn}
+	var atOnce syscall.Timespec
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1, uintptr(unsafe.Pointer(&atOnce)), 0, 0, 0)
+	return n == 0 && errno == 0
+}
+
+// pollIn is POLLIN of poll(2), which the end of the input is, too. An error always is told.
+const pollIn = 0x1
 
 // noteTurn sets alone.
 func (s *socket) noteTurn() {
