@@ -174,41 +174,43 @@ func (s ConnState) String() string {
 // See ExampleNewConn, ExampleConn_SetTerminator, ExampleConn_TryPush and
 // ExampleConn_StartTLS in example_test.go.
 type Conn struct {
-	// What a push needs that is written at once is in a cache line here, and in two of the
-	// queue.
+	// What a push needs that is written at once is in a cache line here, in two of the
+	// queue, and in one of a socket.
 	stream  stream                 // another after StartTLS, as nc; see goOnWith
 	cfg     atomic.Pointer[Config] // see config
 	writers sync.WaitGroup         // the writer: a goroutine, or one that pushes
 	out     output                 // owned by the writer
 	traffic traffic
-	ends    endings
-	queue   queue // at a multiple of 64 bytes
+	asked   requests
+	refused atomic.Int64 // pushes, by TryPush
+	queue   queue        // at a multiple of 64 bytes
 
 	nc         net.Conn
 	newHandler func(*Conn) Handler
 	observe    func(*Conn, ConnState) // of a Server, or nil
 	id         int64                  // in that Server, or 0
 	began      int64                  // when nc was given to us, in nanoseconds since 1970
-	refused    atomic.Int64           // pushes, by TryPush
+	ends       endings
 	progress   progress
-	asked      requests
 
 	// Owned by the goroutine of Serve.
+	session *sessionState // if the handler is one
+	upgrade *upgrade      // of StartTLS, or nil; changed with mu held
+	leaving departure
 	handler Handler
 	framer  Framer
-	session *sessionState // if the handler is one
 	replies replies
 	broken  error // what the network said to the last read
-	wait    inputWait
-	leaving departure
-	upgrade *upgrade // of StartTLS, or nil; changed with mu held
 
+	// Guarded by mu, but for wait, which the goroutine of Serve owns: it looks at these
+	// before it waits for input, and finds them in two cache lines.
 	mu        sync.Mutex
-	life      lifetime
 	state     ConnState
-	end       ending    // why the connection ends
 	deadline  time.Time // for reading, as it was last set
 	linger    *linger   // from the end of the output
+	wait      inputWait
+	end       ending // why the connection ends
+	life      lifetime
 	outputEnd outputEnd
 	hijacked  hijacking
 	served    bool
@@ -234,6 +236,7 @@ type output struct {
 	size     int          // how much is written at once
 	written  atomic.Int64 // bytes that the connection has accepted
 	writing  atomic.Bool  // a write goes on; not while the writer waits for a producer
+	notes    atomic.Bool  // progress must keep when a byte last moved
 	held     bool         // the system holds back what does not fill a segment
 	untold   bool         // the system does not tell when a byte last moved; it does not change
 	waitSize int          // how much is written at once if it has to wait
@@ -302,6 +305,7 @@ func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *b
 		c.out.limitToRecords()
 	}
 	c.out.untold = !tellsMoves(nc)
+	c.out.notes.Store(c.out.untold || cfg.IdleTimeout > 0)
 	c.stream = newStream(c)
 	c.ends.severed.Add(1)
 	c.ends.served.Add(1)
@@ -332,6 +336,7 @@ func (c *Conn) SetConfig(cfg Config) {
 	old := c.config()
 	cfg.ReadBufferSize, cfg.WriteBufferSize = old.ReadBufferSize, old.WriteBufferSize
 	c.cfg.Store(&cfg)
+	c.out.notes.Store(c.out.untold || cfg.IdleTimeout > 0)
 	c.framer.setMaxSize(cfg.maxMessageSize())
 	c.queue.setMaxBytes(cfg.maxQueuedBytes())
 }

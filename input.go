@@ -49,11 +49,11 @@ type inputWait struct {
 	on        bool          // input is waited for
 	cutShort  bool          // the wait was interrupted before its time
 	inMessage bool          // and that counts for MessageTimeout and MinReadRate
-	began     time.Time     // if it is timed
-	failed    error         // the last timeout
 	message   int64         // counted by framer.ends; -1 if there was none yet
 	spent     time.Duration // in waits for that message
 	before    int64         // bytes that had come when it began
+	began     time.Time     // if it is timed
+	failed    error         // the last timeout
 }
 
 // A departure is how a connection leaves for a shutdown.
@@ -148,7 +148,7 @@ func (c *Conn) discardAll(s stream) error {
 func (c *Conn) gotInput(n int, err error) error {
 	c.endWait()
 	c.traffic.read.Add(int64(n))
-	if n > 0 && c.notesMoves() {
+	if n > 0 && c.out.notes.Load() {
 		c.progress.read()
 	}
 	if err != nil && c.isClosed() {

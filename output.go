@@ -307,7 +307,7 @@ func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
 
 // wrote notes that n bytes were written. ending says that only output goes on, perhaps.
 func (c *Conn) wrote(n int64, ending bool) {
-	if n > 0 && (ending || c.notesMoves()) {
+	if n > 0 && (ending || c.out.notes.Load()) {
 		c.progress.wrote()
 	}
 	c.out.writing.Store(false)

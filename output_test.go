@@ -331,10 +331,13 @@ func TestConnLayout(t *testing.T) {
 	if size := unsafe.Sizeof(*c); size > 1536 {
 		t.Errorf("a Conn has %d bytes", size)
 	}
-	if end := unsafe.Offsetof(c.out) + unsafe.Offsetof(c.out.untold) + 1; end > 64 {
+	if end := unsafe.Offsetof(c.out) + unsafe.Offsetof(c.out.notes) + unsafe.Sizeof(c.out.notes); end > 64 {
 		t.Errorf("the first cache line ends within the output, which needs %d bytes", end)
 	}
 	if at, end := unsafe.Offsetof(c.queue), unsafe.Offsetof(c.queue.line)+unsafe.Offsetof(c.queue.line.left)+8; at%64 != 0 || end > 128 {
 		t.Errorf("the queue is at %d, and a push needs %d bytes of it", at, end)
+	}
+	if at, end := unsafe.Offsetof(c.mu), unsafe.Offsetof(c.wait)+unsafe.Offsetof(c.wait.began); at/64+1 < (end-1)/64 {
+		t.Errorf("a wait for input looks at the bytes %d to %d, in three cache lines", at, end)
 	}
 }

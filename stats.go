@@ -328,9 +328,6 @@ func (c *Conn) noteRefused(err error) error {
 	return err
 }
 
-// notesMoves reports whether progress must record when a byte has last moved.
-func (c *Conn) notesMoves() bool { return c.out.untold || c.config().IdleTimeout > 0 }
-
 // Stats returns the figures of c so far. It may be called from any goroutine, also after
 // the end. The state of the input, such as the terminator, is not included: it belongs to
 // the Handler.

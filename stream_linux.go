@@ -56,11 +56,23 @@ const tcpInq = 36
 // What TCP_INQ does not tell is that the connection was reset behind the last byte.
 // A write tells that; so the read is spared only if there is something to write.
 type socket struct {
-	c                 *Conn
-	raw               syscall.RawConn
-	onInput, onOutput func(fd uintptr) bool // readable and writable
+	// For write. It is one cache line: a push that goes to many connections finds none of
+	// it in the cache.
+	raw      syscall.RawConn
+	onOutput func(fd uintptr) bool // writable
+	out      []byte                // what is to be written; of it, what was
+	failed   syscall.Errno
+	waits    bool // it may wait
+	more     bool // what is written shall be held back
+	held     bool // something was, perhaps
 
-	// For await.
+	// alone says that no other connection of the server had input since the last
+	// time that this one had.
+	alone atomic.Bool
+
+	// For await, in another one.
+	c       *Conn
+	onInput func(fd uintptr) bool // readable
 	f       func() error
 	err     error // what f has returned
 	early   int   // waits that were interrupted since the last input
@@ -68,19 +80,7 @@ type socket struct {
 	drained bool  // nothing can be read
 	tells   bool  // TCP_INQ works
 	empty   bool  // TCP_INQ told that nothing was left by the last read
-	told    inqMessage
-
-	// alone says that no other connection of the server had input since the last
-	// time that this one had.
-	alone atomic.Bool
-
-	// For write.
-	out     []byte
-	waits   bool // it may wait
-	more    int  // MSG_MORE, if what is written shall be held back
-	held    bool // something was, perhaps
-	written int
-	failed  syscall.Errno
+	spared  bool  // since then, a read between two calls of await was spared
 }
 
 // An inqMessage is the control message of TCP_INQ; see cmsg(3).
@@ -113,8 +113,13 @@ func (s *socket) await(f func() error) error {
 // readable is called by RawConn.Read, at first and whenever there may be input. It
 // returns false to wait for more.
 func (s *socket) readable(fd uintptr) bool {
-	s.fd, s.drained, s.empty = int(fd), false, false
+	nothing := s.spared && hasNothing(fd)
+	s.fd, s.drained, s.empty, s.spared = int(fd), false, false, false
 	s.noteTurn()
+	if nothing { // f would find that out, too, but it has to get a buffer for that
+		s.err = s.c.beginWait(true)
+		return s.err != nil
+	}
 	for {
 		if s.err = s.f(); s.err != errWouldBlock {
 			return true
@@ -133,6 +138,7 @@ func (s *socket) readable(fd uintptr) bool {
 
 func (s *socket) Read(p []byte) (int, error) {
 	answered := s.empty && s.c.queue.endTurn()
+	s.spared = s.empty && s.drained
 	if answered || s.drained {
 		return 0, errWouldBlock
 	}
@@ -152,6 +158,21 @@ func (s *socket) Read(p []byte) (int, error) {
 	}
 	return n, s.c.gotInput(n, nil)
 }
+
+// hasNothing reports whether a read would have to wait. It takes less time than one, and
+// leaves an error of the connection where it is.
+func hasNothing(fd uintptr) bool {
+	poll := struct {
+		fd             int32
+		events, result int16
+	}{fd: int32(fd), events: pollIn}
+	var atOnce syscall.Timespec
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1, uintptr(unsafe.Pointer(&atOnce)), 0, 0, 0)
+	return n == 0 && errno == 0
+}
+
+// pollIn is POLLIN of poll(2), which the end of the input is, too. An error always is told.
+const pollIn = 0x1
 
 // noteTurn sets alone.
 func (s *socket) noteTurn() {
@@ -185,10 +206,10 @@ func (s *socket) receive(p []byte) (int, error) {
 	iov := syscall.Iovec{Base: unsafe.SliceData(p)}
 	iov.SetLen(len(p))
 	msg := syscall.Msghdr{Iov: &iov, Iovlen: 1}
+	var told inqMessage
 	if s.tells {
-		s.told = inqMessage{}
-		msg.Control = (*byte)(unsafe.Pointer(&s.told))
-		msg.SetControllen(int(unsafe.Sizeof(s.told)))
+		msg.Control = (*byte)(unsafe.Pointer(&told))
+		msg.SetControllen(int(unsafe.Sizeof(told)))
 	}
 	for {
 		var n uintptr
@@ -200,7 +221,7 @@ func (s *socket) receive(p []byte) (int, error) {
 		}
 		switch errno {
 		case 0:
-			s.empty = n > 0 && s.told.Level == syscall.IPPROTO_TCP && s.told.Type == tcpInq && s.told.left == 0
+			s.empty = n > 0 && told.Level == syscall.IPPROTO_TCP && told.Type == tcpInq && told.left == 0
 			return int(n), nil
 		case syscall.EINTR:
 			continue
@@ -243,6 +264,7 @@ func (s *socket) discard() error {
 func (s *socket) write(p []byte, wait bool) (int, error) {
 	s.out, s.waits = p, wait
 	err := s.raw.Write(s.onOutput)
+	n := len(s.out)
 	s.out = nil
 	switch {
 	case err != nil && !wait && errors.Is(err, os.ErrDeadlineExceeded):
@@ -254,7 +276,7 @@ func (s *socket) write(p []byte, wait bool) (int, error) {
 	case s.failed != 0:
 		return 0, s.opError("write", s.failed)
 	}
-	return s.written, nil
+	return n, nil
 }
 
 // writable is called by RawConn.Write, at first and whenever there may be room. It
@@ -270,7 +292,10 @@ func (s *socket) write(p []byte, wait bool) (int, error) {
 // (MSG_DONTWAIT, because os.File.Fd sets a descriptor to wait, and net.TCPConn.File
 // shares it.)
 func (s *socket) writable(fd uintptr) bool {
-	flags := uintptr(syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL | s.more)
+	flags := uintptr(syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL)
+	if s.more {
+		flags |= msgMore
+	}
 	data, size := unsafe.Pointer(unsafe.SliceData(s.out)), uintptr(len(s.out))
 	for {
 		var n uintptr
@@ -279,8 +304,12 @@ func (s *socket) writable(fd uintptr) bool {
 		} else {
 			n, _, s.failed = syscall.Syscall6(syscall.SYS_SENDTO, fd, uintptr(data), size, flags, 0, 0)
 		}
-		if s.failed != syscall.EINTR {
-			s.written = int(n)
+		switch {
+		case s.failed == syscall.EINTR:
+		case s.failed == 0:
+			s.out = s.out[:n]
+			return true
+		default:
 			return s.failed != syscall.EAGAIN || !s.waits
 		}
 	}
@@ -292,9 +321,9 @@ func (s *socket) hold(on bool) {
 	switch {
 	case !s.tells: // no TCP connection
 	case on:
-		s.more, s.held = msgMore, true
+		s.more, s.held = true, true
 	case s.held:
-		s.more, s.held = 0, false
+		s.more, s.held = false, false
 		cork(s.c.nc, false) // sends it
 	}
 }
