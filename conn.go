@@ -63,7 +63,7 @@ var ErrStayOpen = errors.New("framer: the connection stays open")
 // See ExampleTimeoutHandler in example_test.go.
 type TimeoutHandler interface {
 	// HandleTimeout is called when MessageTimeout, IdleTimeout or ReadIdleTimeout has passed
-	// in a wait for input. err says which, and is os.ErrDeadlineExceeded. If HandleTimeout
+	// in a wait for input. err is a *TimeoutError, which says which. If HandleTimeout
 	// returns nil, the connection goes on, and the wait has the whole time again, under each
 	// of the limits. There is no limit to how often. Otherwise the connection ends with the
 	// error, which may be err, when what was pushed has been sent.

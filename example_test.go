@@ -353,6 +353,35 @@ func ExampleConfig_timeout() {
 	// 421 4.4.2 timeout
 }
 
+// A server tells the client which limit has run out: the time for a command, or the time
+// between two commands.
+func ExampleTimeoutError() {
+	client, nc := framertest.Pipe()
+	newHandler := framer.Session(func(c *framer.Conn) error {
+		_, err := c.Next(framer.Delimiter("\r\n"))
+		if timeout, ok := errors.AsType[*framer.TimeoutError](err); ok {
+			fmt.Fprintf(c, "421 %v\r\n", timeout.Reason)
+		}
+		return err
+	})
+	cfg := &framer.Config{
+		IdleTimeout:    time.Hour,
+		MessageTimeout: 2 * time.Millisecond, // in practice, a minute
+		Logger:         slog.New(slog.DiscardHandler),
+	}
+	var served sync.WaitGroup
+	served.Go(func() { framer.NewConn(nc, newHandler, cfg).Serve(context.Background()) })
+
+	fmt.Fprint(client, "HEL") // and not the rest
+	for lines := bufio.NewScanner(client); lines.Scan(); {
+		fmt.Println(lines.Text())
+	}
+	client.Close()
+	served.Wait()
+	// Output:
+	// 421 message_timeout
+}
+
 // A line asks for raw bytes. After it, the connection is no longer framed.
 func ExampleConn_Hijack() {
 	line := framer.Delimiter("\r\n")

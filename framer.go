@@ -56,7 +56,8 @@
 // # Errors
 //
 // Where the documentation says that an error is, say, [net.ErrClosed], then
-// errors.Is(err, net.ErrClosed) holds. Timeouts are [os.ErrDeadlineExceeded].
+// errors.Is(err, net.ErrClosed) holds. Timeouts are [os.ErrDeadlineExceeded]; a
+// [TimeoutError] says which limit has run out.
 //
 // # Examples
 //

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"syscall"
 	"time"
 )
 
@@ -151,8 +151,12 @@ func (c *Conn) gotInput(n int, err error) error {
 	if n > 0 && c.out.notes.Load() {
 		c.progress.read()
 	}
-	if err != nil && c.isClosed() {
+	switch {
+	case err == nil:
+	case c.isClosed():
 		err = errClosed // whatever nc calls it
+	case err == io.EOF && c.out.writing.Load() && wasReset(c.nc):
+		err = opError(c.nc, "read", syscall.ECONNRESET) // only a write was told
 	}
 	c.broken = err
 	return err
@@ -192,50 +196,27 @@ func (c *Conn) endWait() {
 	c.wait.on = false
 }
 
-// A timeout says which limit a deadline comes from.
-type timeout uint8
-
-const (
-	noTimeout timeout = iota
-	handshakeTimeout
-	messageTimeout
-	idleTimeout
-	readIdleTimeout
-	writeTimeout
-	lingerTimeout
-	readRate
-	writeRate
-)
-
-func (c *Conn) timeoutError(t timeout) error {
-	var what string
-	switch t {
-	case handshakeTimeout:
-		what = fmt.Sprintf("TLS handshake not complete after %v (Config.HandshakeTimeout)", c.config().handshakeTimeout())
-	case messageTimeout:
-		what = fmt.Sprintf("message not complete after %v (Config.MessageTimeout)", c.config().MessageTimeout)
-	case idleTimeout:
-		what = fmt.Sprintf("no byte moved for %v (Config.IdleTimeout)", c.config().IdleTimeout)
-	case readIdleTimeout:
-		what = fmt.Sprintf("no byte came for %v (Config.ReadIdleTimeout)", c.config().ReadIdleTimeout)
-	case readRate:
-		what = fmt.Sprintf("the peer sends less than %d bytes a second (Config.MinReadRate)", c.config().MinReadRate)
-	case writeRate:
-		what = fmt.Sprintf("the peer takes less than %d bytes a second (Config.MinWriteRate)", c.config().MinWriteRate)
-	case writeTimeout:
-		what = fmt.Sprintf("the peer accepted nothing for %v (Config.WriteTimeout)", c.config().writeTimeout())
+// timeoutError returns the error for the limit that which is the reason of.
+func (c *Conn) timeoutError(which EndReason) error {
+	var text string
+	switch which {
+	case EndHandshakeTimeout:
+		text = fmt.Sprintf("TLS handshake not complete after %v (Config.HandshakeTimeout)", c.config().handshakeTimeout())
+	case EndMessageTimeout:
+		text = fmt.Sprintf("message not complete after %v (Config.MessageTimeout)", c.config().MessageTimeout)
+	case EndIdleTimeout:
+		text = fmt.Sprintf("no byte moved for %v (Config.IdleTimeout)", c.config().IdleTimeout)
+	case EndReadIdleTimeout:
+		text = fmt.Sprintf("no byte came for %v (Config.ReadIdleTimeout)", c.config().ReadIdleTimeout)
+	case EndMinReadRate:
+		text = fmt.Sprintf("the peer sends less than %d bytes a second (Config.MinReadRate)", c.config().MinReadRate)
+	case EndMinWriteRate:
+		text = fmt.Sprintf("the peer takes less than %d bytes a second (Config.MinWriteRate)", c.config().MinWriteRate)
+	case EndWriteTimeout:
+		text = fmt.Sprintf("the peer accepted nothing for %v (Config.WriteTimeout)", c.config().writeTimeout())
 	}
-	return &expiry{t, what}
+	return &TimeoutError{which, text}
 }
-
-// An expiry is the error for a timeout. It is [os.ErrDeadlineExceeded].
-type expiry struct {
-	which timeout
-	what  string
-}
-
-func (e *expiry) Error() string { return "framer: " + e.what + ": " + os.ErrDeadlineExceeded.Error() }
-func (e *expiry) Unwrap() error { return os.ErrDeadlineExceeded }
 
 // arm sets the deadline for a wait, or says why there must be none.
 func (c *Conn) arm(drained bool) error {
@@ -254,15 +235,15 @@ func (c *Conn) arm(drained bool) error {
 		return err
 	}
 	deadline, which := c.readDeadline()
-	if which != noTimeout && which != lingerTimeout && !deadline.After(time.Now()) { // lingered decides for itself
+	if which != NotEnded && which != EndLingerTimeout && !deadline.After(time.Now()) { // lingered decides for itself
 		err := c.timeoutError(which)
-		if which != readRate {
+		if which != EndMinReadRate {
 			c.wait.failed = err
 		}
 		return err
 	}
 	if shutting && c.leaving.stage == noticed {
-		if soon := time.Now().Add(pause); which == noTimeout || deadline.After(soon) {
+		if soon := time.Now().Add(pause); which == NotEnded || deadline.After(soon) {
 			deadline = soon // only what has come
 		}
 	}
@@ -275,25 +256,25 @@ func (c *Conn) arm(drained bool) error {
 
 // readDeadline returns the earliest deadline that applies to a wait. c.mu must be
 // held.
-func (c *Conn) readDeadline() (deadline time.Time, which timeout) {
-	until := func(t time.Time, w timeout) {
-		if which == noTimeout || t.Before(deadline) {
+func (c *Conn) readDeadline() (deadline time.Time, which EndReason) {
+	until := func(t time.Time, w EndReason) {
+		if which == NotEnded || t.Before(deadline) {
 			deadline, which = t, w
 		}
 	}
 	if c.state != StateActive {
 		// While there is output, progress sees to it that it gets on.
 		if c.linger != nil {
-			until(c.linger.end, lingerTimeout)
+			until(c.linger.end, EndLingerTimeout)
 		}
 		return deadline, which
 	}
 	if c.wait.inMessage {
 		if d := c.config().MessageTimeout; d > 0 {
-			until(c.wait.began.Add(d-c.wait.spent), messageTimeout)
+			until(c.wait.began.Add(d-c.wait.spent), EndMessageTimeout)
 		}
 		if rate := c.config().MinReadRate; rate > 0 {
-			until(c.wait.began.Add(timeFor(c.traffic.read.Load()-c.wait.before, rate)-c.wait.spent), readRate)
+			until(c.wait.began.Add(timeFor(c.traffic.read.Load()-c.wait.before, rate)-c.wait.spent), EndMinReadRate)
 		}
 	}
 	if d := c.config().idleTimeout(); d > 0 {
@@ -301,10 +282,10 @@ func (c *Conn) readDeadline() (deadline time.Time, which timeout) {
 		if moved := c.progress.lastMoved(); moved.After(last) {
 			last = moved
 		}
-		until(last.Add(d), idleTimeout)
+		until(last.Add(d), EndIdleTimeout)
 	}
 	if d := c.config().ReadIdleTimeout; d > 0 {
-		until(c.wait.began.Add(d), readIdleTimeout)
+		until(c.wait.began.Add(d), EndReadIdleTimeout)
 	}
 	return deadline, which
 }
@@ -380,7 +361,7 @@ func (c *Conn) lingered() error {
 			return errLingered
 		case !l.waits:
 		case !now.Before(l.limit), timeout > 0 && now.Sub(l.taken) >= timeout:
-			return &expiry{lingerTimeout, fmt.Sprintf("closed before the peer took the last %d bytes (Config.LingerTimeout)", l.unsent)}
+			return &TimeoutError{EndLingerTimeout, fmt.Sprintf("closed before the peer took the last %d bytes (Config.LingerTimeout)", l.unsent)}
 		}
 	}
 	l.end = now.Add(l.timeout)

@@ -44,7 +44,7 @@ func (c *Conn) begin(ctx context.Context) (err error) {
 	} else if timeout := c.config().handshakeTimeout(); timeout > 0 {
 		// The queue is not opened before the handshake. So a push of newHandler that
 		// waits for room would wait for ever.
-		limit := newAlarm(timeout, func() { c.abort(c.timeoutError(handshakeTimeout), byPeer) })
+		limit := newAlarm(timeout, func() { c.abort(c.timeoutError(EndHandshakeTimeout), byPeer) })
 		defer limit.stop()
 	}
 
@@ -330,7 +330,7 @@ func (c *Conn) limitedHandshake(t handshaker) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, context.DeadlineExceeded):
-		return c.timeoutError(handshakeTimeout)
+		return c.timeoutError(EndHandshakeTimeout)
 	}
 	return fmt.Errorf("framer: TLS handshake: %w", err)
 }

@@ -133,7 +133,7 @@ func (c *Conn) writeNow(data []byte) (written int) {
 		written += n
 		goesOn = err == nil && n == len(piece) && written < len(data)
 	}
-	c.wrote(int64(written), false) // where only output goes on, nothing is written like this
+	c.wrote(int64(written), err != nil, false) // where only output goes on, nothing is written like this
 	if err != nil {
 		c.writeFailed(err)
 	}
@@ -269,7 +269,7 @@ func (c *Conn) writeSome(p []byte) (int, error) {
 	n, err := c.stream.write(p, false)
 	for early := 0; n == 0 && err == nil; early++ {
 		if early == maxEmpty { // an expired deadline that stays, as that of TLS does
-			err = c.timeoutError(writeTimeout)
+			err = c.timeoutError(EndWriteTimeout)
 			break
 		}
 		c.progress.beginWait()
@@ -279,14 +279,13 @@ func (c *Conn) writeSome(p []byte) (int, error) {
 		}
 		err = c.progress.endWait(int64(n), err)
 	}
-	c.wrote(int64(n), c.framer.stop.Load())
+	c.wrote(int64(n), err != nil, c.framer.stop.Load())
 	return n, err
 }
 
 // transfer lets t send some bytes to the connection.
 func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
 	c.out.writing.Store(true)
-	defer c.out.writing.Store(false)
 	for range maxEmpty {
 		c.progress.beginWait()
 		n, err := t.transfer(to)
@@ -295,9 +294,10 @@ func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
 		if failed && n == 0 && err == nil {
 			continue // it was not our deadline
 		}
-		c.wrote(n, c.framer.stop.Load())
 		var file *fs.PathError
-		if failed && err != nil && err != errDiscarded && !errors.As(err, &file) {
+		failed = failed && err != nil && err != errDiscarded && !errors.As(err, &file)
+		c.wrote(n, failed, c.framer.stop.Load())
+		if failed {
 			err = &writeError{err}
 		}
 		return n, err
@@ -305,12 +305,16 @@ func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
 	return 0, &writeError{io.ErrNoProgress}
 }
 
-// wrote notes that n bytes were written. ending says that only output goes on, perhaps.
-func (c *Conn) wrote(n int64, ending bool) {
+// wrote notes that a write has ended and has written n bytes. A write that has failed counts
+// as going on, because the connection will end; see gotInput. ending says that only output
+// goes on, perhaps.
+func (c *Conn) wrote(n int64, failed, ending bool) {
 	if n > 0 && (ending || c.out.notes.Load()) {
 		c.progress.wrote()
 	}
-	c.out.writing.Store(false)
+	if !failed {
+		c.out.writing.Store(false)
+	}
 	c.out.written.Add(n)
 }
 
@@ -346,7 +350,7 @@ func (c *Conn) endOutput() {
 	c.tellDrained()
 }
 
-// lingerTimeout returns how long to wait for the peer's end. half says that the peer can
+// EndLingerTimeout returns how long to wait for the peer's end. half says that the peer can
 // see ours.
 func (c *Conn) lingerTimeout(half bool) time.Duration {
 	if !half && !losesUnsent(c.nc) {

@@ -39,7 +39,7 @@ type progress struct {
 	looked  bool      // look has asked since the write began to wait, and got an answer
 	last    bool      // the write that waits, or is about to wait, is the last attempt
 	busy    bool      // for MinWriteRate: there was always output since waited and before were set
-	expired timeout   // the timeout for which the waiting write was told to return, or noTimeout
+	expired EndReason // the timeout for which the waiting write was told to return, or NotEnded
 	stalls  int64     // writes that have waited for stallTime or longer
 	since   time.Time // when the write began to wait, or ending was set
 	taken   time.Time // when the peer has last taken output
@@ -103,7 +103,7 @@ func (p *progress) endWait(n int64, err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	expired, last := p.expired, p.last
-	p.waiting, p.expired, p.last = false, noTimeout, false
+	p.waiting, p.expired, p.last = false, NotEnded, false
 	now := time.Now()
 	waited := now.Sub(p.since)
 	if waited >= stallTime {
@@ -116,13 +116,13 @@ func (p *progress) endWait(n int64, err error) error {
 		p.taken, p.moved = now, now
 	}
 	timedOut := errors.Is(err, os.ErrDeadlineExceeded)
-	if timedOut || expired != noTimeout {
+	if timedOut || expired != NotEnded {
 		p.c.nc.SetWriteDeadline(time.Time{}) // otherwise the next write would fail at once
 	}
 	switch {
 	case !timedOut:
 		return err
-	case expired == noTimeout:
+	case expired == NotEnded:
 		return nil // another goroutine has set that deadline
 	case n > 0 && !isTLS(p.c.nc): // over TLS no write is possible after a deadline has expired
 		return nil // the peer has taken some of it after all
@@ -240,7 +240,7 @@ func (p *progress) watch() {
 		return
 	}
 	left, which := p.left()
-	if which == noTimeout {
+	if which == NotEnded {
 		return
 	}
 	p.ring(left / looks)
@@ -260,28 +260,28 @@ func (p *progress) ring(d time.Duration) {
 const looks = 4
 
 // left returns how much is left of the timeout that runs out first, and which one that
-// is. If there is no timeout, which is noTimeout. p.mu must be held.
-func (p *progress) left() (left time.Duration, which timeout) {
-	until := func(limit time.Duration, last time.Time, w timeout) {
+// is. If there is no timeout, which is NotEnded. p.mu must be held.
+func (p *progress) left() (left time.Duration, which EndReason) {
+	until := func(limit time.Duration, last time.Time, w EndReason) {
 		if last.Before(p.since) {
 			last = p.since
 		}
 		l := limit - time.Since(last)
-		if limit > 0 && (which == noTimeout || l < left) {
+		if limit > 0 && (which == NotEnded || l < left) {
 			left, which = l, w
 		}
 	}
-	until(p.c.config().writeTimeout(), p.taken, writeTimeout)
+	until(p.c.config().writeTimeout(), p.taken, EndWriteTimeout)
 	// While there is a reader, the reader is responsible for IdleTimeout. When there is
 	// none any more, IdleTimeout applies here if WriteTimeout is off: nothing else would
 	// end a write to a peer that is gone.
 	if !p.c.framer.stop.Load() || p.c.config().writeTimeout() == 0 {
-		until(p.c.config().idleTimeout(), p.moved, idleTimeout)
+		until(p.c.config().idleTimeout(), p.moved, EndIdleTimeout)
 	}
 	if rate := p.c.config().MinWriteRate; rate > 0 && p.busy && p.waiting {
 		l := timeFor(p.takenBytes()-p.before, rate) - p.waited - time.Since(p.since)
-		if which == noTimeout || l < left {
-			left, which = l, writeRate
+		if which == NotEnded || l < left {
+			left, which = l, EndMinWriteRate
 		}
 	}
 	return left, which
@@ -313,7 +313,7 @@ func (p *progress) stalled() error {
 	tells := p.look()
 	left, which := p.left()
 	switch {
-	case which == noTimeout:
+	case which == NotEnded:
 		return nil
 	case left > 0 && tells:
 		p.ring(min(left, max(p.limit(which)/looks, 1)))
@@ -321,7 +321,7 @@ func (p *progress) stalled() error {
 	case left > 0:
 		p.ring(left)
 		return nil
-	case which != writeRate && p.waiting && p.expired == noTimeout:
+	case which != EndMinWriteRate && p.waiting && p.expired == NotEnded:
 		// Only the write knows how far it has got, so a deadline in the past makes it
 		// return. If it does not return, the connection ignores deadlines.
 		p.expired = which
@@ -332,11 +332,11 @@ func (p *progress) stalled() error {
 	return p.c.timeoutError(which)
 }
 
-func (p *progress) limit(which timeout) time.Duration {
+func (p *progress) limit(which EndReason) time.Duration {
 	switch which {
-	case idleTimeout:
+	case EndIdleTimeout:
 		return p.c.config().idleTimeout()
-	case writeRate:
+	case EndMinWriteRate:
 		return rateGrace
 	}
 	return p.c.config().writeTimeout()

@@ -35,6 +35,26 @@ func (o origin) level() slog.Level {
 	return slog.LevelWarn
 }
 
+// A TimeoutError reports that a limit of [Config] has run out. It is
+// [os.ErrDeadlineExceeded].
+//
+// See ExampleTimeoutError in example_test.go.
+type TimeoutError struct {
+	// Reason is the reason for which the connection ends, if nobody lets it go on:
+	// EndIdleTimeout for IdleTimeout, and so on.
+	Reason EndReason
+
+	text string
+}
+
+// Error returns a text with the limit and the name of its field.
+func (e *TimeoutError) Error() string {
+	return "framer: " + e.text + ": " + os.ErrDeadlineExceeded.Error()
+}
+
+// Unwrap returns [os.ErrDeadlineExceeded].
+func (e *TimeoutError) Unwrap() error { return os.ErrDeadlineExceeded }
+
 // An ending says why a connection ends.
 type ending struct {
 	err  error // nil if the end is in order

@@ -5,6 +5,7 @@
 package framer
 
 import (
+	"encoding/binary"
 	"net"
 	"strings"
 	"syscall"
@@ -62,6 +63,22 @@ func unsent(nc net.Conn) (n int, ok bool) {
 		return 0, false
 	}
 	return outQueue(nc)
+}
+
+// wasReset reports whether nc is, or runs on, a TCP connection that has ended without both
+// sides having ended it, as by a reset. Linux tells the first system call of that, be it
+// a read or a write; those that follow see the end of the input, or EPIPE.
+func wasReset(nc net.Conn) (reset bool) {
+	if _, ok := innermost(nc).(*net.TCPConn); !ok {
+		return false
+	}
+	const closed = 7 // TCP_CLOSE
+	controlSocket(nc, func(fd int) {
+		info, err := syscall.GetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_INFO)
+		begin := binary.NativeEndian.AppendUint32(nil, uint32(info)) // of tcp_info: tcpi_state and three other bytes
+		reset = err == nil && begin[0] == closed
+	})
+	return reset
 }
 
 // outQueue returns what SIOCOUTQ tells of nc.

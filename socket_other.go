@@ -21,6 +21,8 @@ func cork(net.Conn, bool) {}
 // if that is known. Here it is not.
 func unsent(net.Conn) (n int, ok bool) { return 0, false }
 
+func wasReset(net.Conn) bool { return false }
+
 func outQueue(net.Conn) (n int, ok bool) { return 0, false }
 
 // systemPasses are errors of accepting that pass. They are those of Windows, for whose

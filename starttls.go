@@ -138,7 +138,7 @@ func (c *Conn) awaitUpgrade(u *upgrade) (ok bool) {
 // before it returns.
 func (c *Conn) awaitHandler(u *upgrade) (ok bool) {
 	if timeout := c.config().handshakeTimeout(); timeout > 0 {
-		limit := newAlarm(timeout, func() { c.abort(c.timeoutError(handshakeTimeout), byPeer) })
+		limit := newAlarm(timeout, func() { c.abort(c.timeoutError(EndHandshakeTimeout), byPeer) })
 		defer limit.stop()
 	}
 	return u.await(u.begin)

@@ -250,18 +250,6 @@ func (s *ConnState) UnmarshalText(text []byte) error {
 	return fmt.Errorf("framer: no ConnState has the name %q", text)
 }
 
-// timeoutReasons maps each timeout to its EndReason.
-var timeoutReasons = [...]EndReason{
-	handshakeTimeout: EndHandshakeTimeout,
-	messageTimeout:   EndMessageTimeout,
-	idleTimeout:      EndIdleTimeout,
-	readIdleTimeout:  EndReadIdleTimeout,
-	writeTimeout:     EndWriteTimeout,
-	lingerTimeout:    EndLingerTimeout,
-	readRate:         EndMinReadRate,
-	writeRate:        EndMinWriteRate,
-}
-
 // reason returns the EndReason of e.
 func (e ending) reason() EndReason {
 	if e.err == nil {
@@ -294,10 +282,10 @@ func (e ending) reason() EndReason {
 
 // reasonOfPeer returns the EndReason of an end that the peer or the network has caused.
 func (e ending) reasonOfPeer() EndReason {
-	var expired *expiry
+	var expired *TimeoutError
 	switch {
 	case errors.As(e.err, &expired):
-		return timeoutReasons[expired.which]
+		return expired.Reason
 	case e.by == byHandshake:
 		return EndTLSHandshake
 	case errors.Is(e.err, io.ErrUnexpectedEOF):

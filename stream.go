@@ -354,3 +354,14 @@ func newPlainStream(c *Conn) stream {
 	}
 	return plainStream{c, c.nc}
 }
+
+// opError returns the error that package net would return for a failed system call on nc.
+func opError(nc net.Conn, op string, err error) error {
+	return &net.OpError{
+		Op:     op,
+		Net:    nc.LocalAddr().Network(),
+		Source: nc.LocalAddr(),
+		Addr:   nc.RemoteAddr(),
+		Err:    os.NewSyscallError(op, err),
+	}
+}

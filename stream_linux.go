@@ -340,16 +340,7 @@ func (s *socket) sever(reset bool) {
 func (s *socket) release() { s.c.nc.Close() }
 
 // opError returns the error that package net would.
-func (s *socket) opError(op string, err error) error {
-	nc := s.c.nc
-	return &net.OpError{
-		Op:     op,
-		Net:    nc.LocalAddr().Network(),
-		Source: nc.LocalAddr(),
-		Addr:   nc.RemoteAddr(),
-		Err:    os.NewSyscallError(op, err),
-	}
-}
+func (s *socket) opError(op string, err error) error { return opError(s.c.nc, op, err) }
 
 // cut cuts the connection of a socket as close(2) would.
 func cut(fd int, reset bool) {

@@ -7,6 +7,13 @@
 package framer
 
 import (
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"syscall"
 	"testing"
 	"unsafe"
 )
@@ -22,5 +29,60 @@ func TestSocketLayout(t *testing.T) {
 	}
 	if end := unsafe.Offsetof(s.alone) + unsafe.Sizeof(s.alone); end > 64 {
 		t.Errorf("a write needs the first %d bytes", end)
+	}
+}
+
+// Linux tells of a reset once, to a read or to a write. If a write has been told, and has
+// not ended the connection yet, a read must not take the reset for the end of the input.
+func TestResetDuringWrite(t *testing.T) {
+	server := httptest.NewTLSServer(nil) // for its certificate
+	defer server.Close()
+	client := server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	client.ServerName = "example.com"
+
+	for name, wrap := range map[string]func(nc net.Conn, server bool) net.Conn{
+		"tcp": func(nc net.Conn, _ bool) net.Conn { return nc },
+		"tls": func(nc net.Conn, isServer bool) net.Conn {
+			if isServer {
+				return tls.Server(nc, server.TLS)
+			}
+			return tls.Client(nc, client)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			socket, err := net.Dial("tcp", l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			peer := wrap(socket, false)
+			nc, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := NewConn(wrap(nc, true), Session(func(c *Conn) error {
+				if _, err := c.Next(Delimiter("\n")); err != nil {
+					return err
+				}
+				socket.(*net.TCPConn).SetLinger(0)
+				socket.Close()
+				// This is told of the reset. A write of the Conn would be so as well.
+				for err := error(nil); err == nil; {
+					_, err = nc.Write([]byte("x"))
+				}
+				c.out.writing.Store(true)
+				_, err := c.Next(Delimiter("\n"))
+				c.out.writing.Store(false)
+				return err
+			}), &Config{Logger: slog.New(slog.DiscardHandler)})
+			go peer.Write([]byte("request\n"))
+			if err := c.Serve(t.Context()); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("Serve: %v, want %v", err, syscall.ECONNRESET)
+			}
+		})
 	}
 }
