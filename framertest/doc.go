@@ -20,7 +20,9 @@
 //     makes that function from a handler;
 //   - [Poison] overwrites what was lent to a handler when the loan has ended, as
 //     Transcript does, and as Recut does for a [framer.Framer] alone;
-//   - [Play] is a peer that follows a script.
+//   - [Play] is a peer that follows a script;
+//   - [Talk] serves one connection with a given input and returns what comes back, for
+//     examples.
 //
 // # Time
 //

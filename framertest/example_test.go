@@ -169,6 +169,21 @@ func ExampleTranscript() {
 	// end unexpected EOF
 }
 
+// An example of a Handler is one line, too. The text also shows how the connection ended.
+func ExampleTalk() {
+	fmt.Print(framertest.Talk("one\r\ntwo\r\nthr", newUpper, nil))
+
+	fmt.Println("With a limit:")
+	fmt.Print(framertest.Talk("one\r\nthree\r\n", newUpper, &framer.Config{MaxMessageSize: 4}))
+	// Output:
+	// "ONE\r\n"
+	// "TWO\r\n"
+	// ended: unexpected EOF
+	// With a limit:
+	// "ONE\r\n"
+	// ended: framer: message too long: 5 bytes, limit 4 (Config.MaxMessageSize); it begins "three"
+}
+
 // A forgetful handler keeps slices that were lent to it.
 type forgetful struct {
 	*framer.Conn

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"log/slog"
 	"math/bits"
 	"math/rand/v2"
 	"net"
@@ -262,13 +261,7 @@ func (r *cutReader) Read(p []byte) (int, error) {
 // its Config. Nothing is logged unless cfg has a Logger. cfg may be nil, which is the zero
 // Config.
 func Transcript(newHandler func(*framer.Conn) framer.Handler, cfg *framer.Config) func(io.Reader) string {
-	var config framer.Config
-	if cfg != nil {
-		config = *cfg
-	}
-	if config.Logger == nil {
-		config.Logger = slog.New(slog.DiscardHandler)
-	}
+	config := silent(cfg)
 	newHandler = Poison(newHandler)
 	var poisons poisons
 	return func(r io.Reader) string {
@@ -281,7 +274,7 @@ func Transcript(newHandler func(*framer.Conn) framer.Handler, cfg *framer.Config
 			}
 			seen.wrapper, seen.conn = wrap(h), c
 			return &seen
-		}, &config)
+		}, config)
 		err := c.Serve(context.Background())
 		if !nc.explains(err) {
 			seen.message = nil // the handler has ended the connection, by setting a terminator that was refused

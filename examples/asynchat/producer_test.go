@@ -5,15 +5,12 @@
 package asynchat_test
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"log"
-	"net"
 	"strings"
-	"sync"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 // A chunkedProducer encodes the output of another producer in the chunked coding of
@@ -67,19 +64,7 @@ func Example_producer() {
 		}
 		return c.CloseWhenDone()
 	})
-	client, nc := net.Pipe()
-	var served sync.WaitGroup
-	served.Go(func() { framer.NewConn(nc, newHandler, nil).Serve(context.Background()) })
-
-	io.WriteString(client, "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")
-	page, err := io.ReadAll(client)
-	if err != nil {
-		log.Fatal(err)
-	}
-	for line := range strings.Lines(string(page)) {
-		fmt.Printf("%q\n", line)
-	}
-	served.Wait()
+	fmt.Print(framertest.Talk("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", newHandler, nil))
 	// Output:
 	// "HTTP/1.1 200 OK\r\n"
 	// "Transfer-Encoding: chunked\r\n"

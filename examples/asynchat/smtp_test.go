@@ -5,16 +5,12 @@
 package asynchat_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
-	"net"
 	"strings"
-	"sync"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 // serveSMTP is the conversation of an SMTP server with one client. It leaves out most of
@@ -62,33 +58,18 @@ func serveSMTP(c *framer.Conn) error {
 
 // A mail, and a mail without text.
 func Example_smtp() {
-	client, nc := net.Pipe()
-	var served sync.WaitGroup
-	served.Go(func() {
-		framer.NewConn(nc, framer.Session(serveSMTP), nil).Serve(context.Background())
-	})
-	var sent sync.WaitGroup
-	sent.Go(func() {
-		io.WriteString(client, "HELO me\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\n"+
-			"DATA\r\nHello,\r\n..world\r\n.\r\nDATA\r\n.\r\nQUIT\r\n")
-	})
-	replies, err := io.ReadAll(client)
-	if err != nil {
-		log.Fatal(err)
-	}
-	sent.Wait()
-	served.Wait()
-	fmt.Print(strings.ReplaceAll(string(replies), "\r", ""))
+	fmt.Print(framertest.Talk("HELO me\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\n"+
+		"DATA\r\nHello,\r\n..world\r\n.\r\nDATA\r\n.\r\nQUIT\r\n", framer.Session(serveSMTP), nil))
 	// Output:
 	// mail from <a@example.com> to [<b@example.com>]: "Hello,\r\n.world\r\n"
 	// mail from <a@example.com> to [<b@example.com>]: ""
-	// 220 example.com
-	// 250 example.com
-	// 250 OK
-	// 250 OK
-	// 354 end with a lone dot
-	// 250 OK
-	// 354 end with a lone dot
-	// 250 OK
-	// 221 bye
+	// "220 example.com\r\n"
+	// "250 example.com\r\n"
+	// "250 OK\r\n"
+	// "250 OK\r\n"
+	// "354 end with a lone dot\r\n"
+	// "250 OK\r\n"
+	// "354 end with a lone dot\r\n"
+	// "250 OK\r\n"
+	// "221 bye\r\n"
 }

@@ -99,9 +99,9 @@ func serveUser(c *framer.Conn) error {
 func Example_authentication() {
 	long := strings.Repeat("long ", 100) + "\r\n"
 	fmt.Println("A user:")
-	talk("PASS guess\r\nPASS s3cret\r\n"+long, framer.Session(serveUser))
+	fmt.Print(framertest.Talk("PASS guess\r\nPASS s3cret\r\n"+long, framer.Session(serveUser), nil))
 	fmt.Println("A stranger:")
-	talk("PASS guess\r\n"+long+"PASS s3cret\r\n", framer.Session(serveUser))
+	fmt.Print(framertest.Talk("PASS guess\r\n"+long+"PASS s3cret\r\n", framer.Session(serveUser), nil))
 	// Output:
 	// A user:
 	// "-ERR\r\n"
@@ -133,8 +133,9 @@ func TestLoginTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		client, nc := framertest.Pipe()
+		cfg := &framer.Config{Logger: slog.New(slog.DiscardHandler)}
 		served := make(chan error, 1)
-		go func() { served <- framer.NewConn(nc, framer.Session(serveUser), quiet).Serve(t.Context()) }()
+		go func() { served <- framer.NewConn(nc, framer.Session(serveUser), cfg).Serve(t.Context()) }()
 
 		for range 6 { // never idle for 10 seconds
 			framertest.Play(t, client, framertest.Pause(9*time.Second),

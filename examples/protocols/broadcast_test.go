@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/goframer/framer"
 	"github.com/goframer/framer/framertest"
@@ -35,9 +36,9 @@ func Example_broadcast() {
 			_, err := c.Next(framer.Delimiter("\n"))
 			return err
 		}),
-		Config: *quiet,
 	}
 	s.Config.MaxQueuedBytes = 30 // a real server has room for some seconds of broadcasts
+	s.Config.Logger = slog.New(slog.DiscardHandler)
 
 	join := func() (in *bufio.Reader, nc *framertest.Conn, served chan error) {
 		client, nc := framertest.Pipe()

@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 var (
@@ -45,7 +46,7 @@ func serveMail(c *framer.Conn) error {
 }
 
 func Example_dotBlock() {
-	talk("DATA\r\n.\r\nDATA\r\na line\r\n..profile\r\n.\r\nRETR\r\n", framer.Session(serveMail))
+	fmt.Print(framertest.Talk("DATA\r\n.\r\nDATA\r\na line\r\n..profile\r\n.\r\nRETR\r\n", framer.Session(serveMail), nil))
 	// Output:
 	// "354 go on\r\n"
 	// "250 0 bytes\r\n"

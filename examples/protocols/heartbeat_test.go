@@ -6,6 +6,7 @@ package protocols_test
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -48,7 +49,7 @@ func TestHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		client, nc := framertest.Pipe()
-		cfg := &framer.Config{ReadIdleTimeout: time.Minute, Logger: quiet.Logger}
+		cfg := &framer.Config{ReadIdleTimeout: time.Minute, Logger: slog.New(slog.DiscardHandler)}
 		served := make(chan error, 1)
 		go func() { served <- framer.NewConn(nc, newWatched, cfg).Serve(t.Context()) }()
 

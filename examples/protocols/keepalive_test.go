@@ -7,6 +7,7 @@ package protocols_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -38,8 +39,9 @@ func newKeptAlive(within time.Duration) func(*framer.Conn) framer.Handler {
 func TestKeepAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, nc := framertest.Pipe()
+		cfg := &framer.Config{Logger: slog.New(slog.DiscardHandler)}
 		served := make(chan error, 1)
-		go func() { served <- framer.NewConn(nc, newKeptAlive(90*time.Second), quiet).Serve(t.Context()) }()
+		go func() { served <- framer.NewConn(nc, newKeptAlive(90*time.Second), cfg).Serve(t.Context()) }()
 
 		framertest.Play(t, client, framertest.Pause(time.Minute),
 			framertest.Send("PING\r\n"), framertest.ExpectLine("250 PING"))

@@ -7,6 +7,7 @@ package protocols_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 	"testing"
@@ -74,8 +75,9 @@ func TestLastWords(t *testing.T) {
 }
 
 func lastWords(t *testing.T, newHandler func(*framer.Conn) framer.Handler) {
-	s := framer.Server{NewHandler: newHandler, Config: *quiet}
+	s := framer.Server{NewHandler: newHandler}
 	s.Config.IdleTimeout = 5 * time.Minute // RFC 5321 section 4.5.3.2.7
+	s.Config.Logger = slog.New(slog.DiscardHandler)
 	l := framertest.Listen()
 	var running sync.WaitGroup
 	running.Go(func() {

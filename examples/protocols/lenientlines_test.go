@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 // This Terminator is made once and used for all connections.
@@ -19,7 +20,7 @@ var newLenient = framer.Messages(lenientLine, func(c *framer.Conn, line []byte) 
 })
 
 func Example_lenientLines() {
-	talk("from Windows\r\nfrom Unix\n\n", newLenient)
+	fmt.Print(framertest.Talk("from Windows\r\nfrom Unix\n\n", newLenient, nil))
 	// Output:
 	// "you said \"from Windows\"\r\n"
 	// "you said \"from Unix\"\r\n"

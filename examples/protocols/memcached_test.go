@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 const maxItem = 1 << 20 // bytes
@@ -89,11 +90,11 @@ func (s *cache) set(c *framer.Conn, args []string) error {
 func Example_memcached() {
 	s := &cache{items: make(map[string]string)}
 	large := strings.Repeat("x", 2<<20)
-	talk("set k 0 0 7\r\nEND\r\nab\r\n"+
+	fmt.Print(framertest.Talk("set k 0 0 7\r\nEND\r\nab\r\n"+
 		"set k 0 0 2097152\r\n"+large+"\r\n"+
 		"get k\r\n"+
-		"set k 0 0 3\r\ntoo long\r\n", framer.Session(s.serve))
-	talk("set k 0 0 3\r\n", framer.Session(s.serve)) // without its data
+		"set k 0 0 3\r\ntoo long\r\n", framer.Session(s.serve), nil))
+	fmt.Print(framertest.Talk("set k 0 0 3\r\n", framer.Session(s.serve), nil)) // without its data
 	// Output:
 	// "STORED\r\n"
 	// "SERVER_ERROR object too large for cache\r\n"

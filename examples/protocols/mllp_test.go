@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 // A block is a VT (0x0B), the message, an FS (0x1C) and a CR.
@@ -48,8 +49,8 @@ func controlID(msg string) (string, bool) {
 }
 
 func Example_mllp() {
-	talk("\x0bMSH|^~\\&|LAB||EHR||20260101||ORU^R01|17|P|2.5\rPID|1\r\x1c\r"+
-		"\x0bMSH#^~\\&#LAB##EHR##20260101##ORU^R01#18|AE#P#2.5\r\x1c\r", newMLLP)
+	fmt.Print(framertest.Talk("\x0bMSH|^~\\&|LAB||EHR||20260101||ORU^R01|17|P|2.5\rPID|1\r\x1c\r"+
+		"\x0bMSH#^~\\&#LAB##EHR##20260101##ORU^R01#18|AE#P#2.5\r\x1c\r", newMLLP, nil))
 	// Output:
 	// "\vMSH|^~\\&|||||||ACK|A17|P|2.5\rMSA|AA|17\r\x1c\r"
 	// ended: not a block of MLLP

@@ -7,10 +7,12 @@ package protocols_test
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"log"
 	"strings"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 // An MQTT packet begins with a byte for its type and flags. Then comes the Remaining
@@ -56,9 +58,9 @@ func Example_mqtt() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	talk(string(input)+"\xc0\x00", newMQTT)
-	talk("\xc0\x80\x80\x80\x80\x00", newMQTT) // 5 bytes for the length 0
-	talk("\xc0\x80\x00", newMQTT)             // 2 bytes for the length 0
+	fmt.Print(framertest.Talk(string(input)+"\xc0\x00", newMQTT, nil))
+	fmt.Print(framertest.Talk("\xc0\x80\x80\x80\x80\x00", newMQTT, nil)) // 5 bytes for the length 0
+	fmt.Print(framertest.Talk("\xc0\x80\x00", newMQTT, nil))             // 2 bytes for the length 0
 	// Output:
 	// "0\xa3\x01\x00\x01txxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n"
 	// "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n"

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 var (
@@ -56,9 +57,9 @@ func echoNetstrings(c *framer.Conn) error {
 }
 
 func Example_netstrings() {
-	talk("5:hello,0:,3:a,b,", framer.Session(echoNetstrings))
-	talk("1:a,05:hello,", framer.Session(echoNetstrings))
-	talk("5:", framer.Session(echoNetstrings))
+	fmt.Print(framertest.Talk("5:hello,0:,3:a,b,", framer.Session(echoNetstrings), nil))
+	fmt.Print(framertest.Talk("1:a,05:hello,", framer.Session(echoNetstrings), nil))
+	fmt.Print(framertest.Talk("5:", framer.Session(echoNetstrings), nil))
 	// Output:
 	// "5:hello,0:,3:a,b,"
 	// "1:a,"

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -97,7 +98,8 @@ func Example_pipelining() {
 	var running sync.WaitGroup
 	running.Go(func() { server.Serve(l) })
 
-	c, err := framer.Dial(context.Background(), "tcp", l.Addr().String(), newPipeline, quiet)
+	cfg := &framer.Config{Logger: slog.New(slog.DiscardHandler)}
+	c, err := framer.Dial(context.Background(), "tcp", l.Addr().String(), newPipeline, cfg)
 	if err != nil {
 		log.Fatal(err)
 	}

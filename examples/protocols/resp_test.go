@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 const (
@@ -90,9 +91,10 @@ func serveRESP(c *framer.Conn) error {
 }
 
 func Example_resp() {
-	talk("*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n*1000000000\r\n", framer.Session(serveRESP))
-	talk("*2\r\n$4\r\nECHO\r\n", framer.Session(serveRESP))            // half a request
-	talk("*2\r\n$4\r\nECHO\r\n$524288\r\n", framer.Session(serveRESP)) // 4 bytes too many
+	newHandler := framer.Session(serveRESP)
+	fmt.Print(framertest.Talk("*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nECHO\r\n$5\r\nhello\r\n*1000000000\r\n", newHandler, nil))
+	fmt.Print(framertest.Talk("*2\r\n$4\r\nECHO\r\n", newHandler, nil))            // half a request
+	fmt.Print(framertest.Talk("*2\r\n$4\r\nECHO\r\n$524288\r\n", newHandler, nil)) // 4 bytes too many
 	// Output:
 	// "+PONG\r\n"
 	// "$5\r\n"

@@ -98,7 +98,7 @@ func TestSlowReplies(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := framer.Server{NewHandler: newSlow(sleep), Config: *quiet}
+				s := framer.Server{NewHandler: newSlow(sleep)}
 				client, nc := framertest.Pipe()
 				var running sync.WaitGroup
 				running.Go(func() {

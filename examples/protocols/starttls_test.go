@@ -81,16 +81,16 @@ func Example_startTLS() {
 
 	here, there := framertest.Pipe()
 	served := make(chan error, 1)
-	server := framer.NewConn(there, framer.Session(serveSecure(certified.TLS)), quiet)
+	server := framer.NewConn(there, framer.Session(serveSecure(certified.TLS)), nil)
 	go func() { served <- server.Serve(context.Background()) }()
-	client := framer.NewConn(here, framer.Session(askSecure(clientConfig)), quiet)
+	client := framer.NewConn(here, framer.Session(askSecure(clientConfig)), nil)
 	if err := client.Serve(context.Background()); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("served:", <-served)
 
 	// An attacker has put a command behind STARTTLS.
-	talk("EHLO me\r\nSTARTTLS\r\nRSET\r\n", framer.Session(serveSecure(certified.TLS)))
+	fmt.Print(framertest.Talk("EHLO me\r\nSTARTTLS\r\nRSET\r\n", framer.Session(serveSecure(certified.TLS)), nil))
 	// Output:
 	// EHLO me    250 hello me
 	// STARTTLS   220 go ahead

@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 // strictLine finds both line ends, so that newStrict can refuse the wrong one at once.
@@ -28,7 +29,7 @@ func newStrict(c *framer.Conn) framer.Handler {
 }
 
 func Example_strictLines() {
-	talk("HELO example.com\r\nNOOP\nQUIT\r\n", newStrict)
+	fmt.Print(framertest.Talk("HELO example.com\r\nNOOP\nQUIT\r\n", newStrict, nil))
 	// Output:
 	// "250 HELO example.com\r\n"
 	// "500 5.5.2 bare LF refused\r\n"

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 const maxJob = 10 // bytes
@@ -66,7 +67,7 @@ func (h *putter) put(line string) error {
 
 func Example_tooBig() {
 	large := strings.Repeat("x", 2<<20) // more than MaxMessageSize
-	talk("put 5\r\nhello\r\nput 2097152\r\n"+large+"\r\nput 3\r\nbye\r\n", newPutter)
+	fmt.Print(framertest.Talk("put 5\r\nhello\r\nput 2097152\r\n"+large+"\r\nput 3\r\nbye\r\n", newPutter, nil))
 	// Output:
 	// "INSERTED \"hello\"\r\n"
 	// "JOB_TOO_BIG\r\n"

@@ -9,6 +9,7 @@ import (
 	"log"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 // A message begins with a byte for its type. Then comes a length of four bytes, which
@@ -41,7 +42,7 @@ func Example_typeAndLength() {
 	}
 	input = append(input, "X\x00\x00\x00\x00"...)
 	input = append(input, "E\xff\xff\xff\xff"...)
-	talk(string(input), newTyped)
+	fmt.Print(framertest.Talk(string(input), newTyped, nil))
 	// Output:
 	// "e\x00\x00\x00\x06hello\n"
 	// "!\x00\x00\x00\fno type 'X'\n"

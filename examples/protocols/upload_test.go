@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 // serveUploads receives commands of the form "PUT name size", each with the file behind
@@ -84,9 +85,9 @@ func Example_upload() {
 	}
 	defer dir.Close()
 
-	talk("PUT motd 13\r\nHello, world\n"+
+	fmt.Print(framertest.Talk("PUT motd 13\r\nHello, world\n"+
 		"PUT large 2000\r\n"+strings.Repeat("x", 2000)+
-		"PUT cut 100\r\nHello", framer.Session(serveUploads(dir, 1000)))
+		"PUT cut 100\r\nHello", framer.Session(serveUploads(dir, 1000)), nil))
 	motd, err := dir.ReadFile("motd")
 	fmt.Printf("%q %v\n", motd, err)
 	files, err := fs.Glob(dir.FS(), "*")

@@ -131,7 +131,7 @@ func (w *worker) HandleShutdown() error {
 func TestWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := new(jobQueue)
-		s := framer.Server{NewHandler: q.newHandler, Config: *quiet}
+		s := framer.Server{NewHandler: q.newHandler}
 		l := framertest.Listen()
 		var running sync.WaitGroup
 		running.Go(func() { s.Serve(l) })

@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"go/ast"
 	"go/doc"
-	"maps"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -109,43 +107,6 @@ func (s source) undocumented(typ *doc.Type) (names []string) {
 		}
 	}
 	return names
-}
-
-// TestExamples finds examples that the documentation would show without a button to run
-// them: pkgsite has one for those that are whole programs, with output that is checked.
-func TestExamples(t *testing.T) {
-	all := maps.Clone(packages)
-	all["asynchat"] = "../../examples/asynchat"
-	all["protocols"] = "../../examples/protocols"
-	for name, dir := range all {
-		examples := load(t, name, dir).examples()
-		if len(examples) == 0 {
-			t.Errorf("%s: no examples", name)
-		}
-		for _, e := range examples {
-			switch {
-			case e.Play == nil:
-				t.Errorf("%s: example %s %s is no whole program", name, e.Name, e.Suffix)
-			case e.Output == "" && !e.EmptyOutput:
-				t.Errorf("%s: example %s %s has no output", name, e.Name, e.Suffix)
-			}
-		}
-	}
-}
-
-// examples returns all examples of s.
-func (s source) examples() []*doc.Example {
-	all := s.Examples
-	for _, f := range s.Funcs {
-		all = append(all, f.Examples...)
-	}
-	for _, typ := range s.Types {
-		all = append(all, typ.Examples...)
-		for _, f := range slices.Concat(typ.Funcs, typ.Methods) {
-			all = append(all, f.Examples...)
-		}
-	}
-	return all
 }
 
 // see is the last paragraph of a type's documentation: what examples it has, and where.
