@@ -356,6 +356,8 @@ func (c *Conn) endOfSession(err error) ending {
 		return ending{what: endBySession}
 	case errors.Is(err, ErrServerClosed):
 		return ending{what: endByShutdown}
+	case c.session.err == io.EOF && errors.Is(err, io.ErrUnexpectedEOF):
+		return ending{err: err, by: byNetwork} // in the middle of a request of several messages
 	case c.session.err == nil || !errors.Is(err, c.session.err):
 		return c.endOfHandler(err)
 	case err == io.EOF:

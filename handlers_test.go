@@ -61,6 +61,32 @@ func TestSession(t *testing.T) {
 	})
 }
 
+// A Session that says io.ErrUnexpectedEOF in place of io.EOF, because the request has
+// further messages, reports what the peer has done. It is no error of the program.
+func TestSessionCutRequest(t *testing.T) {
+	var logs logBook
+	nc, peer := tcpPair(t)
+	defer peer.Close()
+	c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+		for {
+			if _, err := c.Next(framer.Delimiter("\n")); err == io.EOF {
+				return fmt.Errorf("no body: %w", io.ErrUnexpectedEOF)
+			}
+		}
+	}), framer.Config{Logger: slog.New(&logs)})
+	writeString(t, peer, "header\n")
+	endInput(t, peer)
+	if err := c.Wait(); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("Wait: %v", err)
+	}
+	if end := c.Stats().End; end != framer.EndTruncated {
+		t.Errorf("the connection ended for %v, want %v", end, framer.EndTruncated)
+	}
+	if r := logs.find("framer: connection ended"); len(r) != 1 || r[0].Level != slog.LevelDebug {
+		t.Errorf("logged: %v", r)
+	}
+}
+
 func TestSessionEnds(t *testing.T) {
 	errBad := errors.New("bad")
 	delimiter := framer.Delimiter("\n")
