@@ -4,7 +4,7 @@
 
 // Picture draws the pictures of the README, each for a light and a dark page: the life
 // of a byte, and what bench has measured, from the tables of bench/RESULTS.md. It also
-// writes the figures of the README. After a change, and after a new run of bench, call it
+// writes what the styles cost. After a change, and after a new run of bench, call it
 // in the root of the repository:
 //
 //	go run ./docs/picture

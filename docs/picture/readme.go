@@ -5,117 +5,39 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
-// readmeFile has two tables with numbers of RESULTS.md: what the styles cost, whose rows
-// begin as styleRow says and end in the columns of styleScenarios, and the one between
-// the marks.
-const (
-	readmeFile  = "README.md"
-	tableBegins = "<!-- go run ./docs/picture writes this table -->\n"
-	tableEnds   = "<!-- end of the table -->\n"
-)
+// readmeFile has a table of the styles. Its last columns are what they cost.
+const readmeFile = "README.md"
 
 var (
 	styleRow       = regexp.MustCompile("(?m)^(\\| (?:a )?`(Replies|Messages|Session|Handler)`[^|]*\\|[^|]*\\|[^|]*\\|).*$")
 	styleScenarios = []string{"c50p1s64", "c50p16s64", "c50p100s32"}
 )
 
-// columns are those of the table, by their names in RESULTS.md.
-var columns = []struct{ name, label string }{
-	{"raw-best", "hand-written"},
-	{"framer-replies", "Replies"},
-	{"framer-handler", "Handler"},
-	{"framer-messages", "Messages"},
-	{"framer-session", "Session"},
-	{"gnet", "gnet"},
-	{"netpoll", "netpoll"},
-	{"raw-scanner", "Scanner"},
-}
-
-// tailScenario is the row whose p99.9 the table has.
-const tailScenario = "c50p1s64"
-
-// scenarioLabels are rows of RESULTS.md that have another name in the table.
-var scenarioLabels = map[string]string{
-	"SET 1 KiB c50p16":   "1 KiB behind its length, c50p16",
-	"SET 1 MiB c8p1":     "1 MiB behind its length, c8p1",
-	"c1p1s64 on one CPU": "c1p1s64, one processor for both",
-}
-
-// withFigures returns readme with the figures of r in its tables.
+// withFigures returns readme with what the styles cost, of r.
 func withFigures(readme string, r *results) (string, error) {
-	before, rest, begins := strings.Cut(readme, tableBegins)
-	_, after, ends := strings.Cut(rest, tableEnds)
-	if !begins || !ends {
-		return "", errors.New("the marks of the table are missing")
-	}
-	if found := len(styleRow.FindAllString(before, -1)); found != 4 {
+	if found := len(styleRow.FindAllString(readme, -1)); found != 4 {
 		return "", fmt.Errorf("%d rows for the styles, want 4", found)
 	}
-	before = styleRow.ReplaceAllStringFunc(before, func(line string) string {
+	return styleRow.ReplaceAllStringFunc(readme, func(line string) string {
 		m := styleRow.FindStringSubmatch(line)
 		for _, scenario := range styleScenarios {
 			m[1] += " " + r.ratio(scenario, "framer-"+strings.ToLower(m[2])) + " |"
 		}
 		return m[1]
-	})
-	return before + tableBegins + r.table() + tableEnds + after, nil
+	}), nil
 }
 
-// table returns the table of the README.
-func (r *results) table() string {
-	var b strings.Builder
-	line := func(name string, value func(implementation string) string) {
-		fmt.Fprintf(&b, "| %s |", name)
-		for _, c := range columns {
-			fmt.Fprintf(&b, " %s |", value(c.name))
-		}
-		b.WriteByte('\n')
-	}
-	b.WriteString("| |")
-	for _, c := range columns {
-		fmt.Fprintf(&b, " %s |", c.label)
-	}
-	b.WriteString("\n|-|" + strings.Repeat("-|", len(columns)) + "\n")
-	for _, row := range r.rows {
-		name := row.scenario
-		if label := scenarioLabels[name]; label != "" {
-			name = label
-		}
-		line(name, func(implementation string) string { return r.ratio(row.scenario, implementation) })
-	}
-	line("p99.9 latency in µs, "+tailScenario, func(implementation string) string {
-		return grouped(r.cell(tailScenario, implementation).tail)
-	})
-	line("bytes per idle connection", func(implementation string) string { return grouped(r.idle[implementation]) })
-	return b.String()
-}
-
-// cell returns the zero cell for what was not measured.
-func (r *results) cell(scenario, implementation string) cell {
-	for _, row := range r.rows {
-		if row.scenario == scenario {
-			return row.cells[implementation]
-		}
-	}
-	return cell{}
-}
-
-// ratio returns what a table has for a cell: the time itself, the ratio, or nothing.
+// ratio returns what an implementation has cost in a scenario.
 func (r *results) ratio(scenario, implementation string) string {
-	switch c := r.cell(scenario, implementation); {
-	case c == cell{}:
+	i := slices.IndexFunc(r.rows, func(row row) bool { return row.scenario == scenario })
+	if i < 0 {
 		return ""
-	case c.own != "":
-		return c.own
-	case c.ratio >= 10:
-		return fmt.Sprintf("%.0f", c.ratio)
-	default:
-		return strings.TrimPrefix(fmt.Sprintf("%.2f", c.ratio), "0")
 	}
+	return strings.TrimPrefix(fmt.Sprintf("%.2f", r.rows[i].cells[implementation].ratio), "0")
 }
