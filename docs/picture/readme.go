@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// readmeFile has two tables with numbers of RESULTS.md: what the styles cost, whose rows
-// begin as styleRow says and end in the columns of styleScenarios, and the one between
-// the marks.
+// readmeFile has two tables with results. The rows of the first one begin with styleRow,
+// and their last columns are those of styleScenarios. The second one is between the
+// marks.
 const (
 	readmeFile  = "README.md"
 	tableBegins = "<!-- go run ./docs/picture writes this table -->\n"
@@ -25,7 +25,8 @@ var (
 	styleScenarios = []string{"c50p1s64", "c50p16s64", "c50p100s32"}
 )
 
-// columns are those of the table, by their names in RESULTS.md.
+// columns are the columns of the second table: their names in RESULTS.md, and their
+// labels.
 var columns = []struct{ name, label string }{
 	{"raw-best", "hand-written"},
 	{"framer-replies", "Replies"},
@@ -37,17 +38,17 @@ var columns = []struct{ name, label string }{
 	{"raw-scanner", "Scanner"},
 }
 
-// tailScenario is the row whose p99.9 the table has.
+// tailScenario is the scenario whose p99.9 is in the second table.
 const tailScenario = "c50p1s64"
 
-// scenarioLabels are rows of RESULTS.md that have another name in the table.
+// scenarioLabels are the labels of those rows that have another name in RESULTS.md.
 var scenarioLabels = map[string]string{
 	"SET 1 KiB c50p16":   "1 KiB behind its length, c50p16",
 	"SET 1 MiB c8p1":     "1 MiB behind its length, c8p1",
 	"c1p1s64 on one CPU": "c1p1s64, one processor for both",
 }
 
-// withFigures returns readme with the figures of r in its tables.
+// withFigures returns readme with the results of r in its tables.
 func withFigures(readme string, r *results) (string, error) {
 	before, rest, begins := strings.Cut(readme, tableBegins)
 	_, after, ends := strings.Cut(rest, tableEnds)
@@ -67,7 +68,7 @@ func withFigures(readme string, r *results) (string, error) {
 	return before + tableBegins + r.table() + tableEnds + after, nil
 }
 
-// table returns the table of the README.
+// table returns the second table of the README.
 func (r *results) table() string {
 	var b strings.Builder
 	line := func(name string, value func(implementation string) string) {
@@ -96,7 +97,7 @@ func (r *results) table() string {
 	return b.String()
 }
 
-// cell returns the zero cell for what was not measured.
+// cell returns a result, or the zero cell if it was not measured.
 func (r *results) cell(scenario, implementation string) cell {
 	for _, row := range r.rows {
 		if row.scenario == scenario {
@@ -106,7 +107,7 @@ func (r *results) cell(scenario, implementation string) cell {
 	return cell{}
 }
 
-// ratio returns what a table has for a cell: the time itself, the ratio, or nothing.
+// ratio returns the text of a cell in the table: the time itself, the ratio, or nothing.
 func (r *results) ratio(scenario, implementation string) string {
 	switch c := r.cell(scenario, implementation); {
 	case c == cell{}:
