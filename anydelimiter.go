@@ -176,17 +176,17 @@ func indexFew(data []byte, few string) int {
 	return len(data)
 }
 
-// An automaton is that of Aho and Corasick. It has a node for each beginning of a
-// delimiter, called its text: first the empty text, then the others, shorter ones first.
-// The texts of the children of a node are one byte longer than its own. The children of a
-// node lie together.
+// An automaton is an Aho-Corasick automaton. It has a node for each beginning of a
+// delimiter. That beginning is the text of the node. The root, whose text is empty, comes
+// first, then the others, shorter texts first. The texts of the children of a node are
+// one byte longer than its own. The children of a node lie together.
 type automaton struct {
 	labels string // the last byte of the text of each node
 	nodes  string // for each node nodeSize bytes: the numbers below
 }
 
 const (
-	nodeFail     = 4 * iota // the node with the longest text that is a proper suffix of this one
+	nodeFail     = 4 * iota // the node with the longest text that is a proper suffix of its own text
 	nodeJump                // the first node, following nodeFail, that has a child for a byte for which this node has none; or the root
 	nodeChild               // its first child
 	nodeChildren            // how many children it has
@@ -206,8 +206,8 @@ func (a automaton) children(node int) string {
 	return a.labels[a.get(node, nodeChild):][:a.get(node, nodeChildren)]
 }
 
-// step returns the node after c. Its text is the longest suffix of the text of node and c
-// that any node has.
+// step returns the next node when c follows the text of node: the one with the longest
+// text that is a suffix of both together.
 func (a automaton) step(node int, c byte) int {
 	for {
 		if i := strings.IndexByte(a.children(node), c); i >= 0 {

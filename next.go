@@ -24,8 +24,9 @@ import (
 //
 // If the message is longer than Config.MaxMessageSize, or than the Limit of t if that has
 // one, Next returns a [*MessageTooLongError]. The next call, whatever its terminator,
-// first throws the rest of that message away, up to its end under its own terminator. So
-// it does with a [Length] above the limit, of which nothing was read.
+// first throws the rest of that message away, up to its end under its own terminator. If
+// t is a [Length] above the limit, Next returns the error without reading, and the next
+// call first throws that many bytes away.
 func (f *Framer) Next(t Terminator) ([]byte, error) {
 	if !f.fresh() || f.known > 0 || f.returned || f.message.len() > 0 || f.refused != nil || f.lender != nil || f.discard.Load() {
 		return f.nextUnder(t)

@@ -43,7 +43,8 @@ func (f *Framer) next() (p part, ok bool, err error) {
 }
 
 // fresh reports whether nothing is known of the current message, except the result of the
-// last search. (If that search has found an empty message, this is taken at once.)
+// last search. (If that search has found the end of an empty message, the end is taken at
+// once.)
 func (f *Framer) fresh() bool {
 	return !f.begun && !f.skipping && f.search.matched == 0
 }
@@ -85,8 +86,8 @@ func (f *Framer) countTooLong(n int, data []byte) error {
 	return f.tooLong(seen, data)
 }
 
-// take returns the next part of what is known, and advances f over it. A part has at most
-// most bytes, unless it is a token.
+// take returns the next part of what is known, and advances f over it. A part that is not
+// a token has no more than most bytes.
 func (f *Framer) take(most int) (part, error) {
 	if f.token != nil {
 		p := part{data: f.token[:len(f.token):len(f.token)]}

@@ -288,8 +288,8 @@ func (s *search) anyDelimiter(set delimiterSet, data []byte, atEOF bool) span {
 // found returns the span of a delimiter that was found. The delimiter is at the place at
 // in set, and begins at match in the input. a has searched up to end and is at node. If
 // the bytes after the delimiter begin another one, found keeps that state, so that they
-// are not searched again. Otherwise, if a short delimiter of the set begins a long one,
-// the same bytes could be searched again and again.
+// are not searched again. Without it, the same bytes could be searched again and again in
+// a set where a short delimiter begins a long one.
 func (s *search) found(set delimiterSet, at, match int, a automaton, node, end int) span {
 	s.at = at
 	drop := len(set.delimiter(at))
