@@ -313,7 +313,7 @@ func (c *Conn) answer(msg []byte, answer func(c *Conn, msg, reply []byte) ([]byt
 // replies holds the answers of [Replies] that were not pushed yet.
 type replies struct {
 	data  []byte
-	usual int // about the greatest length of data when it was last pushed
+	usual int // about the greatest length of data in the latest pushes
 }
 
 // sendReplies pushes the answers that were collected.
