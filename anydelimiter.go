@@ -14,18 +14,20 @@ import (
 	"strings"
 )
 
-// A delimiterSet is the set of an AnyDelimiter, and what it takes to search for all of
-// it at once. It is a string, so that it can be compared and all connections share it:
+// A delimiterSet is the set of delimiters of an AnyDelimiter, and what is needed to
+// search for all of them at once. It is a string, so that it can be compared, and all
+// connections share it. Its parts are:
 //
-//   - where the labels and the nodes of its automaton begin;
+//   - two numbers, which say where the labels and the nodes of the automaton begin;
 //   - the hints;
-//   - the delimiters, longest first, each behind its length;
-//   - the automaton.
+//   - the delimiters, longest first, each after its length;
+//   - the automaton: its labels, then its nodes.
 //
-// A number has four bytes, the least significant first.
+// A number has four bytes, the least significant first. The place of a delimiter is the
+// index of its length in the set.
 type delimiterSet string
 
-// Where in a set its parts are.
+// These are the indexes of the parts of a set.
 const (
 	setLabels = 0
 	setNodes  = 4
@@ -33,10 +35,11 @@ const (
 	setDelims = setHints + hintsSize
 )
 
-// maxDelimiters is how long all delimiters of a set may be together, in bytes.
+// maxDelimiters is the greatest total length of the delimiters of a set, in bytes.
 const maxDelimiters = 1 << 20
 
-// newDelimiterSet makes the set of delims. It has an automaton only if they make sense.
+// newDelimiterSet returns the set of delims. It has an automaton only if delims are
+// valid.
 func newDelimiterSet(delims []string) delimiterSet {
 	delims = slices.Clone(delims)
 	slices.SortStableFunc(delims, func(a, b string) int { return len(b) - len(a) })
@@ -56,10 +59,10 @@ func newDelimiterSet(delims []string) delimiterSet {
 	return delimiterSet(set)
 }
 
-// validate says whether an automaton can be made of s.
+// validate returns an error if no automaton can be made of s.
 func (s delimiterSet) validate() error {
 	if s.number(setNodes) > s.number(setLabels) {
-		return nil // it has one
+		return nil // it has an automaton already
 	}
 	size := 0
 	for _, delim := range s.all {
@@ -77,7 +80,7 @@ func (s delimiterSet) validate() error {
 	return nil
 }
 
-// numberAt returns the number that lies at i.
+// numberAt returns the number at s[i:i+4].
 func numberAt(s string, i int) int {
 	p := s[i : i+4]
 	return int(uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24)
@@ -85,12 +88,12 @@ func numberAt(s string, i int) int {
 
 func (s delimiterSet) number(i int) int { return numberAt(string(s), i) }
 
-// delimiter returns the delimiter that lies at at.
+// delimiter returns the delimiter at the place at.
 func (s delimiterSet) delimiter(at int) string {
 	return string(s[at+4:][:s.number(at)])
 }
 
-// all is an iterator over the delimiters, longest first, and where they lie.
+// all iterates over the delimiters, longest first, and their places.
 func (s delimiterSet) all(yield func(at int, delim string) bool) {
 	end := s.number(setLabels)
 	for at := setDelims; at < end; {
@@ -109,18 +112,18 @@ func (s delimiterSet) automaton() automaton {
 	return automaton{string(s[labels:nodes]), string(s[nodes:])}
 }
 
-// hints say how to find quickly where a delimiter begins, or ends.
+// hints help to find quickly where a delimiter begins or ends.
 type hints string
 
 const (
-	hintFirst      = 0                      // how many bytes delimiters can begin with, and these bytes; 0 if more than maxFew
-	hintLast       = hintFirst + 1 + maxFew // 1 and a byte, if each of at most maxFew delimiters ends in it, and has it nowhere else
-	hintBeginnings = hintLast + 2           // a bit for each byte, if delimiters can begin with it
+	hintFirst      = 0                      // how many bytes delimiters can begin with, then these bytes; 0 if they are more than maxFew
+	hintLast       = hintFirst + 1 + maxFew // 1, then a byte, if there are at most maxFew delimiters, and all end in this byte and have it nowhere else
+	hintBeginnings = hintLast + 2           // a bit for each byte: set if delimiters can begin with it
 	hintsSize      = hintBeginnings + 256/8
 	maxFew         = 3
 )
 
-// makeHints makes the hints for delims.
+// makeHints sets h to the hints for delims.
 func makeHints(h []byte, delims []string) {
 	var first []byte
 	last := delims[0][len(delims[0])-1]
@@ -141,7 +144,7 @@ func makeHints(h []byte, delims []string) {
 	}
 }
 
-// beginning returns where in data a delimiter can begin first, or the length of data.
+// beginning returns the first index in data at which a delimiter can begin, or len(data).
 func (h hints) beginning(data []byte) int {
 	if n := h[hintFirst]; n > 0 {
 		return indexFew(data, string(h[hintFirst+1:][:n]))
@@ -154,8 +157,9 @@ func (h hints) beginning(data []byte) int {
 	return len(data)
 }
 
-// indexFew returns the index of the first byte of data that is one of few, or the length
-// of data. It looks far ahead only if none of them is near.
+// indexFew returns the index of the first byte of data that is in few, or len(data). It
+// searches in windows of growing size. So it does not search all of data for one byte if
+// another one is near.
 func indexFew(data []byte, few string) int {
 	for from, size := 0, 64; from < len(data); from, size = from+size, 2*size {
 		window := data[from:min(from+size, len(data))]
@@ -172,36 +176,38 @@ func indexFew(data []byte, few string) int {
 	return len(data)
 }
 
-// An automaton is that of Aho and Corasick: a node for each beginning of a delimiter,
-// shorter ones first, from the empty one on. The children of a node, which are a byte
-// longer, lie together.
+// An automaton is an Aho-Corasick automaton. It has a node for each beginning of a
+// delimiter. That beginning is the text of the node. The root, whose text is empty, comes
+// first, then the others, shorter texts first. The texts of the children of a node are
+// one byte longer than its own. The children of a node lie together.
 type automaton struct {
-	labels string // the last byte of each node
-	nodes  string // nodeSize bytes each: the numbers below
+	labels string // the last byte of the text of each node
+	nodes  string // for each node nodeSize bytes: the numbers below
 }
 
 const (
-	nodeFail     = 4 * iota // the node of its longest proper suffix that has one
-	nodeJump                // the first one by nodeFail that has a child where this one has none, or the root
-	nodeChild               // the first of its children
-	nodeChildren            // and how many there are
-	nodeDepth               // its length
-	nodeMatch               // the delimiter that begins first in it, and of these the longest: where that lies in the set, or 0
-	nodeBegin               // and where in the node it begins
+	nodeFail     = 4 * iota // the node with the longest text that is a proper suffix of its own text
+	nodeJump                // the first node, following nodeFail, that has a child for a byte for which this node has none; or the root
+	nodeChild               // its first child
+	nodeChildren            // how many children it has
+	nodeDepth               // the length of its text
+	nodeMatch               // the place of the delimiter that begins first in the text (the longest of several), or 0
+	nodeBegin               // the index in the text at which that delimiter begins
 	nodeSize
 )
 
-// root is the node of the empty beginning.
+// root is the node of the empty text.
 const root = 0
 
 func (a automaton) get(node, what int) int { return numberAt(a.nodes, node*nodeSize+what) }
 
-// children returns the bytes that can follow node.
+// children returns the bytes that can follow the text of node.
 func (a automaton) children(node int) string {
 	return a.labels[a.get(node, nodeChild):][:a.get(node, nodeChildren)]
 }
 
-// step returns the node of the longest end of node and c that has one.
+// step returns the next node when c follows the text of node: the one with the longest
+// text that is a suffix of both together.
 func (a automaton) step(node int, c byte) int {
 	for {
 		if i := strings.IndexByte(a.children(node), c); i >= 0 {
@@ -214,17 +220,17 @@ func (a automaton) step(node int, c byte) int {
 	}
 }
 
-// A trieNode is a node of an automaton that is being made.
+// A trieNode is a node of an automaton that is being built.
 type trieNode struct {
-	delims       []int // where the delimiters that begin so lie in the set, in order
+	delims       []int // the places of the delimiters that begin with the text, sorted by their bytes
 	depth, fail  int
 	match, begin int
-	suffix       int // where the longest delimiter that it ends in lies, or 0
+	suffix       int // the place of the longest delimiter that the text ends in, or 0
 }
 
-// newAutomaton makes the automaton of s.
+// newAutomaton returns the automaton of s.
 func newAutomaton(s delimiterSet) automaton {
-	// In the order of their bytes, delimiters that begin alike lie together.
+	// Sorted by their bytes, delimiters with the same beginning lie together.
 	var sorted []int
 	for at := range s.all {
 		sorted = append(sorted, at)
@@ -238,7 +244,7 @@ func newAutomaton(s delimiterSet) automaton {
 		n, first := queue[i], len(queue)
 		for c, delims := range n.children(s) {
 			child := trieNode{delims: delims, depth: n.depth + 1, match: n.match, begin: n.begin}
-			if i != root { // all shorter nodes have been written
+			if i != root { // all nodes with shorter texts are written by now
 				child.fail = automaton{labels.String(), nodes.String()}.step(n.fail, c)
 			}
 			child.end(s, queue[child.fail].suffix)
@@ -267,13 +273,13 @@ func isSubset(a, b string) bool {
 	return true
 }
 
-// children is an iterator over the bytes that can follow, and the delimiters that begin
-// with that.
+// children iterates over the bytes that can follow the text of n. With each byte it
+// yields the delimiters that begin with the text and that byte.
 func (n trieNode) children(s delimiterSet) iter.Seq2[byte, []int] {
 	return func(yield func(byte, []int) bool) {
 		rest := n.delims
 		for len(rest) > 0 && len(s.delimiter(rest[0])) == n.depth {
-			rest = rest[1:] // it ends here
+			rest = rest[1:] // this delimiter ends here
 		}
 		for len(rest) > 0 {
 			c, k := s.delimiter(rest[0])[n.depth], 1
@@ -288,8 +294,9 @@ func (n trieNode) children(s delimiterSet) iter.Seq2[byte, []int] {
 	}
 }
 
-// end takes note of the delimiter that n ends in: all of it, or that of its longest
-// suffix.
+// end records the longest delimiter that the text of n ends in. That is the whole text,
+// if it is a delimiter, and otherwise suffix, which comes from the node of the longest
+// proper suffix.
 func (n *trieNode) end(s delimiterSet, suffix int) {
 	n.suffix = suffix
 	if first := n.delims[0]; len(s.delimiter(first)) == n.depth {

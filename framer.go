@@ -144,7 +144,7 @@ type OversizeHandler interface {
 	HandleOversize(e *MessageTooLongError) error
 }
 
-// headSize is how much of a message an error quotes, in bytes.
+// headSize is how many bytes of a message an error quotes.
 const headSize = 32
 
 // A MessageTooLongError reports a message that is longer than Config.MaxMessageSize, or
@@ -166,13 +166,15 @@ func (e *MessageTooLongError) Error() string {
 		origin = "Terminator.Limit"
 	}
 	text := fmt.Sprintf("framer: message too long: %d bytes, limit %d (%s)", e.Seen, e.Limit, origin)
-	if len(e.Head) == 0 { // a Length
+	if len(e.Head) == 0 { // a Length that was refused has no bytes yet
 		return text
 	}
 	return fmt.Sprintf("%s; it begins %q%s", text, e.Head, guessProtocol(e.Head))
 }
 
-// guessProtocol names the protocol that a peer at the wrong port speaks.
+// guessProtocol returns a hint for the text of an error if head looks like the beginning
+// of a protocol whose client has connected to the wrong port. Otherwise it returns the
+// empty string.
 func guessProtocol(head []byte) string {
 	switch {
 	case bytes.HasPrefix(head, []byte("\x16\x03")):
@@ -207,52 +209,52 @@ type Framer struct {
 	maxSize   int64 // Config.MaxMessageSize, or math.MaxInt64
 
 	term    Terminator
-	limit   int64 // that of term, or maxSize
+	limit   int64 // the limit in force: that of term, or maxSize
 	search  search
-	refused error // what SetTerminator last returned, or errPaused
+	refused error // the error that the last SetTerminator returned, or errPaused
 	changed bool  // SetTerminator was called; cleared before each callback
-	gave    bool  // there were callbacks since the last HandleReadComplete
-	failed  bool  // Run has returned an error of the Handler
-	paused  bool  // nothing more may be given at the moment
+	gave    bool  // callbacks were made since the last HandleReadComplete
+	failed  bool  // Run has returned an error that came from the Handler
+	paused  bool  // between pause and resume: no more may be given out
 
-	postpones bool // SetTerminator is for after the message that is skipped
-	newLimit  bool // MaxMessageSize has changed in the middle of a message
+	postpones bool // SetTerminator sets the terminator for the message after the skipped one
+	newLimit  bool // MaxMessageSize has changed in the middle of a message; it counts from the next one
 
-	tooLongErr *MessageTooLongError // the last one
+	tooLongErr *MessageTooLongError // the last one that noteTooLong has seen
 
-	lender *lender // of tests; mostly nil
+	lender *lender // nil except in tests
 
 	buf        []byte // nil while there is no input
 	start, end int    // buf[start:end] is unread
-	readErr    error  // what the reader said after buf[:end]
+	readErr    error  // what Read has returned after buf[:end]
 
-	// What the last search found: bytes of the message, from start on, that
-	// nobody has been given yet.
+	// The result of the last search: from start on, there are known bytes of the message
+	// that were not given out yet.
 	known int
-	drop  int    // length of the delimiter after them
-	token []byte // Split: in place of known, already advanced over
-	ended bool   // the message ends after them
+	drop  int    // length of the delimiter after the known bytes
+	token []byte // Split: the token, in place of known bytes; start is already after it
+	ended bool   // the message ends after the known bytes, or the token
 
-	filled   bool  // the last read has filled buf: a larger one is better
-	much     bool  // it has given much, if not all that buf could hold
-	begun    bool  // a byte of the current message has come, if only of its header
+	filled   bool  // the last read has filled buf, so a larger buffer is better
+	much     bool  // the last read has returned much, even if buf could hold more
+	begun    bool  // a byte of the current message, or at least of its header, has come
 	skipping bool  // the rest of the current message is thrown away
 	finished bool  // Split returned its final token
 	asked    bool  // Split has no token in what is unread
-	returned bool  // Next: message was returned whole, or never will be
+	returned bool  // Next: message was returned, or never will be
 	size     int64 // bytes of the current message that were given out
-	found    int64 // messages
-	ends     int64 // messages and those that were thrown away
-	empties  int   // tokens from Split without progress
+	found    int64 // messages found
+	ends     int64 // messages found, and those that were thrown away
+	empties  int   // tokens in a row from Split without progress
 	head     [headSize]byte
 	message  gathering   // Next: the message so far, if the buffer could not hold it
-	usual    int         // Next: the length of the last message that was collected, at most largestPooled
-	then     *Terminator // Next: what is in force after the message that is skipped, if not nil
+	usual    int         // Next: the length of the last message that was collected here, at most largestPooled
+	then     *Terminator // Next: the terminator after the skipped message, if not nil
 
-	// Requests of a Conn, which may come from any goroutine.
+	// A Conn sets these, from any goroutine.
 	stop, discard atomic.Bool
 
-	reader *messageReader // NextReader: the one that is valid, if not nil
+	reader *messageReader // NextReader: the valid reader, or nil
 	last   lastDelimiter
 }
 
@@ -273,7 +275,7 @@ func (f *Framer) init(r io.Reader, cfg *Config, memory *buffers) {
 	f.lender = newLender(poison.Of(r))
 }
 
-// setMaxSize changes MaxMessageSize, from the next message on.
+// setMaxSize changes MaxMessageSize. The new value counts from the next message on.
 func (f *Framer) setMaxSize(n int64) {
 	f.maxSize = n
 	f.newLimit = f.begun || f.skipping
@@ -282,11 +284,11 @@ func (f *Framer) setMaxSize(n int64) {
 	}
 }
 
-// errPaused ends Run after pause.
+// errPaused is the error that Run returns after pause.
 var errPaused = errors.New("framer: paused")
 
-// pause has Run, or what else gives out messages, end with errPaused when the method of
-// the Handler has returned.
+// pause makes Run, or another method that gives out messages, return errPaused when the
+// method of the Handler has returned.
 func (f *Framer) pause() {
 	f.paused = true
 	if f.refused == nil {
@@ -294,8 +296,8 @@ func (f *Framer) pause() {
 	}
 }
 
-// resume ends what pause has begun. The next message begins with what is read next: what
-// has come of the current one is forgotten.
+// resume ends a pause. It drops the buffered input, and what has come of the current
+// message. The next message begins with the next byte that is read.
 func (f *Framer) resume() {
 	f.paused, f.refused, f.failed = false, nil, false
 	f.closeReader()
@@ -311,7 +313,7 @@ func (f *Framer) resume() {
 	f.restart()
 }
 
-// received returns how many bytes of the current message have come, about.
+// received returns about how many bytes of the current message have come.
 func (f *Framer) received() int64 { return f.size + int64(f.end-f.start) }
 
 // SetTerminator makes t the terminator from the next byte on, also for bytes that are
@@ -328,8 +330,8 @@ func (f *Framer) SetTerminator(t Terminator) error {
 	if !f.fresh() || f.known > 0 || f.refused != nil {
 		return f.setTerminator(t)
 	}
-	// No token is left, and no terminator for later: these are there only in a message
-	// that has ended, or is skipped.
+	// There is no token left here, and no terminator for later. Both exist only in a
+	// message that has ended or is skipped.
 	limit := limitOr(t.limit, f.maxSize)
 	switch {
 	case t.kind == kindDelimiter && 0 < len(t.delim) && len(t.delim) <= math.MaxInt32:
@@ -343,8 +345,8 @@ func (f *Framer) SetTerminator(t Terminator) error {
 	return nil
 }
 
-// setTerminator is SetTerminator for all cases. That itself is short, because it is called
-// for every message where lines and lengths come in turn.
+// setTerminator is SetTerminator for all cases. SetTerminator itself is short, because a
+// protocol in which lines and lengths take turns calls it for every message.
 func (f *Framer) setTerminator(t Terminator) error {
 	if err := t.validate(f.maxSize); err != nil {
 		f.refused = err
@@ -360,13 +362,14 @@ func (f *Framer) setTerminator(t Terminator) error {
 	return nil
 }
 
-// setThen makes t the terminator after the message that is skipped.
+// setThen makes t the terminator for the message after the skipped one.
 func (f *Framer) setThen(t Terminator) {
 	f.mendRefusal()
 	f.then = &t
 }
 
-// mendRefusal is for a terminator that makes sense.
+// mendRefusal clears the error of a terminator that was refused, because a valid one has
+// been set. A pause remains in force.
 func (f *Framer) mendRefusal() {
 	f.refused = nil
 	if f.paused {
@@ -374,7 +377,8 @@ func (f *Framer) mendRefusal() {
 	}
 }
 
-// noteTooLong reports whether err says that a message is too long. If so, it is kept.
+// noteTooLong reports whether err says that a message is too long. If so, it keeps err in
+// tooLongErr.
 func (f *Framer) noteTooLong(err error) bool {
 	long, ok := err.(*MessageTooLongError)
 	if ok {
@@ -383,7 +387,7 @@ func (f *Framer) noteTooLong(err error) bool {
 	return ok
 }
 
-// set makes t, which makes sense, the terminator from the next byte on.
+// set makes t the terminator from the next byte on. t must be valid.
 func (f *Framer) set(t Terminator) {
 	f.mendRefusal()
 	f.then, f.token, f.asked = nil, nil, false
@@ -397,7 +401,7 @@ func (f *Framer) set(t Terminator) {
 	f.enforce(t.kind, t.n, t.limit, limitOr(t.limit, f.maxSize), t.delim, t.split)
 }
 
-// keepLast keeps, for Matched, the delimiter that ended the last message.
+// keepLast keeps the delimiter that ended the last message, for Matched.
 func (f *Framer) keepLast() {
 	if f.last.number == f.ends {
 		return
@@ -408,9 +412,10 @@ func (f *Framer) keepLast() {
 	}
 }
 
-// enforce makes the Terminator with these fields, which makes sense, that of a message of
-// which nothing is known. (A Terminator is too large for registers: where enforce is
-// inlined, one would be copied, and the copy waits for what was stored just before.)
+// enforce sets the fields of the terminator, which must be valid, for a message of which
+// nothing is known. (A Terminator is too large for registers. If enforce took one, it
+// would be copied where enforce is inlined, and the copy would have to wait for the
+// stores just before it.)
 func (f *Framer) enforce(kind terminatorKind, n, ownLimit, limit int64, delim string, split *bufio.SplitFunc) {
 	f.term.kind, f.term.n, f.term.limit, f.limit = kind, n, ownLimit, limit
 	f.term.delim = delim
@@ -456,14 +461,14 @@ func (f *Framer) restart() {
 	f.size, f.begun = 0, false
 }
 
-// inMessage reports whether a byte of the current message has come, if only one
-// that is held back.
+// inMessage reports whether a byte of the current message has come, even one that is only
+// held back.
 func (f *Framer) inMessage() bool {
 	return f.term.kind != kindNone && (f.begun || f.skipping || f.start < f.end)
 }
 
-// unfinished says how an input ends that can give no further part: io.EOF after a
-// whole message, io.ErrUnexpectedEOF in the middle of one.
+// unfinished returns the error for an input that has ended: io.EOF after a whole message,
+// io.ErrUnexpectedEOF in the middle of one.
 func (f *Framer) unfinished() error {
 	if f.begun || f.skipping {
 		return io.ErrUnexpectedEOF
@@ -535,7 +540,8 @@ func (f *Framer) Run(h Handler) error {
 	}
 }
 
-// giveGathered gives h what a Next that has failed has taken of the message already.
+// giveGathered gives h the bytes of the message that a Next which has failed has already
+// collected.
 func (f *Framer) giveGathered(h Handler) error {
 	if f.message.len() == 0 {
 		return nil
@@ -550,8 +556,8 @@ func (f *Framer) giveGathered(h Handler) error {
 	return nil
 }
 
-// grow makes room in c for the rest of a large message that is counted, when half of it
-// has come, as moreOfMessage does: all of it need not be moved at the end.
+// grow makes room in c for the rest of a large counted message when half of it has come,
+// as moreOfMessage does. Then the whole message need not be moved at its end.
 func (f *Framer) grow(c *Collector) {
 	if c == nil || !f.search.counting || f.skipping {
 		return
@@ -562,8 +568,9 @@ func (f *Framer) grow(c *Collector) {
 	}
 }
 
-// lastWord lets h say what it has collected, before an error that is not its own
-// ends Run. An error of h is not the reason any more then.
+// lastWord calls HandleReadComplete before an error that does not come from h ends Run,
+// so that h can send what it has collected. It returns the error of HandleReadComplete.
+// That error becomes the reason of the end only if Run ends because of a pause.
 func (f *Framer) lastWord(h Handler) error {
 	if complete, ok := h.(ReadCompleteHandler); ok && f.gave && !f.stop.Load() {
 		f.gave = false
@@ -572,9 +579,9 @@ func (f *Framer) lastWord(h Handler) error {
 	return nil
 }
 
-// runShort is Run for messages that lie whole in the buffer. It returns where one does
-// not, or where Run has something else to do. It repeats what nextWhole and give do, because
-// half of the time for a short message would otherwise go into calls.
+// runShort is Run for messages that lie whole in the buffer. It returns nil at a message
+// that does not, or when Run has something else to do. It repeats the code of nextWhole
+// and give, because calls of them would take half of the time for a short message.
 func (f *Framer) runShort(h Handler) error {
 	for {
 		if f.begun || f.skipping || f.search.matched > 0 || f.refused != nil || f.stop.Load() || f.discard.Load() {
@@ -606,7 +613,7 @@ func (f *Framer) runShort(h Handler) error {
 				return nil
 			}
 			data, n = token, len(token)
-			f.start -= n // it is added below
+			f.start -= n // added again below
 		default:
 			return nil
 		}
@@ -633,9 +640,9 @@ func (f *Framer) runShort(h Handler) error {
 	}
 }
 
-// breakOff is for a message that does not end after all, or whose end is not to be told,
-// after its last piece. err is what the Handler has said to that, and drop the length of
-// the delimiter.
+// breakOff is called after the last piece of a message, if the message does not end there
+// after all, or if the Handler must not be told of the end. err is what
+// CollectIncomingData has returned. drop is the length of the delimiter.
 func (f *Framer) breakOff(err error, drop int) error {
 	if err != nil {
 		return f.fail(err)
@@ -646,13 +653,13 @@ func (f *Framer) breakOff(err error, drop int) error {
 	return nil
 }
 
-// fail notes that err comes from the Handler, and returns it.
+// fail records that err comes from the Handler, and returns it.
 func (f *Framer) fail(err error) error {
 	f.failed = true
 	return err
 }
 
-// more gets more input, for when all that is buffered has been looked at.
+// more reads more input. It is called when all buffered input has been searched.
 func (f *Framer) more() error {
 	if f.readErr == io.EOF || f.finished {
 		f.last.number, f.last.kind = f.ends, kindNone
@@ -687,12 +694,13 @@ func (f *Framer) give(h Handler, p part) error {
 	return nil
 }
 
-// goOn is for a message whose end was not reached, or was put off: what was its
-// delimiter is under the new terminator.
+// goOn is called when the message continues after a piece: because the piece was not the
+// last one, or because the Handler has set another terminator. In the second case, the
+// bytes of the old delimiter are input under the new terminator.
 func (f *Framer) goOn() { f.begun = f.begun || f.changed && f.term.kind != kindNone }
 
-// oversize lets h decide about an error in the framing, if it is a message that is
-// too long. Any other ends Run.
+// oversize lets h decide what to do about err, if err says that a message is too long.
+// Any other error ends Run.
 func (f *Framer) oversize(h Handler, err error) error {
 	if !f.noteTooLong(err) {
 		f.lastWord(h)
@@ -724,8 +732,8 @@ func (f *Framer) oversize(h Handler, err error) error {
 	return nil
 }
 
-// boundCollector is for a Collector under None, which no other limit bounds. What it
-// has is taken for a message that is too long.
+// boundCollector limits what a Collector holds under None, where no other limit applies.
+// A Collector that holds more is treated as a message that is too long.
 func (f *Framer) boundCollector(h Handler) error {
 	c := collectorOf(h)
 	if c == nil || int64(c.Len()) <= f.maxSize {
@@ -738,16 +746,16 @@ func (f *Framer) boundCollector(h Handler) error {
 	return f.oversize(h, f.tooLong(int64(c.Len()), head))
 }
 
-// discardInput drops what is buffered. A counted message still lacks what it
-// lacked; any other begins anew.
+// discardInput drops the buffered input. A counted message still needs as many bytes as
+// before. Any other message begins anew.
 func (f *Framer) discardInput() {
 	f.discard.Store(false)
-	if f.start < f.end { // otherwise it is about bytes that were given out: see DotBlock
+	if f.start < f.end { // otherwise matched is about bytes that were given out: see DotBlock
 		f.search.matched = 0
 	}
 	f.search.remaining += int64(f.known)
 	f.start, f.token, f.asked = f.end, nil, false
-	f.size -= min(f.size, int64(f.message.len())) // what a Handler was given, it still has
+	f.size -= min(f.size, int64(f.message.len())) // what a Handler was given still counts
 	f.message.reset(f.memory)
 	f.known, f.ended, f.drop = 0, false, 0
 }

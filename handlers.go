@@ -27,7 +27,8 @@ type Collector struct {
 	message gathering
 }
 
-// collectorStep is how much a Collector collects in one piece of memory, in bytes.
+// collectorStep is how many bytes a Collector keeps in one piece of memory before it
+// begins another instead of moving them.
 const collectorStep = 64 << 10
 
 // CollectIncomingData appends a copy of data.
@@ -82,7 +83,8 @@ func (c *Collector) Take() []byte {
 	return taken
 }
 
-// collector is found in a Handler that embeds a Collector.
+// collector is the method by which collectorOf finds the Collector in a Handler that
+// embeds it.
 func (c *Collector) collector() *Collector { return c }
 
 // collectorOf returns the Collector that h embeds, or nil.
@@ -93,14 +95,14 @@ func collectorOf(h Handler) *Collector {
 	return nil
 }
 
-// takeRoom is the room behind a large message that was taken, in bytes. Whoever
-// appends a delimiter shall not copy all of it for that.
+// takeRoom is the free room after a large message that was taken, in bytes. With it, a
+// caller can append a delimiter without copying the whole message.
 const takeRoom = 64
 
 // Reset empties the Collector and keeps its memory for the next message.
 func (c *Collector) Reset() { c.message.reset(nil) }
 
-// A session is a Handler that reads for itself. Its methods are never called.
+// A session is a Handler that reads its messages itself. Its methods are never called.
 type session func(c *Conn) error
 
 func (session) CollectIncomingData([]byte) error { return nil }
@@ -197,19 +199,19 @@ func OnTooLong(newHandler func(*Conn) Handler, f func(c *Conn, e *MessageTooLong
 	}
 }
 
-// messages is a Handler that is given its messages whole, by Messages or Replies. Its
-// methods are never called.
+// messages is a Handler that is given whole messages, by Messages or Replies. Its methods
+// are never called.
 type messages struct {
 	t       Terminator
-	f       func(c *Conn, msg []byte) error                  // of Messages
-	reply   func(c *Conn, msg, reply []byte) ([]byte, error) // of Replies
-	tooLong func(c *Conn, e *MessageTooLongError) error      // of OnTooLong, or nil
+	f       func(c *Conn, msg []byte) error                  // set by Messages
+	reply   func(c *Conn, msg, reply []byte) ([]byte, error) // set by Replies
+	tooLong func(c *Conn, e *MessageTooLongError) error      // set by OnTooLong; may be nil
 }
 
 func (*messages) CollectIncomingData([]byte) error { return nil }
 func (*messages) FoundTerminator() error           { return nil }
 
-// begin is to be called once, before run.
+// begin must be called once, before run.
 func (m *messages) begin(c *Conn) error {
 	if m.reply != nil {
 		c.queue.keepOpen()
@@ -217,14 +219,15 @@ func (m *messages) begin(c *Conn) error {
 	return c.SetTerminator(m.t)
 }
 
-// run is the life of c, until StartTLS.
+// run gives the messages of c to the function until the input or the function ends, or
+// until StartTLS pauses the input.
 func (m *messages) run(c *Conn) ending {
 	reply := m.reply
 	if l := c.framer.lender; l != nil && reply != nil {
 		reply = l.replies(reply)
 	}
 	defer c.giveBackReplies()
-	defer c.sendReplies() // also after a panic; its error has the same reason
+	defer c.sendReplies() // also after a panic; its error has the same reason as the end of c
 	var failed ending
 	lent := c.framer.lender != nil
 	err := c.stream.await(func() error {
@@ -257,8 +260,8 @@ func (m *messages) run(c *Conn) ending {
 	return c.endOfInput(err)
 }
 
-// goesOn reports whether *err, which next has returned, is for OnTooLong, and replaces
-// it by what that says.
+// goesOn reports whether *err, an error of next, is one for the function of OnTooLong. If
+// so, goesOn calls that function and sets *err to its result.
 func (m *messages) goesOn(c *Conn, err *error) bool {
 	long, ok := (*err).(*MessageTooLongError)
 	if !ok || m.tooLong == nil {
@@ -272,25 +275,25 @@ func (m *messages) goesOn(c *Conn, err *error) bool {
 	return true
 }
 
-// replyBatch is how many bytes of answers leave before all messages of a read were
-// answered.
+// replyBatch is the size in bytes at which answers are sent before all messages of a read
+// are answered.
 const replyBatch = 64 << 10
 
-// answer is for a message that is to be answered.
+// answer calls the function of Replies for msg, and keeps or sends its answer.
 func (c *Conn) answer(msg []byte, answer func(c *Conn, msg, reply []byte) ([]byte, error)) error {
 	r := &c.replies
 	if r.data == nil {
-		r.data = c.framer.memory.get(min(2*r.usual, 2*replyBatch)) // or another answer has to move
+		r.data = c.framer.memory.get(min(2*r.usual, 2*replyBatch)) // twice the usual size, so that the next answer seldom has to move
 	}
 	n := len(r.data)
 	reply, err := answer(c, msg, r.data[n:])
 	switch {
 	case len(reply) == 0:
 	case n < cap(r.data) && &reply[0] == &r.data[:n+1][n]:
-		r.data = r.data[:n+len(reply)] // in place
+		r.data = r.data[:n+len(reply)] // the answer was appended in place
 	case n == 0 && len(reply) >= minDirect && c.upgrade == nil && c.queue.push(reply) == nil:
-		// It is large, and mostly written without a copy. If the queue was closed, it
-		// is the last reply.
+		// The answer is large, and push mostly does not copy it. If push fails, the queue
+		// is closed, and this is the last answer.
 		r.usual = max(len(reply), r.usual-r.usual/8)
 	default:
 		r.data = append(c.framer.memory.grow(r.data, len(reply)), reply...)
@@ -302,24 +305,24 @@ func (c *Conn) answer(msg []byte, answer func(c *Conn, msg, reply []byte) ([]byt
 		}
 	}
 	if ends {
-		c.queue.close() // this was the last answer, whatever was read together with it
+		c.queue.close() // no answer follows this one, even if more messages were read with it
 	}
 	return err
 }
 
-// replies are the answers of [Replies] that were not pushed yet.
+// replies holds the answers of [Replies] that were not pushed yet.
 type replies struct {
 	data  []byte
-	usual int // about the greatest length of data when it was pushed lately
+	usual int // about the greatest length of data in the latest pushes
 }
 
-// sendReplies sends the answers that were collected.
+// sendReplies pushes the answers that were collected.
 func (c *Conn) sendReplies() error {
 	r := &c.replies
 	if len(r.data) == 0 {
 		return nil
 	}
-	if u := c.upgrade; u != nil { // its place in the queue is before what was pushed since
+	if u := c.upgrade; u != nil { // they go out before what was pushed after StartTLS
 		u.lastWords = append(u.lastWords, r.data...)
 		r.data = r.data[:0]
 		return nil
@@ -333,21 +336,21 @@ func (c *Conn) sendReplies() error {
 	return err
 }
 
-// giveBackReplies gives the memory for answers back, until there is more input.
+// giveBackReplies gives back the memory for answers, until there is more input.
 func (c *Conn) giveBackReplies() {
 	c.framer.memory.put(c.replies.data)
 	c.replies.data = nil
 }
 
-// A sessionState is what Next keeps for the function of a Session.
+// A sessionState is what Conn.Next keeps for the function of a Session.
 type sessionState struct {
-	goOn    func() error // goOnWithNext
-	message []byte       // what came of it
-	err     error        // what Next has failed with last
+	goOn    func() error // the method value c.goOnWithNext
+	message []byte       // what goOn has returned
+	err     error        // the last error of Next and NextReader
 }
 
-// endOfSession returns the ending for what the function of a Session has returned. It
-// has mostly handed on what Next has said.
+// endOfSession returns the ending for err, which the function of a Session has returned.
+// Mostly err is an error of Next that the function has passed on.
 func (c *Conn) endOfSession(err error) ending {
 	switch {
 	case err == nil && c.framer.refused != nil:
@@ -429,7 +432,7 @@ func (c *Conn) NextReader(t Terminator) (io.Reader, error) {
 	return c.framer.newReader(c), nil
 }
 
-// readMessage is for the reader of NextReader.
+// readMessage reads for the reader of NextReader, and waits for input.
 func (c *Conn) readMessage(p []byte) (n int, err error) {
 	if c.framer.stop.Load() {
 		return 0, errClosed
@@ -451,13 +454,13 @@ func (c *Conn) readMessage(p []byte) (n int, err error) {
 // must be called where SetTerminator may be called.
 func (c *Conn) Matched() string { return c.framer.Matched() }
 
-// awaitMessage goes on with a Next that needs more input.
+// awaitMessage waits for input, and continues a Next that needs it.
 func (c *Conn) awaitMessage() ([]byte, error) {
 	err := c.stream.await(c.session.goOn)
 	msg := c.session.message
 	c.session.message = nil
 	if err != nil && msg == nil {
-		msg = c.framer.lendUnfinished() // the wait has failed, or it begins anew
+		msg = c.framer.lendUnfinished() // the wait has failed; a later Next may continue
 	}
 	return msg, err
 }
@@ -467,7 +470,7 @@ func (c *Conn) goOnWithNext() (err error) {
 	return err
 }
 
-// next is Next under the terminator in force.
+// next returns the next message under the terminator in force.
 func (c *Conn) next() ([]byte, error) {
 	if c.framer.stop.Load() {
 		return nil, errClosed

@@ -24,13 +24,15 @@ import (
 //
 // If the message is longer than Config.MaxMessageSize, or than the Limit of t if that has
 // one, Next returns a [*MessageTooLongError]. The next call, whatever its terminator,
-// first throws the rest of that message away, up to its end under its own terminator. So
-// it does with a [Length] above the limit, of which nothing was read.
+// first throws the rest of that message away, up to its end under its own terminator. If
+// t is a [Length] above the limit, Next returns the error without reading, and the next
+// call first throws that many bytes away.
 func (f *Framer) Next(t Terminator) ([]byte, error) {
 	if !f.fresh() || f.known > 0 || f.returned || f.message.len() > 0 || f.refused != nil || f.lender != nil || f.discard.Load() {
 		return f.nextUnder(t)
 	}
-	// Nothing is known of the message, so that it does not matter what was in force before.
+	// Nothing is known of the message, so it does not matter which terminator was in
+	// force before.
 	data := f.buf[f.start:f.end]
 	skip, n, drop, at := 0, 0, 0, f.search.at
 	switch t.kind.base() {
@@ -75,7 +77,7 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 	}
 	limit := limitOr(t.limit, f.maxSize)
 	if n < 0 || n > f.pieceSize || int64(n) > limit {
-		f.search.at = at // in the set of the last message
+		f.search.at = at // commonEnd has changed it; it belongs to the last message
 		return f.nextUnder(t)
 	}
 	f.start += skip + n + drop
@@ -89,10 +91,10 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 	return data[skip : skip+n : skip+n], nil
 }
 
-// nextUnder is Next for all cases. That itself is short, because half of the time for a
-// short message would otherwise go into what is seldom needed.
+// nextUnder is Next for all cases. Next itself is short, because the rare cases would
+// take half of the time for a short message.
 func (f *Framer) nextUnder(t Terminator) ([]byte, error) {
-	f.refused = nil // t counts
+	f.refused = nil // only t counts now
 	if t != f.term || f.skipping {
 		err := t.validate(f.maxSize)
 		if err != nil || f.skipping {
@@ -109,8 +111,9 @@ func (f *Framer) nextUnder(t Terminator) ([]byte, error) {
 	return f.nextMessage()
 }
 
-// setLater makes t the terminator of Next where something stands in the way: a
-// message that is skipped, or invalid, which says what is wrong with t.
+// setLater makes t the terminator of Next if it can't take effect at once: because a
+// message is being skipped, or because t is invalid. invalid is the error of validate, or
+// nil. A Length above the limit is set in spite of its error, and then skipped.
 func (f *Framer) setLater(t Terminator, invalid error) error {
 	_, tooLong := invalid.(*MessageTooLongError)
 	tooLong = tooLong && t.kind == kindLength
@@ -130,7 +133,7 @@ func (f *Framer) setLater(t Terminator, invalid error) error {
 	return nil
 }
 
-// nextMessage is Next under the terminator in force.
+// nextMessage returns the next message under the terminator in force.
 func (f *Framer) nextMessage() ([]byte, error) {
 	if f.lender != nil {
 		return f.lendMessage()
@@ -148,7 +151,7 @@ func (f *Framer) nextMessage() ([]byte, error) {
 		}
 		if !ok {
 			if err := f.moreOfMessage(); err == errWouldBlock {
-				return nil, err // it goes on at once
+				return nil, err // the caller waits for input and calls again at once
 			} else if err != nil {
 				return f.wholeMessage(), err
 			}
@@ -170,7 +173,7 @@ func (f *Framer) nextMessage() ([]byte, error) {
 	}
 }
 
-// failNext is for an error in the framing, and returns it.
+// failNext records an error in the framing, and returns it.
 func (f *Framer) failNext(err error) error {
 	f.skipping = f.noteTooLong(err)
 	f.then = nil
@@ -178,8 +181,8 @@ func (f *Framer) failNext(err error) error {
 	return err
 }
 
-// nextWhole is the short way of nextMessage to a message that lies whole in the buffer,
-// where there is no lender. It is that of nearly all small messages.
+// nextWhole is a fast path of nextMessage for a message that lies whole in the buffer, as
+// nearly all small messages do. It must not be called if there is a lender.
 func (f *Framer) nextWhole() (msg []byte, ok bool, err error) {
 	if !f.fresh() || f.returned || f.stop.Load() || f.discard.Load() {
 		return nil, false, nil
@@ -210,7 +213,7 @@ func (f *Framer) nextWhole() (msg []byte, ok bool, err error) {
 			return nil, false, nil
 		}
 		data, n = token, len(token)
-		f.start -= n // it is added below
+		f.start -= n // added again below
 	default:
 		return nil, false, nil
 	}
@@ -226,10 +229,11 @@ func (f *Framer) nextWhole() (msg []byte, ok bool, err error) {
 	return data[skip : skip+n : skip+n], true, nil
 }
 
-// wholeMessage returns what there is of the message.
+// wholeMessage returns the bytes of the message that were collected.
 func (f *Framer) wholeMessage() []byte { return slices.Clip(f.message.join(f.memory, 0)) }
 
-// unfinishedMessage returns what there is of a message that can still come.
+// unfinishedMessage returns the bytes that were collected of a message whose rest can
+// still come.
 func (f *Framer) unfinishedMessage() []byte {
 	if f.returned {
 		return nil
@@ -237,8 +241,8 @@ func (f *Framer) unfinishedMessage() []byte {
 	return f.wholeMessage()
 }
 
-// moreOfMessage gets more input for nextMessage. The bytes of a message that are
-// counted, and too many for the buffer, are read to where they belong.
+// moreOfMessage reads more input for nextMessage. If the message is counted and many of
+// its bytes are missing, it reads them directly into the memory of the message.
 func (f *Framer) moreOfMessage() error {
 	have, remaining := f.message.len(), f.search.remaining
 	n := min(remaining, int64(max(have, f.smallSize, min(f.usual, 8*min(have, largestPooled)))))
@@ -246,9 +250,10 @@ func (f *Framer) moreOfMessage() error {
 	if !counted || n < int64(f.smallSize) || f.start < f.end || f.readErr != nil {
 		return f.more()
 	}
-	// The memory grows as the message does, whatever its header has announced; in
-	// longer steps if the message before was as long. When half of a large message
-	// has come, there is memory for all of it, which spares half of the copying.
+	// The memory grows with the bytes that have come, whatever the header announces. It
+	// grows in larger steps if the message before was as long. When half of a large
+	// message has come, memory for all of it is allocated. That saves half of the
+	// copying.
 	if remaining <= int64(min(have, math.MaxInt32/2)) && remaining+int64(have) > largestPooled {
 		f.message.join(f.memory, int(remaining))
 	}
@@ -264,14 +269,14 @@ func (f *Framer) moreOfMessage() error {
 	if f.message.len() == have {
 		f.message.took(got)
 	} else {
-		f.message.add(f.memory, room[:got]) // the other bytes were discarded
+		f.message.add(f.memory, room[:got]) // read has discarded the bytes before these
 	}
 	f.count(room[:got])
 	return nil
 }
 
-// count takes note of data, bytes of a message that is counted, which were read to
-// where they belong.
+// count records that data, bytes of a counted message, was read directly to where it
+// belongs.
 func (f *Framer) count(data []byte) {
 	if f.size < headSize {
 		copy(f.head[f.size:], data)
@@ -283,7 +288,7 @@ func (f *Framer) count(data []byte) {
 	f.ended = f.search.remaining == 0
 }
 
-// forgetMessage makes room for another message, when the last one was returned.
+// forgetMessage empties message for the next one, after it was returned.
 func (f *Framer) forgetMessage() {
 	f.returned = false
 	f.reader = nil
@@ -330,22 +335,23 @@ func (f *Framer) NextReader(t Terminator) (io.Reader, error) {
 type messageReader struct {
 	f    *Framer
 	from messageSource
-	done bool // from has said io.EOF
+	done bool // from has returned io.EOF
 }
 
-// A messageSource is a Framer, or what waits for one: see readMessage.
+// A messageSource is a Framer, or a Conn, which also waits for input: see readMessage.
 type messageSource interface {
 	readMessage(p []byte) (int, error)
 }
 
-// newReader returns the reader of the message that beginMessage has begun. It is valid
-// until f has something else to do.
+// newReader returns the reader of the message that beginMessage has begun. The reader is
+// valid as long as it is f.reader.
 func (f *Framer) newReader(from messageSource) io.Reader {
 	f.reader = &messageReader{f: f, from: from}
 	return f.reader
 }
 
-// closeReader ends what NextReader has begun, for Run.
+// closeReader makes the reader of NextReader invalid, and puts MaxMessageSize back in
+// force.
 func (f *Framer) closeReader() {
 	f.reader = nil
 	if f.term.limit == lifted {
@@ -377,7 +383,7 @@ func (r *messageReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo is for io.Copy.
+// WriteTo implements io.WriterTo, which io.Copy uses.
 func (r *messageReader) WriteTo(w io.Writer) (int64, error) {
 	buf := r.f.memory.get(largeBuffer)
 	defer r.f.memory.put(buf)
@@ -387,12 +393,12 @@ func (r *messageReader) WriteTo(w io.Writer) (int64, error) {
 	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buf[:cap(buf)])
 }
 
-// beginMessage makes t the terminator, without MaxMessageSize, and goes on as
-// findMessage. It is to be called once for a message, also after an error other than
-// errWouldBlock.
+// beginMessage makes t the terminator, without MaxMessageSize, and then does what
+// findMessage does. It must be called once for each message. After an error other than
+// errWouldBlock, it must be called again.
 func (f *Framer) beginMessage(t Terminator) error {
 	f.endLoan()
-	f.refused = nil // t counts
+	f.refused = nil // only t counts now
 	if t.limit == 0 && t.kind != kindNone && t.kind != kindSplit {
 		t.limit = lifted
 	}
@@ -403,7 +409,7 @@ func (f *Framer) beginMessage(t Terminator) error {
 		if err := f.setLater(t, err); err != nil {
 			return err
 		}
-	case same == t: // it may be in the middle of a message
+	case same == t: // the message may have begun already
 		f.term.limit, f.limit = t.limit, limitOr(t.limit, f.maxSize)
 	default:
 		f.set(t)
@@ -412,12 +418,12 @@ func (f *Framer) beginMessage(t Terminator) error {
 	return f.findMessage()
 }
 
-// findMessage skips what is left of the message before, and waits for a byte of the next
-// one or for its end. After errWouldBlock it is to be called again. Then readMessage reads
-// the message.
+// findMessage skips the rest of the message before, and waits for the first byte of the
+// next one, or for its end. After errWouldBlock it must be called again. Then readMessage
+// reads the message.
 //
-// While nobody does that, f looks as if it was skipping the message, which is what every
-// other call has to do.
+// Between calls of readMessage, f is in the state of skipping the message, because every
+// other call has to skip it.
 func (f *Framer) findMessage() error {
 	if f.returned {
 		f.forgetMessage()
@@ -449,9 +455,9 @@ func (f *Framer) findMessage() error {
 }
 
 // readMessage reads from the message that findMessage has found. p must not be empty. It
-// returns io.EOF at the end, also together with the last bytes, and must not be called
-// after that; errWouldBlock if it is to be called again when there is input; and other
-// errors as Read of a messageReader.
+// returns io.EOF at the end of the message, maybe together with the last bytes, and must
+// not be called after that. It returns errWouldBlock if it must be called again when
+// there is input. Other errors are those of the reader that NextReader returns.
 func (f *Framer) readMessage(p []byte) (int, error) {
 	f.skipping = false
 	n, err := f.readPart(p)
@@ -492,7 +498,8 @@ func (f *Framer) readPart(p []byte) (int, error) {
 	}
 }
 
-// readStraight gets more input for readPart: into p, if it is for bytes that are counted.
+// readStraight reads more input for readPart. If the message is counted and p is large,
+// it reads directly into p. Otherwise it reads into the buffer, and returns 0.
 func (f *Framer) readStraight(p []byte) (int, error) {
 	counted := f.search.counting && f.begun
 	if !counted || min(int64(len(p)), f.search.remaining) < int64(f.smallSize) || f.start < f.end || f.readErr != nil {

@@ -12,19 +12,19 @@ import (
 	"slices"
 )
 
-// A part is the next thing to give to a handler: a piece of the current message,
-// its end, or both. drop is what to advance over before the end is told, or
-// goesOn. (With a word more, a part would not be kept in registers.)
+// A part is the next thing to give to a handler: a piece of the current message, the end
+// of the message, or both. drop is how many bytes to skip before the handler is told of
+// the end, or goesOn. (A larger part would not be kept in registers.)
 type part struct {
 	data []byte
 	drop int
 }
 
-// goesOn says that the message does not end with the part.
+// goesOn is the drop of a part after which the message continues.
 const goesOn = -1
 
-// next returns the next part that the buffered input holds, or ok false if it
-// takes more input to tell.
+// next returns the next part that the buffered input holds. If more input is needed to
+// find one, ok is false.
 func (f *Framer) next() (p part, ok bool, err error) {
 	for {
 		if f.known == 0 && !f.ended {
@@ -42,19 +42,20 @@ func (f *Framer) next() (p part, ok bool, err error) {
 	}
 }
 
-// fresh reports whether nothing is known of the current message, but what the last search
-// found. (That has ended one which has not begun only until it is taken.)
+// fresh reports whether nothing is known of the current message, except the result of the
+// last search. (If that search has found the end of an empty message, the end is taken at
+// once.)
 func (f *Framer) fresh() bool {
 	return !f.begun && !f.skipping && f.search.matched == 0
 }
 
-// endLength ends a message of a Length.
+// endLength ends the message of a Length: None is in force after it.
 func (f *Framer) endLength() {
 	f.term.kind, f.term.n, f.term.limit = kindNone, 0, 0
 	f.search.remaining, f.search.counting = 0, false
 }
 
-// look searches the unread input.
+// look searches the unread input, and records the result.
 func (f *Framer) look() error {
 	if f.term.kind == kindSplit {
 		return f.split()
@@ -71,21 +72,22 @@ func (f *Framer) look() error {
 	return nil
 }
 
-// note takes note of what a search has found.
+// note records what a search has found.
 func (f *Framer) note(sp span) {
 	f.start += sp.skip
 	f.known, f.ended, f.drop = sp.data, sp.found, sp.drop
 	f.begun = f.begun || sp.skip > 0
 }
 
-// countTooLong is tooLong for a counted message of which n bytes were found.
+// countTooLong is tooLong for a counted message. n is how many of its bytes the last
+// search has found.
 func (f *Framer) countTooLong(n int, data []byte) error {
 	seen, _ := addLength(uint64(f.search.remaining), f.size+int64(n))
 	return f.tooLong(seen, data)
 }
 
-// take returns a part of what is known, of most bytes if it is no token, with
-// everything in f as it is after it.
+// take returns the next part of what is known, and advances f over it. A part that is not
+// a token has no more than most bytes.
 func (f *Framer) take(most int) (part, error) {
 	if f.token != nil {
 		p := part{data: f.token[:len(f.token):len(f.token)]}
@@ -117,13 +119,13 @@ func (f *Framer) take(most int) (part, error) {
 	return p, nil
 }
 
-// lend returns the next n bytes of the buffer, without what is behind them: the
-// borrower may append, and must not write over the next message by it.
+// lend returns the next n bytes of the buffer. Their capacity ends there, so that a
+// borrower who appends does not overwrite the next message.
 func (f *Framer) lend(n int) []byte {
 	return f.buf[f.start : f.start+n : f.start+n]
 }
 
-// endMessage makes f ready for the next message.
+// endMessage prepares f for the next message.
 func (f *Framer) endMessage() {
 	f.ends++
 	if f.term.kind == kindLength {
@@ -140,7 +142,7 @@ func (f *Framer) endMessage() {
 	f.restart()
 }
 
-// skip throws away what is known of a message that is too long.
+// skip drops the known bytes of a message that is too long.
 func (f *Framer) skip() {
 	f.start += f.known
 	f.known = 0
@@ -155,17 +157,17 @@ func (f *Framer) skip() {
 	}
 }
 
-// tooLong returns the error for a message of which seen bytes are known. data is
-// what is unread of it, with its header, and nothing behind it: that may be a
-// password.
+// tooLong returns the error for a message of which seen bytes are known. data is the
+// unread part of the message, with its header. It must not include bytes after the
+// message: they may be a password.
 func (f *Framer) tooLong(seen int64, data []byte) error {
 	head := bytes.Clone(f.head[:min(f.size, headSize)])
 	head = append(head, data[:min(len(data), headSize-len(head))]...)
 	return &MessageTooLongError{Limit: f.limit, Seen: seen, Head: head, own: f.term.limit > 0}
 }
 
-// maxEmpty is how many empty reads or tokens in a row are taken for a loop
-// without progress, as in package bufio.
+// maxEmpty is how many empty reads or tokens in a row are allowed before they count as a
+// loop without progress, as in package bufio.
 const maxEmpty = 100
 
 // split asks the function of a Split terminator for a token.
@@ -181,8 +183,9 @@ func (f *Framer) split() error {
 	return f.splitOn(advance, token, err, atEOF)
 }
 
-// shortToken takes a token, where nothing is known of the current message. It returns nil
-// if there is none in what is unread, or if that is not the way; then split goes on.
+// shortToken takes a token, if nothing is known of the current message. It returns nil if
+// the unread input has no token, or if this fast path does not apply. Then split does the
+// work.
 func (f *Framer) shortToken() ([]byte, error) {
 	if f.start == f.end || f.readErr != nil || f.finished || f.asked {
 		return nil, nil
@@ -198,8 +201,8 @@ func (f *Framer) shortToken() ([]byte, error) {
 	return token[:n:n], nil
 }
 
-// splitOn is for what a split function has returned, and asks on until there is a token
-// or it takes more input.
+// splitOn handles what a split function has returned. It calls the function again until
+// there is a token, or more input is needed.
 func (f *Framer) splitOn(advance int, token []byte, err error, atEOF bool) error {
 	for {
 		unread := f.end - f.start
@@ -225,8 +228,8 @@ func (f *Framer) splitOn(advance int, token []byte, err error, atEOF bool) error
 	}
 }
 
-// splitToken is for a split function that has found a token. As in package bufio,
-// there is progress also without an advance while more input may come.
+// splitToken handles a token that a split function has found. As in package bufio, a
+// token without an advance counts as progress while more input may come.
 func (f *Framer) splitToken(token []byte, progress bool) error {
 	if progress {
 		f.empties = 0
@@ -241,15 +244,15 @@ func (f *Framer) splitToken(token []byte, progress bool) error {
 	return nil
 }
 
-// splitRest is for a split function that finds no token in what is unread.
+// splitRest is called when a split function finds no token in the unread input.
 func (f *Framer) splitRest(atEOF bool) error {
 	unread := f.end - f.start
 	f.begun = unread > 0 || f.size > 0
 	switch {
 	case atEOF:
-		f.known = unread // no token, but it was received
+		f.known = unread // these bytes are no token, but they were received
 	case f.skipping && unread > 0:
-		f.start = f.end - 1 // a byte stays, for the function to see that a message has begun
+		f.start = f.end - 1 // the function must see one byte, to know that a message has begun
 	case int64(unread-f.pieceSize) > f.limit:
 		return f.tooLong(int64(unread), f.buf[f.start:f.end])
 	}
@@ -257,21 +260,23 @@ func (f *Framer) splitRest(atEOF bool) error {
 	return nil
 }
 
-// unread makes data the beginning of the input, before anything is read.
+// unread puts data at the beginning of the input. It must be called before anything is
+// read.
 func (f *Framer) unread(data []byte) {
 	f.buf = f.memory.get(len(data))
 	f.buf = f.buf[:cap(f.buf)]
 	f.start, f.end = 0, copy(f.buf, data)
 }
 
-// rest returns a copy of what was read and not given to anyone.
+// rest returns a copy of the bytes that were read but not given out.
 func (f *Framer) rest() []byte {
 	return slices.Concat(f.unfinishedMessage(), f.token, f.buf[f.start:f.end])
 }
 
-// fill reads once into the buffer, which is empty but for what was held back.
+// fill reads once into the buffer, after the bytes that are held back. Nothing else is in
+// it.
 func (f *Framer) fill() error {
-	f.giveBackMessage() // the read may take long
+	f.giveBackMessage() // the read may block for long
 	f.makeRoom()
 	n, err := f.read(f.buf[f.end:])
 	f.end += n
@@ -284,12 +289,12 @@ func (f *Framer) fill() error {
 	return err
 }
 
-// read reads once into p. What the reader says behind some bytes is for the next
+// read reads once into p. An error that comes together with bytes is kept for the next
 // call.
 func (f *Framer) read(p []byte) (int, error) {
 	f.asked = false
 	if err := f.readErr; err != nil {
-		f.readErr = nil // another call may read again
+		f.readErr = nil // the call after this one may read again
 		return 0, err
 	}
 	for range maxEmpty {
@@ -298,7 +303,7 @@ func (f *Framer) read(p []byte) (int, error) {
 			return 0, fmt.Errorf("framer: the reader returned an impossible count of %d bytes", n)
 		}
 		if f.discard.Load() {
-			f.discardInput() // what was held back, not what has come since
+			f.discardInput() // drops what was held back, not what was just read
 		}
 		switch {
 		case n > 0, err == io.EOF:
@@ -311,9 +316,9 @@ func (f *Framer) read(p []byte) (int, error) {
 	return 0, io.ErrNoProgress
 }
 
-// makeRoom makes room behind what is held back. That is not moved for every read,
-// but when as many bytes have gone before it: the work stays linear for long
-// delimiters and short reads.
+// makeRoom makes room after the bytes that are held back. It does not move them for every
+// read, but only when at least as many bytes before them are free. So the work stays
+// linear for long delimiters and short reads.
 func (f *Framer) makeRoom() {
 	held := f.buf[f.start:f.end]
 	size := f.smallSize
@@ -328,15 +333,15 @@ func (f *Framer) makeRoom() {
 		copy(f.buf, held)
 	case f.end < len(f.buf):
 		return
-	case len(held) < largestPooled: // half of the buffer or more is held back
+	case len(held) < largestPooled: // at least half of the buffer is held back
 		f.resize(max(size, 2*len(held)))
 	default:
-		f.resize(max(size, len(held)+len(held)/5)) // while the old buffer is there, too
+		f.resize(max(size, len(held)+len(held)/5)) // a smaller step, because the old buffer is still there
 	}
 	f.start, f.end = 0, len(held)
 }
 
-// resize gives f a buffer of another size, with what is held back at its
+// resize gives f a buffer of the given size, with the bytes that are held back at its
 // beginning.
 func (f *Framer) resize(size int) {
 	buf := f.memory.get(size)[:size]
@@ -345,7 +350,7 @@ func (f *Framer) resize(size int) {
 	f.buf = buf
 }
 
-// giveBack gives the memory back that is not needed until more input comes.
+// giveBack gives back the memory that is not needed until more input comes.
 func (f *Framer) giveBack() {
 	f.filled = f.much
 	if f.start == f.end {
@@ -355,7 +360,7 @@ func (f *Framer) giveBack() {
 	f.giveBackMessage()
 }
 
-// release gives all memory back. f must not be used any more.
+// release gives back all memory. f must not be used after that.
 func (f *Framer) release() {
 	f.endLoan()
 	f.memory.put(f.buf)
@@ -364,7 +369,7 @@ func (f *Framer) release() {
 	f.start, f.end = 0, 0
 }
 
-// giveBackMessage gives back the memory of Next, if there is nothing in it.
+// giveBackMessage gives back the memory of message, if it is empty.
 func (f *Framer) giveBackMessage() {
 	if f.message.last != nil && f.message.len() == 0 {
 		f.message.giveBack(f.memory)

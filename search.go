@@ -11,37 +11,38 @@ import (
 	"math"
 )
 
-// A search is how far a terminator has got in the input. It looks at a byte of
-// the input once, save those that could begin a delimiter.
+// A search records how far a terminator has got in the input. It looks at each byte of
+// the input once, except for those that may begin a delimiter.
 type search struct {
-	// Delimiter: the last matched bytes that were searched are the first ones of
-	// pattern. border[k] is the length of the longest proper prefix of pattern
-	// that ends pattern[:k]; it is made when first needed. (DotBlock: matched is
-	// where in a line the next byte is.)
+	// Delimiter: the last matched bytes of the searched input are the first ones of
+	// pattern. border[k] is the length of the longest proper prefix of pattern that is
+	// also the end of pattern[:k]. It is made when it is first needed. (DotBlock: matched
+	// says where in a line the next byte is.)
 	pattern []byte
 	matched int
 	border  []int32
-	short   [16]byte // holds patterns of the usual size
+	short   [16]byte // holds a pattern of the usual size
 
-	// AnyDelimiter, if matched is not 0: where its automaton is.
+	// AnyDelimiter: the node of its automaton, if matched is not 0.
 	node int
 
-	// Length, FixedLength, and LengthPrefix once the header is known: what the
-	// message still lacks beyond the bytes that were found already.
+	// Length, FixedLength, and LengthPrefix once the header is known: counting is set,
+	// and remaining is how many bytes of the message are missing after those that were
+	// found.
 	remaining int64
 	counting  bool
 
-	// AnyDelimiter: where the delimiter that was found lies in the set.
+	// AnyDelimiter: the place in the set of the delimiter that was found.
 	at int
 }
 
-// A lastDelimiter is the delimiter that ended a message, or how to find it: in delim,
-// which is that of the Terminator.
+// A lastDelimiter describes the delimiter that ended a message. delim is that of the
+// Terminator.
 type lastDelimiter struct {
-	number int64 // of the message
+	number int64 // of the message: Framer.ends
 	kind   terminatorKind
 	delim  string
-	at     int // AnyDelimiter: where in the set it lies
+	at     int // AnyDelimiter: its place in the set
 }
 
 func (d *lastDelimiter) String() string {
@@ -56,24 +57,25 @@ func (d *lastDelimiter) String() string {
 	return ""
 }
 
-// A span is what a search found in the unread input: skip bytes that nobody
-// gets, data bytes of the message and, if the message ends there, drop bytes of
-// its delimiter. What is left over is held back until more input comes.
+// A span is what a search has found in the unread input: skip bytes to drop, then data
+// bytes of the message and, if the message ends there, drop bytes of its delimiter. If it
+// does not end there, the bytes after them are held back until more input comes.
 type span struct {
 	skip, data, drop int
 	found            bool
 }
 
-// restart makes s ready for a message under a terminator of that kind and count. What is
-// matched stays: an AnyDelimiter may know more of the input than the message that ended.
+// restart prepares s for a message under a terminator of the given kind and count. It
+// keeps matched, because an AnyDelimiter may already have searched bytes after the
+// message that ended.
 func (s *search) restart(kind terminatorKind, n int64) {
 	s.remaining = n
 	s.counting = kind == kindLength || kind == kindFixedLength
 }
 
-// next searches data, the unread input. It is called with what it held back, if
-// anything, and the bytes that came since. With atEOF no more will come and
-// nothing is held back.
+// next searches data, the unread input: the bytes that earlier calls have held back, then
+// the bytes that have come since. If atEOF is set, no more will come, and nothing is held
+// back.
 func (s *search) next(t *Terminator, data []byte, atEOF bool) (span, error) {
 	switch t.kind.base() {
 	case kindDelimiter:
@@ -96,15 +98,15 @@ func (s *search) next(t *Terminator, data []byte, atEOF bool) (span, error) {
 // loneDot is the line that ends a DotBlock.
 const loneDot = ".\r\n"
 
-// Where in a line of a DotBlock a byte is.
+// These are the places of a byte in a line of a DotBlock.
 const (
 	atBeginning = iota
 	inLine
 	afterCR
 )
 
-// dotBlock searches up to the next line that begins with a dot. Its beginning is held
-// back until it is known whether it is the last one.
+// dotBlock searches up to the next line that begins with a dot. It holds back the
+// beginning of such a line until it is known whether the line is the lone dot.
 func (s *search) dotBlock(data []byte, atEOF bool) (sp span) {
 	if s.matched == atBeginning && len(data) > 0 && data[0] == '.' {
 		n := min(len(data), len(loneDot))
@@ -125,8 +127,8 @@ func (s *search) dotBlock(data []byte, atEOF bool) (sp span) {
 	return sp
 }
 
-// lines returns the length of what lies before the next line that begins with a dot,
-// where data does not begin with such a line.
+// lines returns the number of bytes before the next line that begins with a dot. data
+// must not begin with such a line.
 func (s *search) lines(data []byte) int {
 	if s.matched == afterCR && len(data) > 0 && data[0] == '\n' && (len(data) == 1 || data[1] == '.') {
 		s.matched = atBeginning
@@ -154,8 +156,8 @@ func (s *search) count(data []byte) span {
 	return span{data: int(n), found: s.remaining == 0}
 }
 
-// delimiter is the search of Knuth, Morris and Pratt where a match has begun, and
-// bytes.Index where none has: linear in the input for every pattern and however
+// delimiter uses the algorithm of Knuth, Morris and Pratt where a match has begun, and
+// bytes.Index where none has. The time is linear in the input for every pattern, however
 // the input is cut.
 func (s *search) delimiter(delim string, data []byte, atEOF bool) span {
 	if s.matched == 0 && string(s.pattern) != delim {
@@ -197,16 +199,16 @@ func (s *search) setPattern(delim string) {
 	s.border = s.border[:0]
 }
 
-// indexLast returns the place where delim begins if the first byte of data that
-// is the last one of delim belongs to one; see delimitedAt. Of the delimiters in
-// use, the last byte is the rarest. The result may be negative.
+// indexLast finds the first byte of data that equals the last byte of delim, and returns
+// where a delim that ends there begins. The result may be negative. delimitedAt then
+// checks the other bytes. The last byte is searched because it is usually rarer in the
+// input than the others.
 func indexLast(data []byte, delim string) int {
 	last := len(delim) - 1
 	return bytes.IndexByte(data, delim[last]) - last
 }
 
-// delimitedAt reports whether delim, of which indexLast has found the last byte,
-// lies in data at n.
+// delimitedAt reports whether delim begins at data[n], where n comes from indexLast.
 func delimitedAt(data []byte, n int, delim string) bool {
 	return n >= 0 && data[n] == delim[0] && (len(delim) <= 2 || string(data[n:n+len(delim)]) == delim)
 }
@@ -240,8 +242,8 @@ func (s *search) makeBorder() {
 }
 
 // anyDelimiter runs the automaton of the set where a match has begun, and looks for a
-// beginning where none has: linear in the input for every set and however the input is
-// cut.
+// byte that begins a delimiter where none has. The time is linear in the input for every
+// set, however the input is cut.
 func (s *search) anyDelimiter(set delimiterSet, data []byte, atEOF bool) span {
 	i := s.matched
 	if i == 0 {
@@ -264,12 +266,12 @@ func (s *search) anyDelimiter(set delimiterSet, data []byte, atEOF bool) span {
 		begin := i + 1 - a.get(next, nodeDepth)
 		if at := a.get(s.node, nodeMatch); at > 0 {
 			match := i - a.get(s.node, nodeDepth) + a.get(s.node, nodeBegin)
-			if begin > match { // what can still come begins later
+			if begin > match { // any other match begins later
 				return s.found(set, at, match, a, s.node, i)
 			}
 		}
 		s.node = next
-		if a.get(next, nodeChildren) == 0 { // it is a delimiter, and no longer one begins so
+		if a.get(next, nodeChildren) == 0 { // it is a delimiter, and no longer one begins with it
 			return s.found(set, a.get(next, nodeMatch), begin, a, next, i+1)
 		}
 	}
@@ -283,10 +285,11 @@ func (s *search) anyDelimiter(set delimiterSet, data []byte, atEOF bool) span {
 	return span{data: len(data) - s.matched}
 }
 
-// found is for the delimiter that lies in set at at, and in the input at match. a is at
-// node, and has searched up to end. If what lies behind the delimiter is the beginning of
-// another one, it need not be searched again: otherwise a set where a short delimiter is
-// the beginning of a long one would have the same bytes looked at again and again.
+// found returns the span of a delimiter that was found. The delimiter is at the place at
+// in set, and begins at match in the input. a has searched up to end and is at node. If
+// the bytes after the delimiter begin another one, found keeps that state, so that they
+// are not searched again. Without it, the same bytes could be searched again and again in
+// a set where a short delimiter begins a long one.
 func (s *search) found(set delimiterSet, at, match int, a automaton, node, end int) span {
 	s.at = at
 	drop := len(set.delimiter(at))
@@ -301,15 +304,15 @@ func (s *search) found(set delimiterSet, at, match int, a automaton, node, end i
 	return span{data: match, drop: drop, found: true}
 }
 
-// commonEnd is the short way for delimiters that end in the same byte. It returns where
-// in data the first one lies, and its length; or, if there is none, or this is not the way,
-// -1 and how far data need not be searched.
+// commonEnd is a fast path for delimiters that all end in the same byte. It returns the
+// index of the first delimiter in data, and its length. If there is none, or the fast
+// path does not apply, it returns -1, and how many bytes of data need not be searched.
 func (s *search) commonEnd(set delimiterSet, data []byte) (n, size int) {
 	if set[setHints+hintLast] == 0 {
 		return -1, 0
 	}
 	end := bytes.IndexByte(data, set[setHints+hintLast+1]) + 1
-	if end == 0 { // one may begin in the last bytes
+	if end == 0 { // a delimiter may begin in the last bytes
 		return -1, max(0, len(data)-set.number(setDelims))
 	}
 	for at, labels := setDelims, set.number(setLabels); at < labels; {
@@ -323,7 +326,7 @@ func (s *search) commonEnd(set delimiterSet, data []byte) (n, size int) {
 	return -1, 0
 }
 
-// header reads the header of a LengthPrefix message. When it is complete, s
+// header reads the header of a LengthPrefix message. Once the header is complete, s
 // counts the bytes of the message.
 func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
 	prefix := prefixFormat(t.kind)
@@ -356,9 +359,9 @@ func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
 	return sp, nil
 }
 
-// whole is the short way to a message of a LengthPrefix that lies whole in data. It
-// returns how many bytes nobody gets, and then how many the message has, or -1 if it is
-// not the way.
+// whole is a fast path for a LengthPrefix message that lies whole in data. It returns how
+// many bytes to drop, and how many bytes after them are the message. n is -1 if the fast
+// path does not apply.
 func (p prefixFormat) whole(adjustment int64, data []byte) (skip, n int) {
 	skip = p.offset()
 	if len(data)-skip < 8 {
@@ -366,7 +369,7 @@ func (p prefixFormat) whole(adjustment int64, data []byte) (skip, n int) {
 	}
 	field, length := data[skip:], uint64(0)
 	switch size := p.size(); {
-	case size == 0: // it makes no sense
+	case size == 0: // the Prefix is invalid
 		return 0, -1
 	case size != Uvarint && p.has(littleEndian):
 		unused := 64 - 8*size
@@ -395,8 +398,8 @@ func (p prefixFormat) whole(adjustment int64, data []byte) (skip, n int) {
 	return skip, int(sum)
 }
 
-// length decodes the length field. size is that of the whole header, or 0 while
-// it is incomplete.
+// length decodes the length field. size is the size of the whole header, or 0 while the
+// header is incomplete.
 func (p prefixFormat) length(data []byte) (length uint64, size int, err error) {
 	offset, fieldSize := p.offset(), p.size()
 	if len(data) <= offset {
@@ -427,8 +430,8 @@ func (p prefixFormat) length(data []byte) (length uint64, size int, err error) {
 	return length, offset + fieldSize, nil
 }
 
-// addLength returns length+n, or math.MaxInt64 if that is less. ok is false for
-// a negative sum.
+// addLength returns length+n, or math.MaxInt64 if the sum is greater. ok is false if the
+// sum is negative.
 func addLength(length uint64, n int64) (sum int64, ok bool) {
 	switch {
 	case n < 0 && length < -uint64(n):

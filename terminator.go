@@ -25,14 +25,14 @@ import (
 // ExampleTerminator_Limit in example_test.go.
 type Terminator struct {
 	kind  terminatorKind
-	n     int64            // Length, FixedLength: bytes; LengthPrefix: the adjustment
-	limit int64            // of its own, in bytes; 0: MaxMessageSize; negative: none
-	delim string           // Delimiter; AnyDelimiter: a delimiterSet
-	split *bufio.SplitFunc // Split; a pointer, because functions can't be compared
+	n     int64            // Length, FixedLength: the count, in bytes; LengthPrefix: the adjustment
+	limit int64            // its own limit, in bytes; 0: MaxMessageSize applies; negative: no limit
+	delim string           // Delimiter: the delimiter; AnyDelimiter: a delimiterSet
+	split *bufio.SplitFunc // Split: the function; a pointer, because functions can't be compared
 }
 
-// A terminatorKind is one of the constants below, and that of a LengthPrefix its
-// prefixFormat as well. (In a word less a Terminator is faster.)
+// A terminatorKind is one of the constants below. For a LengthPrefix it also holds the
+// prefixFormat. (A Terminator with another field for that would be slower.)
 type terminatorKind uint32
 
 const (
@@ -46,7 +46,7 @@ const (
 	kindDotBlock
 )
 
-// kindShift is the number of the lowest bit of a kind. Those below are for a
+// kindShift is the number of the lowest bit of a kind. The bits below it hold a
 // prefixFormat.
 const kindShift = 28
 
@@ -144,7 +144,7 @@ func (p Prefix) AppendLength(dst []byte, n int64) ([]byte, error) {
 	if n < 0 {
 		return dst, fmt.Errorf("framer: AppendLength of a negative length, %d", n)
 	}
-	value := uint64(n) - uint64(p.Adjustment) // at most 1<<64 - 1, if it is not negative
+	value := uint64(n) - uint64(p.Adjustment) // n-Adjustment; if that is not negative, it fits
 	if n < p.Adjustment || 0 < p.Size && p.Size < 8 && value>>(8*p.Size) > 0 {
 		return dst, fmt.Errorf("framer: AppendLength: %d bytes, with adjustment %d, do not fit a field of size %d", n, p.Adjustment, p.Size)
 	}
@@ -232,10 +232,11 @@ func (t Terminator) Limit(n int64) Terminator {
 	return t
 }
 
-// lifted is the limit of a Terminator that has none of its own, for NextReader.
+// lifted is the limit that NextReader sets for a Terminator without a limit of its own:
+// there is none.
 const lifted = math.MinInt64
 
-// limitOr returns the limit for messages of a Terminator that has limit, where
+// limitOr returns the limit for messages under a Terminator whose own limit is limit.
 // maxSize is MaxMessageSize.
 func limitOr(limit, maxSize int64) int64 {
 	switch {
@@ -284,14 +285,14 @@ func (t Terminator) String() string {
 	return "None()"
 }
 
-// validate says whether t makes sense, where MaxMessageSize is maxSize.
+// validate returns an error if t makes no sense. maxSize is MaxMessageSize.
 func (t Terminator) validate(maxSize int64) error {
 	switch t.kind.base() {
 	case kindDelimiter:
 		switch {
 		case t.delim == "":
 			return errors.New("framer: empty delimiter")
-		case len(t.delim) > math.MaxInt32: // for border
+		case len(t.delim) > math.MaxInt32: // the numbers in search.border are int32
 			return errors.New("framer: a delimiter of more than 2 GiB")
 		}
 	case kindAnyDelimiter:
@@ -324,9 +325,9 @@ var ErrBadPrefix = errors.New("framer: bad length prefix")
 
 var errSenselessPrefix = errors.New("framer: LengthPrefix: Size must be 1, 2, 3, 4, 8 or Uvarint, and Offset from 0 to 65535")
 
-// A prefixFormat is a Prefix, less the Adjustment, in one word: the Offset in the
-// lowest two bytes, then the Size, or 0 if either makes no sense, and flags. What is
-// above, from kindShift on, does not count.
+// A prefixFormat is a Prefix without its Adjustment, in one word. The lowest two bytes
+// are the Offset. The next byte is the Size, or 0 if the Size or the Offset is invalid.
+// Then come the flags. The bits from kindShift on are not part of it.
 type prefixFormat uint32
 
 const (

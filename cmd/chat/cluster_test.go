@@ -17,22 +17,22 @@ import (
 	"testing"
 )
 
-// A witness is what a client has heard and was told, of numbers that are said by
-// clients with names such as n2-17.
+// A witness records what its client has heard. The clients have names such as n2-17, and
+// say numbers.
 type witness struct {
 	*client
 	node  string
-	last  map[string]int // number, by name
+	last  map[string]int // the last number, by name
 	heard map[string]int // how many numbers, by name
-	total int            // of heard
-	said  int            // numbers of its own
-	sent  map[int]bool   // and those that were not refused
+	total int            // sum of heard
+	said  int            // numbers that it has said itself
+	sent  map[int]bool   // the numbers that were not refused
 
-	missed            map[string]int // how many events, by node, it was told that it has missed
-	lostOwn           int            // of its own, it was told that they are lost
+	missed            map[string]int // how many events it was told it has missed, by node
+	lostOwn           int            // how many of its own it was told are lost
 	gone              map[string]bool
-	cutOff, connected int // from NATS
-	helped            int // texts of /help
+	cutOff, connected int // how often it was told that NATS is lost, and back
+	helped            int // answers to /help
 }
 
 var (
@@ -70,7 +70,7 @@ func newWitness(t *testing.T, node, address, name string) *witness {
 	return w
 }
 
-// hear is called with the lock held.
+// hear records a line. The lock must be held.
 func (w *witness) hear(line string) {
 	number := func(s string) int {
 		n, err := strconv.Atoi(s)
@@ -121,7 +121,7 @@ func (w *witness) count() {
 	w.say(strconv.Itoa(n))
 }
 
-// all does f for all of them at once.
+// all calls f for all witnesses at the same time.
 func all(ws []*witness, f func(*witness)) {
 	var group sync.WaitGroup
 	for _, w := range ws {
@@ -130,7 +130,7 @@ func all(ws []*witness, f func(*witness)) {
 	group.Wait()
 }
 
-// awaitAll waits until f is true for all of them.
+// awaitAll waits until f returns true for all witnesses.
 func awaitAll(t *testing.T, what string, ws []*witness, f func(*witness) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -145,7 +145,7 @@ func awaitAll(t *testing.T, what string, ws []*witness, f func(*witness) bool) {
 	}
 }
 
-// hearAll waits until all of them have heard the last number of each other.
+// hearAll waits until all witnesses have heard each other's last number.
 func hearAll(t *testing.T, what string, ws []*witness) {
 	t.Helper()
 	said := make(map[string]int)
@@ -162,10 +162,10 @@ func hearAll(t *testing.T, what string, ws []*witness) {
 	})
 }
 
-// Three nodes on three NATS servers, from each of which one is killed while everybody
-// talks. The others go on; what each has missed, it was told.
+// Three nodes use three NATS servers. One node and one NATS server are killed while
+// everybody talks. The others continue, and are told of everything that they miss.
 func TestCluster(t *testing.T) {
-	const clients = 100 // of each node
+	const clients = 100 // on each node
 	natsA := startProcess(t, "nats")
 	a := natsA.find(t, "^ready (.*) (.*)$")
 	b := startProcess(t, "nats", a[1]).find(t, "^ready (.*) (.*)$")
@@ -194,14 +194,14 @@ func TestCluster(t *testing.T) {
 	survivors := append(byNode["n1"], byNode["n2"]...)
 	everybody := append(survivors[:len(survivors):len(survivors)], byNode["n3"]...)
 
-	// Nothing is lost.
+	// While nothing fails, nothing is lost.
 	all(everybody, (*witness).count)
 	hearAll(t, "the beginning", everybody)
 	for _, w := range everybody {
 		w.wantMissed(t, 0)
 	}
 
-	// A node is killed while all talk.
+	// A node is killed while everybody talks.
 	talking := make(chan struct{})
 	go func() {
 		defer close(talking)
@@ -225,11 +225,11 @@ func TestCluster(t *testing.T) {
 	awaitAll(t, "the end of a node", survivors, func(w *witness) bool { return w.gone["n3"] })
 	awaitAll(t, "the end", byNode["n3"], func(w *witness) bool { return w.ended })
 	for _, w := range survivors {
-		w.wantMissed(t, 0) // what n3 has published is a beginning of what was said there
+		w.wantMissed(t, 0) // events of n3 may be missing only at the end, which is not reported
 	}
 
-	// A NATS server stops, and is killed, while all talk. What n1 has published meanwhile is
-	// lost, and so is some of what comes from n2.
+	// A NATS server stops and is then killed, while everybody talks. What n1 has
+	// published meanwhile is lost, and so is some of what comes from n2.
 	if err := natsA.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func TestCluster(t *testing.T) {
 			for range 3 {
 				w.count()
 			}
-			w.say("/help") // of which the answer says that the lines before were published
+			w.say("/help") // its answer shows that the lines before it were published
 		})
 	}()
 	<-talking
@@ -248,10 +248,10 @@ func TestCluster(t *testing.T) {
 	if err := natsA.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	all(survivors, (*witness).count) // what is refused, is so with a notice
+	all(survivors, (*witness).count) // refused numbers are reported
 	awaitAll(t, "NATS", byNode["n1"], func(w *witness) bool { return w.cutOff > 0 && w.connected > 0 })
 
-	// The others go on, and account for all.
+	// The others continue, and everything is accounted for.
 	all(survivors, (*witness).count)
 	hearAll(t, "the last", survivors)
 	missing, refused, own := 0, 0, 0
@@ -261,7 +261,7 @@ func TestCluster(t *testing.T) {
 		own += w.lostOwn
 	}
 	t.Logf("%d numbers were refused, %d lost on their way to NATS or back; %d times a number was missed, and told to be", refused, own, missing)
-	if own == 0 { // how many, depends on when the server has really stopped
+	if own == 0 { // the number depends on when the server has really stopped
 		t.Error("no loss was told to its author")
 	}
 	for _, w := range byNode["n2"] {
@@ -271,8 +271,8 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// meet has them talk until each has heard the others: then NATS carries what is said from
-// each to each.
+// meet makes the witnesses talk until each has heard all others. From then on, NATS
+// carries everything from each node to each node.
 func meet(t *testing.T, ws ...*witness) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -290,7 +290,7 @@ func meet(t *testing.T, ws ...*witness) {
 		}
 	}
 	hearAll(t, "each other", ws)
-	for _, w := range ws { // from here on it counts
+	for _, w := range ws { // the counts begin here
 		w.mu.Lock()
 		clear(w.missed)
 		clear(w.heard)
@@ -321,11 +321,11 @@ func (w *witness) wantMissed(t *testing.T, want int) {
 	}
 }
 
-// account fails unless w was told of all that it has missed of the others, and of no
-// more. It returns how much that was.
+// account checks that w was told of everything that it has missed of the others, and of
+// nothing else. It returns how much that was.
 func (w *witness) account(t *testing.T, others []*witness) int {
 	t.Helper()
-	missing := map[string]int{w.node: w.lostOwn} // those who sit beside w are told, too
+	missing := map[string]int{w.node: w.lostOwn} // the other clients of the node are told, too
 	for _, other := range others {
 		if other == w {
 			continue

@@ -24,7 +24,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// command calls run, which must not begin to serve.
+// command calls run with arguments with which it must not start to serve.
 func command(t *testing.T, args ...string) (code int, log string) {
 	t.Helper()
 	var stderr strings.Builder
@@ -89,7 +89,7 @@ func TestFailures(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	mute, err := net.Listen("tcp", "127.0.0.1:0") // closed: nobody listens there
+	mute, err := net.Listen("tcp", "127.0.0.1:0") // closed below, so that nobody listens at its address
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// certificate makes one for 127.0.0.1.
+// certificate makes a certificate for 127.0.0.1, and returns its files.
 func certificate(t *testing.T) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -140,7 +140,7 @@ func certificate(t *testing.T) (cert, key string) {
 	return cert, key
 }
 
-// trusting returns the configuration of a client that trusts the certificate alone.
+// trusting returns the configuration of a client that trusts only this certificate.
 func trusting(t *testing.T, cert string) *tls.Config {
 	t.Helper()
 	data, err := os.ReadFile(cert)
@@ -152,14 +152,15 @@ func trusting(t *testing.T, cert string) *tls.Config {
 	return &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}
 }
 
-// What was said before /starttls is forgotten; nothing of the room comes in between.
+// The server forgets what was said before /starttls. Nothing from the room comes between
+// the answer and the handshake.
 func TestStartTLS(t *testing.T) {
 	cert, key := certificate(t)
 	s := startServer(t, "-rate", "0", "-max-dropped", "1000000", "-cert", cert, "-key", key)
 	bob := s.join("bob", "lobby")
 	stop := make(chan struct{})
 	talked := make(chan struct{})
-	go func() { // all the time
+	go func() { // until the end of the test
 		defer close(talked)
 		for {
 			select {
@@ -219,11 +220,11 @@ func TestStartTLS(t *testing.T) {
 	}
 	close(stop)
 	<-talked
-	s.join("alice", "lobby") // nobody has the name
+	s.join("alice", "lobby") // succeeds, because the name is free again
 }
 
-// What a client, or somebody else, puts in clear behind /starttls is not taken for
-// something said under TLS.
+// Bytes in clear after /starttls, from the client or from somebody else, are not executed
+// under TLS.
 func TestStartTLSInjection(t *testing.T) {
 	cert, key := certificate(t)
 	s := startServer(t, "-cert", cert, "-key", key)
@@ -285,8 +286,8 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// A client in the middle of a line is told, too, and does not hold up the shutdown until
-// the timeout.
+// At a shutdown, a client in the middle of a line is told, too. It does not delay the
+// shutdown until the timeout.
 func TestShutdownInLine(t *testing.T) {
 	s := startServer(t, "-shutdown-timeout", "1h")
 	alice := dial(t, s.address, nil)
@@ -300,8 +301,7 @@ func TestShutdownInLine(t *testing.T) {
 	alice.expect("* the server shuts down, good-bye")
 }
 
-// A client that takes nothing does not hold up the shutdown for longer than the timeout
-// says.
+// A client that reads nothing delays the shutdown no longer than the timeout.
 func TestShutdownCutsOff(t *testing.T) {
 	s := startServer(t, "-rate", "0", "-queue", "20000", "-max-dropped", "1000000", "-shutdown-timeout", "100ms")
 	nc, _ := s.joinSlowly("deaf")

@@ -25,34 +25,35 @@ import (
 // natsTimeout is how long NATS may take to answer.
 const natsTimeout = 5 * time.Second
 
-// Limits of the NATS server in this process, in bytes.
+// These are limits of the NATS server in this process, in bytes.
 const (
 	maxMemory = 64 << 20
 	maxStore  = 256 << 20
 )
 
-// An engine is the connection to NATS, and the NATS server if that is in this process.
+// An engine is the connection to NATS, and the NATS server if that runs in this process.
 type engine struct {
 	nc     *nats.Conn
-	closed chan struct{} // when the callbacks have returned
+	closed chan struct{} // closed when the callbacks have returned
 	server *server.Server
-	temp   string   // a directory to remove
+	temp   string   // a directory to remove at the end
 	lock   *os.File // keeps other processes from the directory
 }
 
-// connect returns when the connection stands. After an error there is nothing to close.
+// connect returns when the connection is established. After an error there is nothing to
+// close.
 func (e *engine) connect(o *options, log *slog.Logger, more []nats.Option) error {
 	e.closed = make(chan struct{})
 	opts := append([]nats.Option{
 		nats.Name("chat " + o.node),
 		nats.DontRandomize(),
 		nats.Timeout(natsTimeout),
-		nats.FlusherTimeout(natsTimeout), // a server that takes nothing is left
+		nats.FlusherTimeout(natsTimeout), // leave a server that accepts nothing
 		nats.PingInterval(10 * time.Second),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(250 * time.Millisecond),
-		nats.IgnoreAuthErrorAbort(), // the server may be restarted with other rules
-		nats.ReconnectBufSize(-1),   // without a connection, publishing fails
+		nats.IgnoreAuthErrorAbort(), // the server may be restarted with other permissions
+		nats.ReconnectBufSize(-1),   // publishing fails if there is no connection
 		nats.ClosedHandler(func(*nats.Conn) { close(e.closed) }),
 	}, more...)
 	servers := o.nats
@@ -74,8 +75,8 @@ func (e *engine) connect(o *options, log *slog.Logger, more []nats.Option) error
 	return nil
 }
 
-// natsError returns what to say when there is no connection to the servers. It does not
-// tell their user and password.
+// natsError returns the error to print if there is no connection to the servers. It
+// leaves out user and password.
 func natsError(servers string, err error) error {
 	if servers == "" {
 		return fmt.Errorf("NATS in this process: %w", err)
@@ -97,7 +98,7 @@ func natsError(servers string, err error) error {
 	return fmt.Errorf("can't connect to NATS at %s (-nats): %s", strings.Join(hosts, " or "), reason)
 }
 
-// start starts a server that listens nowhere.
+// start starts a server that does not listen on the network.
 func (e *engine) start(data string, log *slog.Logger) error {
 	var err error
 	if data == "" {
@@ -131,8 +132,8 @@ func (e *engine) start(data string, log *slog.Logger) error {
 	return nil
 }
 
-// prepare makes the directory, and locks it against another process: both would write the
-// same files. It returns the file that holds the lock.
+// prepare makes the directory, and locks it: two processes would write the same files. It
+// returns the file that holds the lock.
 func prepare(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -151,9 +152,9 @@ func prepare(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// close sends what is on its way first.
+// close sends what was published, and then closes the connection.
 func (e *engine) close() {
-	e.nc.FlushTimeout(natsTimeout) // without a connection there is nothing to be done
+	e.nc.FlushTimeout(natsTimeout) // fails if there is no connection; then nothing can be done
 	e.nc.Close()
 	<-e.closed
 	e.stop()
@@ -173,7 +174,7 @@ func (e *engine) stop() {
 	}
 }
 
-// A natsLog is the log of the server, of which only what has failed is of interest.
+// A natsLog is the log of the NATS server. It keeps only errors.
 type natsLog struct{ log *slog.Logger }
 
 func (l natsLog) Errorf(format string, args ...any) { l.fail(format, args) }

@@ -12,37 +12,37 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of what is said and of names, in bytes.
+// These are the limits of texts and names, in bytes.
 const (
-	maxLine = 1000 // of a client, without its end
+	maxLine = 1000 // of a line of a client, without its end
 	maxName = 20
 	maxRoom = 30
 	maxNode = 30
 )
 
-// Kinds of events. Those of the first group are counted by Seq; they are shown to the
-// members of the room.
+// These are the kinds of events. Seq counts those of the first group, which are shown to
+// the members of the room.
 const (
 	kindSay  = "say"
 	kindJoin = "join"
 	kindPart = "part" // Text is the reason
 	kindNick = "nick" // Text is the new name
 
-	kindHello = "hello" // a source begins, and wants to know the others
-	kindBeat  = "beat"  // a source is there
+	kindHello = "hello" // a source begins, and asks who else is there
+	kindBeat  = "beat"  // a source is still there
 	kindBye   = "bye"   // a source ends
 )
 
-// An event is what nodes tell each other about a room, as JSON, by NATS.
+// An event is a message between nodes about a room. It travels over NATS as JSON.
 type event struct {
 	Kind   string   `json:"kind"`
-	Source string   `json:"source"` // a node, since the first of its members has come into the room
+	Source string   `json:"source"` // a node in a room, from the time its first member enters until its last one leaves
 	Node   string   `json:"node"`
-	Seq    uint64   `json:"seq"` // of the source: events that are counted have 1, 2, 3; others repeat the last one
+	Seq    uint64   `json:"seq"` // counts the events of the source that are counted, from 1; other events repeat the last number
 	Name   string   `json:"name,omitempty"`
 	Text   string   `json:"text,omitempty"`
-	Names  []string `json:"names,omitempty"` // of a beat: the first of the members
-	Count  int      `json:"count,omitempty"` // of a beat: all members
+	Names  []string `json:"names,omitempty"` // in a beat: the names of the first members
+	Count  int      `json:"count,omitempty"` // in a beat: the number of all members
 }
 
 func (e *event) counted() bool {
@@ -53,7 +53,8 @@ func (e *event) counted() bool {
 	return false
 }
 
-// subject returns where the event goes. JetStream keeps what is said, and no more.
+// subject returns the NATS subject of the event. JetStream keeps what is said, and no
+// other events.
 func (e *event) subject(room string) string {
 	kind := "event"
 	if e.Kind == kindSay {
@@ -64,11 +65,12 @@ func (e *event) subject(room string) string {
 
 func subjectOf(room, kind string) string { return "chat." + room + "." + kind }
 
-// maxEvent is the size of an event above which it is not one of ours, in bytes.
+// maxEvent is the greatest size of an event, in bytes.
 const maxEvent = 16 << 10
 
-// parseEvent returns an error for what no node has sent. Whatever it may be that others
-// publish here, it shows nothing to a terminal but printable text.
+// parseEvent returns an error for data that no node can have sent. Others may publish
+// anything here. An event that parseEvent returns shows only printable text on a
+// terminal.
 func parseEvent(data []byte) (*event, error) {
 	if len(data) > maxEvent {
 		return nil, fmt.Errorf("an event of %d bytes", len(data))
@@ -93,7 +95,8 @@ func parseEvent(data []byte) (*event, error) {
 	return e, nil
 }
 
-// line returns how the event is shown on another node, or with local on its own.
+// line returns the line that shows the event. If local is set, it is for the members on
+// the author's own node.
 func (e *event) line(local bool) string {
 	who := e.Name
 	if !local {
@@ -112,14 +115,14 @@ func (e *event) line(local bool) string {
 	return ""
 }
 
-// printable returns text with everything escaped that a terminal may obey instead of
-// showing it, as in a Go string. Line ends are not printable.
+// printable returns text with escapes, as in a Go string, for everything that a terminal
+// may obey instead of showing. It also escapes line ends.
 func printable(text string) string {
 	var b strings.Builder
 	for len(text) > 0 {
 		r, n := utf8.DecodeRuneInString(text)
 		switch {
-		case r == utf8.RuneError && n == 1: // not UTF-8
+		case r == utf8.RuneError && n == 1: // not valid UTF-8
 			fmt.Fprintf(&b, `\x%02x`, text[0])
 		case strconv.IsPrint(r):
 			b.WriteString(text[:n])
@@ -134,7 +137,7 @@ func printable(text string) string {
 	return b.String()
 }
 
-// brief returns the beginning of text, quoted.
+// brief returns the beginning of text in quotes.
 func brief(text string) string {
 	const limit = 40
 	if len(text) > limit {
@@ -143,8 +146,9 @@ func brief(text string) string {
 	return strconv.Quote(text)
 }
 
-// isName reports whether s is a name of a person, a room or a node: a letter, then
-// letters, digits, '-' and '_'. None has a meaning in a subject of NATS, or in a line.
+// isName reports whether s can be the name of a person, a room or a node: a letter, then
+// letters, digits, '-' and '_'. None of these has a special meaning in a NATS subject or
+// in a line.
 func isName(s string, limit int) bool {
 	for i, r := range s {
 		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'

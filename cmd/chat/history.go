@@ -14,25 +14,25 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// The stream of JetStream that keeps what was said. One that exists already is used as
-// it is.
+// These describe the JetStream stream that keeps what was said. If the stream exists
+// already, it is used as it is.
 const (
 	streamName  = "CHAT"
 	streamAge   = 7 * 24 * time.Hour
 	streamBytes = 64 << 20
-	streamRoom  = 50   // messages of a room
-	maxHistory  = 1000 // messages of a room, of a stream that others have made
+	streamRoom  = 50   // messages kept for each room
+	maxHistory  = 1000 // messages of a room in a stream that others have made, at most
 )
 
-// A history is what was said in the rooms.
+// A history holds what was said in the rooms.
 type history struct {
 	js     jetstream.JetStream
 	stream jetstream.Stream
-	reason error // why there is none
+	reason error // why there is no stream
 }
 
-// openHistory returns a history without a stream, but with the reason, if there is no
-// JetStream.
+// openHistory returns the history. If there is no JetStream, it returns a history without
+// a stream, but with the reason.
 func openHistory(nc *nats.Conn) *history {
 	ctx, cancel := context.WithTimeout(context.Background(), natsTimeout)
 	defer cancel()
@@ -59,7 +59,7 @@ func openStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, 
 			MaxAge:            streamAge,
 			AllowDirect:       true,
 		})
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was faster
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node has made it first
 			stream, err = js.Stream(ctx, streamName)
 		}
 	}
@@ -72,7 +72,7 @@ func openStream(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, 
 	return stream, nil
 }
 
-// lines returns what was said last in the room, as it is shown, from the oldest on.
+// lines returns the last messages of the room, the oldest first, as lines to show.
 func (h *history) lines(ctx context.Context, room string) ([]string, error) {
 	if h.stream == nil {
 		return nil, h.reason
@@ -101,9 +101,11 @@ func (h *history) lines(ctx context.Context, room string) ([]string, error) {
 	return lines[max(0, len(lines)-streamRoom):], nil
 }
 
-// settle waits until all that this node has said is kept: a stream takes messages one
-// after the other, some time after they were heard. The one here, in a room that nobody
-// can be in, is refused because of what it expects, and leaves nothing.
+// settle waits until the stream has kept everything that this node has said. A stream
+// takes messages one after the other, some time after the members have heard them. So
+// settle publishes one more message, to a room that nobody can be in, and waits for the
+// answer. The stream refuses that message because of its condition, and keeps nothing of
+// it.
 func (h *history) settle(ctx context.Context) {
 	h.js.Publish(ctx, subjectOf("_", kindSay), nil, jetstream.WithExpectLastMsgID("none"))
 }

@@ -18,22 +18,22 @@ import (
 	"github.com/nats-io/nuid"
 )
 
-// A hub is what the sessions of a node have in common.
+// A hub is what all sessions of a node share.
 type hub struct {
 	options
-	tlsConfig *tls.Config // nil without a certificate
+	tlsConfig *tls.Config // nil if there is no certificate
 	log       *slog.Logger
 	engine
 	history *history
-	id      string         // begins the sources of this process
-	closing atomic.Bool    // the server shuts down
-	beating sync.WaitGroup // the goroutine of beats
-	done    chan struct{}  // ends it
+	id      string         // the source of each room of this process begins with it
+	closing atomic.Bool    // the server is shutting down
+	beating sync.WaitGroup // waits for the goroutine of beats
+	done    chan struct{}  // closed to end that goroutine
 
 	mu     sync.Mutex
-	names  map[string]*member // in lower case
+	names  map[string]*member // by name in lower case
 	rooms  map[string]*room
-	guests int // so far
+	guests int // number of guests so far
 }
 
 func newHub(o *options, tlsConfig *tls.Config, log *slog.Logger) *hub {
@@ -55,7 +55,7 @@ func (h *hub) connect() error {
 		nats.ReconnectHandler(h.reconnected),
 		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
 			attrs := []any{"error", err}
-			if s != nil { // the numbers of the events tell the members, too
+			if s != nil { // the members notice it, too, by the numbers of the events
 				dropped, _ := s.Dropped()
 				attrs = append(attrs, "subject", s.Subject, "dropped", dropped)
 			}
@@ -70,11 +70,11 @@ func (h *hub) connect() error {
 	return nil
 }
 
-// close is called when there are no sessions any more.
+// close is called after all sessions have ended.
 func (h *hub) close() {
 	close(h.done)
 	h.beating.Wait()
-	if h.server != nil && h.history.stream != nil { // which end with this process
+	if h.server != nil && h.history.stream != nil { // the server ends with this process, so the stream must be complete
 		ctx, cancel := context.WithTimeout(context.Background(), natsTimeout)
 		defer cancel()
 		h.history.settle(ctx)
@@ -82,7 +82,7 @@ func (h *hub) close() {
 	h.engine.close()
 }
 
-// allRooms returns the rooms in which there is somebody of this node.
+// allRooms returns the rooms that have members on this node.
 func (h *hub) allRooms() []*room {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -93,7 +93,7 @@ func (h *hub) allRooms() []*room {
 	return all
 }
 
-// beats has every room say that it is there, until the hub is closed.
+// beats makes every room send beats until the hub is closed.
 func (h *hub) beats() {
 	ticker := time.NewTicker(h.beat)
 	defer ticker.Stop()
@@ -111,7 +111,7 @@ func (h *hub) beats() {
 
 func (h *hub) disconnected(nc *nats.Conn, err error) {
 	if nc.IsClosed() {
-		return // by us
+		return // close has closed it
 	}
 	var attrs []any
 	if err != nil {
@@ -123,12 +123,12 @@ func (h *hub) disconnected(nc *nats.Conn, err error) {
 	}
 }
 
-// reconnected tells that what is said is heard again, and so waits until the server
-// has the subscriptions.
+// reconnected tells all members that messages arrive again. Before that, it waits until
+// the server has the subscriptions.
 func (h *hub) reconnected(nc *nats.Conn) {
 	h.log.Warn("chat: connected to NATS again", "url", nc.ConnectedUrlRedacted())
 	if err := nc.FlushTimeout(natsTimeout); err != nil {
-		return // lost again, which was told
+		return // the connection was lost again, which the members were told
 	}
 	for _, r := range h.allRooms() {
 		r.renew()
@@ -136,7 +136,7 @@ func (h *hub) reconnected(nc *nats.Conn) {
 	}
 }
 
-// admit gives m a name for the beginning.
+// admit gives m its first name.
 func (h *hub) admit(m *member) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -147,7 +147,7 @@ func (h *hub) admit(m *member) {
 	h.names[strings.ToLower(m.name)] = m
 }
 
-// rename gives m another name, if nobody else of this node has it.
+// rename gives m another name, if no other member on this node has it.
 func (h *hub) rename(m *member, name string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -161,7 +161,7 @@ func (h *hub) rename(m *member, name string) bool {
 	return true
 }
 
-// dismiss forgets m, which is in no room.
+// dismiss forgets m, which must be in no room.
 func (h *hub) dismiss(m *member) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -169,7 +169,7 @@ func (h *hub) dismiss(m *member) {
 	m.name = ""
 }
 
-// enter returns the room, whose connection to the others stands.
+// enter returns the room, connected to the other nodes.
 func (h *hub) enter(name string) (*room, error) {
 	h.mu.Lock()
 	r := h.rooms[name]
@@ -186,7 +186,7 @@ func (h *hub) enter(name string) (*room, error) {
 	return r, err
 }
 
-// exit undoes enter. A room that is entered again later is another one.
+// exit undoes enter. If the room is entered again later, it is a new one.
 func (h *hub) exit(r *room) {
 	h.mu.Lock()
 	r.users--

@@ -6,17 +6,18 @@ package main
 
 import "time"
 
-// burst is for how many seconds a limiter saves up.
+// burst is how many seconds a limiter saves up for.
 const burst = 5
 
-// A limiter allows so many lines a second, on average.
+// A limiter allows a number of lines in a second, on average.
 type limiter struct {
-	rate  int // 0 is no limit
+	rate  int // lines in a second; 0 means no limit
 	saved time.Duration
 	last  time.Time
 }
 
-// allow reports whether a line may come now. Each takes the time that it has by the rate.
+// allow reports whether a line may come now. A line uses up the time that one line has at
+// the given rate.
 func (l *limiter) allow(now time.Time) bool {
 	if l.rate == 0 {
 		return true

@@ -8,5 +8,5 @@ package main
 
 import "os"
 
-// lock does nothing: what the system has for it is not in package syscall.
+// lock does nothing, because package syscall has no file locks for this system.
 func lock(*os.File) error { return nil }

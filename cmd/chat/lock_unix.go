@@ -11,5 +11,5 @@ import (
 	"syscall"
 )
 
-// lock locks f until it is closed, or fails if another process has.
+// lock locks f until f is closed. It fails if another process has locked it.
 func lock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }

@@ -2,20 +2,20 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command chat is a server of chat rooms over lines of text; telnet and nc are the
-// clients. It is also an example of package framer: session.go is the conversation, a
-// [framer.Session], and member.go what is done about clients that are too slow for
-// their room, by [framer.Conn.TryPush] and a [framer.Producer].
+// Command chat is a server of chat rooms. The clients are telnet and nc: everything is
+// lines of text. It is also an example of package framer: session.go is the conversation,
+// a [framer.Session], and member.go deals with clients that are too slow for their room,
+// by [framer.Conn.TryPush] and a [framer.Producer].
 //
-// Rooms may span machines: NATS, which is part of the program or exists already,
-// carries what is said from node to node.
+// A room can span machines. NATS carries what is said from node to node. It is part of
+// the program, or is already there.
 //
 // Usage:
 //
 //	chat [-addr host:port] [-cert file -key file [-tls-addr host:port]] [-data directory]
 //	chat -nats url[,url...] [-node name] [-creds file] ...
 //
-// The other flags are in the README.
+// The README describes the other flags.
 package main
 
 import (
@@ -39,22 +39,22 @@ import (
 )
 
 func main() {
-	// A write to a log that is closed fails, then, instead of ending the program.
+	// Now a write to a closed log fails, instead of ending the program.
 	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(os.Args[1:], os.Stderr, catchSignals))
 }
 
-// catchSignals is called when there is something to end gracefully.
+// catchSignals is called when the server has begun, so that a signal ends it gracefully.
 func catchSignals() <-chan os.Signal {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	return signals
 }
 
-// logTimeout is how long the last of a log may take to be read.
+// logTimeout is how long the end of the log may take to be written.
 const logTimeout = time.Second
 
-// run is the command. It returns the exit status: 2 if it was called wrongly.
+// run runs the command. It returns the exit status, which is 2 for a wrong command line.
 func run(args []string, stderr io.Writer, catch func() <-chan os.Signal) int {
 	o, err := parseFlags(args, stderr)
 	switch {
@@ -67,7 +67,7 @@ func run(args []string, stderr io.Writer, catch func() <-chan os.Signal) int {
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), logTimeout)
 		defer cancel()
-		log.Close(ctx) // nobody is left to be told of its error
+		log.Close(ctx) // nobody could be told of its error
 	}()
 	if err := serve(o, log, catch); err != nil {
 		fmt.Fprintln(log, "chat:", err)
@@ -76,7 +76,7 @@ func run(args []string, stderr io.Writer, catch func() <-chan os.Signal) int {
 	return 0
 }
 
-// serve serves until a signal comes or a listener fails.
+// serve serves until a signal arrives or a listener fails.
 func serve(o *options, stderr io.Writer, catch func() <-chan os.Signal) error {
 	tlsConfig, err := o.loadCertificate()
 	if err != nil {
@@ -111,12 +111,12 @@ func serve(o *options, stderr io.Writer, catch func() <-chan os.Signal) error {
 		hub.closing.Store(true)
 		err = shutdown(server, o.shutdownTimeout, signals)
 	}
-	for range ended { // until the sessions have returned
+	for range ended { // until all sessions have returned
 	}
 	return err
 }
 
-// newServer returns the server of the sessions.
+// newServer returns the server that runs the sessions.
 func (h *hub) newServer() *framer.Server {
 	return &framer.Server{
 		NewHandler: framer.Session(h.serve),
@@ -135,10 +135,10 @@ func (h *hub) newServer() *framer.Server {
 	}
 }
 
-// listeners are what clients connect to.
+// listeners are the listeners for clients.
 type listeners struct {
 	plain net.Listener
-	tls   net.Listener // nil without -tls-addr
+	tls   net.Listener // nil if there is no -tls-addr
 }
 
 func (o *options) listen() (*listeners, error) {
@@ -157,7 +157,8 @@ func (o *options) listen() (*listeners, error) {
 	return l, nil
 }
 
-// serve returns a channel of the errors, which is closed when all sessions have ended.
+// serve serves on all listeners. It returns a channel of their errors, which is closed
+// when all sessions have ended.
 func (l *listeners) serve(server *framer.Server) <-chan error {
 	ended := make(chan error, 2)
 	var all sync.WaitGroup
@@ -179,7 +180,8 @@ func (l *listeners) close() {
 	}
 }
 
-// loadCertificate returns nil if there is none.
+// loadCertificate returns the TLS configuration of the flags, or nil if they name no
+// certificate.
 func (o *options) loadCertificate() (*tls.Config, error) {
 	if o.cert == "" {
 		return nil, nil
@@ -199,12 +201,13 @@ func (o *options) newLogger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
-// lineTimeout is how long, at a shutdown, a client may take for the rest of a line that it
-// has begun.
+// lineTimeout is how long a client that has begun a line may take to finish it at a
+// shutdown.
 const lineTimeout = time.Second
 
-// shutdown has everybody told, and waits until they have left, until the timeout, or
-// another signal. Who is still in the middle of a line after lineTimeout is not waited for.
+// shutdown tells all clients that the server shuts down. It waits until they have left,
+// until the timeout, or until another signal. After lineTimeout it no longer waits for
+// clients that are in the middle of a line.
 func shutdown(server *framer.Server, timeout time.Duration, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -221,7 +224,7 @@ func shutdown(server *framer.Server, timeout time.Duration, signals <-chan os.Si
 			return nil
 		case <-late.C:
 			for c := range server.Conns() {
-				c.TryPush([]byte(goodbye)) // which fails for who has been told
+				c.TryPush([]byte(goodbye)) // fails if the client has been told already
 				c.CloseWhenDone()
 			}
 		case <-signals:

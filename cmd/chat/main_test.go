@@ -23,13 +23,13 @@ import (
 	"github.com/goframer/framer"
 )
 
-// The test binary is also the programs that the tests start.
+// TestMain runs the tests. In the processes that tests start, it runs another program.
 func TestMain(m *testing.M) {
 	role := os.Getenv("CHAT_TEST_ROLE")
 	if role == "" {
 		os.Exit(m.Run())
 	}
-	go func() { // it ends with the test, however that ends
+	go func() { // the process ends with the test, however the test ends
 		io.Copy(io.Discard, os.Stdin)
 		os.Exit(3)
 	}()
@@ -41,7 +41,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// natsMain is a NATS server of a cluster, whose other members have the given routes.
+// natsMain runs a NATS server that is part of a cluster. routes lead to the other
+// servers.
 func natsMain(routes []string) {
 	s, err := nats.NewServer(&nats.Options{
 		Host:    "127.0.0.1",
@@ -64,13 +65,13 @@ func natsMain(routes []string) {
 	s.WaitForShutdown()
 }
 
-// A process is a program that a test has started.
+// A process is a process that a test has started.
 type process struct {
 	*exec.Cmd
-	lines chan string // of its log
+	lines chan string // lines of its log
 }
 
-// startProcess starts the test binary in another role.
+// startProcess starts the test binary in a role.
 func startProcess(t *testing.T, role string, args ...string) *process {
 	t.Helper()
 	p := &process{exec.Command(os.Args[0], args...), make(chan string, 1000)}
@@ -92,7 +93,7 @@ func startProcess(t *testing.T, role string, args ...string) *process {
 		for s := bufio.NewScanner(stderr); s.Scan(); {
 			select {
 			case p.lines <- s.Text():
-			default: // nobody wants to know
+			default: // the buffer is full; drop the line
 			}
 			if strings.Contains(s.Text(), "DATA RACE") || strings.Contains(s.Text(), "panic") {
 				t.Errorf("%s %v: %s", role, args, s.Text())
@@ -108,7 +109,7 @@ func startProcess(t *testing.T, role string, args ...string) *process {
 	return p
 }
 
-// find waits for a line of the log, and returns what is in the parentheses of pattern.
+// find waits for a line of the log that matches pattern, and returns the submatches.
 func (p *process) find(t *testing.T, pattern string) []string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
@@ -123,17 +124,17 @@ func (p *process) find(t *testing.T, pattern string) []string {
 	return nil
 }
 
-// A testServer is a running run.
+// A testServer is a call of run that is in progress.
 type testServer struct {
 	t       *testing.T
 	address string
-	tls     string // address
+	tls     string // the address for TLS
 	signals chan os.Signal
 	exit    chan int
 	log     chan string
 }
 
-// startServer starts run, on a free port.
+// startServer calls run in the background, with a free port.
 func startServer(t *testing.T, args ...string) *testServer {
 	t.Helper()
 	r, w := io.Pipe()
@@ -165,7 +166,7 @@ func startServer(t *testing.T, args ...string) *testServer {
 	return s
 }
 
-// stop ends the server, if it has not been stopped, and returns the exit status and the
+// stop ends the server, unless it was stopped before. It returns the exit status and the
 // rest of the log.
 func (s *testServer) stop() (code int, log string) {
 	select {
@@ -178,20 +179,20 @@ func (s *testServer) stop() (code int, log string) {
 	return code, log
 }
 
-// A client is somebody who chats.
+// A client is a person in the chat.
 type client struct {
 	*framer.Conn
 	t    *testing.T
 	name string
 
-	mu      sync.Mutex // of what is below
+	mu      sync.Mutex // guards the fields below
 	changed *sync.Cond
-	hear    func(line string) // is told of every line
-	lines   []string          // all, without hear
+	hear    func(line string) // called for every line
+	lines   []string          // all lines, if hear is nil
 	ended   bool
 }
 
-// dial connects a client. Hear may be nil.
+// dial connects a client. hear may be nil.
 func dial(t *testing.T, address string, hear func(c *client, line string)) *client {
 	t.Helper()
 	c := &client{t: t}
@@ -237,11 +238,11 @@ func (c *client) say(lines ...string) {
 	}
 }
 
-// patience is how long something may take that must happen.
+// patience is how long a test waits for something that must happen.
 const patience = 30 * time.Second
 
-// await waits until f, which is called with the lock held, is true, and reports whether
-// it is.
+// await waits until f returns true, and reports whether it did. f is called with the lock
+// held.
 func (c *client) await(ctx context.Context, f func() bool) bool {
 	defer context.AfterFunc(ctx, func() {
 		c.mu.Lock()
@@ -259,7 +260,7 @@ func (c *client) await(ctx context.Context, f func() bool) bool {
 	return true
 }
 
-// expect waits for a line that is want, and forgets those before.
+// expect waits for the line want. It forgets the lines before it.
 func (c *client) expect(want string) {
 	c.t.Helper()
 	c.expectMatch("^" + regexp.QuoteMeta(want) + "$")
@@ -286,7 +287,7 @@ func (c *client) expectMatch(pattern string) (line string) {
 	return line
 }
 
-// join returns a client of that name, in the room.
+// join returns a new client with that name, in the room.
 func (s *testServer) join(name, room string) *client {
 	s.t.Helper()
 	c := dial(s.t, s.address, nil)

@@ -13,28 +13,27 @@ import (
 	"github.com/goframer/framer"
 )
 
-// errTooSlow is the reason why a connection ends whose client does not keep up.
+// errTooSlow is the reason of the end for a client that does not keep up.
 var errTooSlow = errors.New("chat: the client is too slow for its room")
 
-// A member is a client. What is not said to be locked belongs to the goroutine of its
-// session.
+// A member is a client. Fields without a lock belong to the goroutine of its session.
 type member struct {
 	*framer.Conn
 	hub   *hub
-	name  string // changed under the lock of the hub, and read there by others
-	room  *room  // nil if it is in none
+	name  string // the session changes it under the lock of the hub; others read it under that lock
+	room  *room  // nil if the member is in no room
 	limit limiter
-	over  bool // nothing more is read
+	over  bool // no more input is read
 
-	mu      sync.Mutex // of what is below
-	dropped int        // messages, since there was no room; until a notice has told of them, all are
-	behind  bool       // a notice of them waits in the queue for its turn
+	mu      sync.Mutex // guards the fields below
+	dropped int        // messages dropped since the queue was full; if it is not 0, all further messages are dropped
+	behind  bool       // a notice of them is in the queue
 }
 
-// deliver gives the client a line that stands for n messages, or drops it: it never
-// waits. A client that is behind is told how many it has missed when it has taken what
-// was queued before, and gets what comes after that. It may be called from any
-// goroutine.
+// deliver pushes a line that stands for n messages, or drops it. It never waits. If lines
+// were dropped, the client gets a notice of how many after everything that is queued
+// already. Lines that come after the notice are delivered again. Any goroutine may call
+// deliver.
 func (m *member) deliver(line string, n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -48,16 +47,18 @@ func (m *member) deliver(line string, n int) {
 	}
 }
 
-// promise queues the notice of what is dropped, if it is not queued yet. A producer is
-// asked when the client has taken what was pushed before it. There is no place for it
-// while the session waits for room for a reply; reply sees to it then. The lock is held.
+// promise queues a notice of the dropped messages, if none is queued. The notice is a
+// producer, which is called when the client has taken everything that was pushed before.
+// If the session waits for room for a reply, the notice finds no place in the queue; then
+// reply queues it. The lock must be held.
 func (m *member) promise() {
 	if !m.behind {
 		m.behind = m.TryPushWithProducer(framer.ProducerFunc(m.notice)) == nil
 	}
 }
 
-// notice is the producer of the line about what was dropped, which is all it has.
+// notice is the More method of the producer of a notice. It returns one line, and then
+// there is no more.
 func (m *member) notice() ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -74,8 +75,8 @@ func messages[T int | uint64](n T) string {
 	return fmt.Sprintf("%d messages were", n)
 }
 
-// reply tells the client something, and waits for room in the queue, in which time
-// nothing is read of the client. If it can't be sent, the next read fails.
+// reply sends a line to the client. It waits for room in the queue; meanwhile nothing is
+// read from the client. If the line can't be sent, the next read fails.
 func (m *member) reply(format string, args ...any) {
 	fmt.Fprintf(m, "* "+format+"\r\n", args...)
 	m.mu.Lock()

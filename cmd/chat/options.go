@@ -17,7 +17,7 @@ import (
 	"github.com/goframer/framer/internal/cli"
 )
 
-// options are the flags.
+// options are the values of the flags.
 type options struct {
 	addr, tlsAddr   string
 	cert, key       string
@@ -35,7 +35,7 @@ type options struct {
 	verbose         bool
 }
 
-// parseFlags reads the command line. Errors have been printed when it returns.
+// parseFlags reads the command line. If there is an error, parseFlags has printed it.
 func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	o := new(options)
 	flags := cli.NewFlags("chat", about, stderr)
@@ -59,7 +59,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	return o, flags.Parse(args, o.check)
 }
 
-// about begins the usage text.
+// about is the beginning of the usage text.
 const about = `
 Chat is a server of chat rooms over lines of text; telnet and nc are the clients. NATS
 connects the nodes, where there are several:
@@ -68,7 +68,7 @@ connects the nodes, where there are several:
 	chat -nats nats://127.0.0.1:4222 -node east
 `
 
-// check looks at flags that depend on each other, or are names or URLs.
+// check checks flags that depend on each other, and flags that are names or URLs.
 func (o *options) check() error {
 	switch {
 	case (o.cert == "") != (o.key == ""):
@@ -85,8 +85,8 @@ func (o *options) check() error {
 	return checkNATS(o.nats)
 }
 
-// checkNATS returns an error if servers are not URLs of NATS. It quotes none, which may
-// have a password.
+// checkNATS returns an error if servers are not URLs of NATS servers. The error does not
+// quote them, because they may contain a password.
 func checkNATS(servers string) error {
 	if servers == "" {
 		return nil
@@ -100,7 +100,7 @@ func checkNATS(servers string) error {
 	return nil
 }
 
-// defaultNode returns the name of this machine, if it can be that of a node.
+// defaultNode returns the name of this machine, if a node may have it.
 func defaultNode() string {
 	host, _ := os.Hostname()
 	host, _, _ = strings.Cut(host, ".")

@@ -16,57 +16,57 @@ import (
 	"github.com/nats-io/nuid"
 )
 
-// Limits of a room.
+// These are the limits of a room.
 const (
 	maxUnheard      = 1000    // events of this node that have not come back from NATS
 	maxPeers        = 1000    // sources
 	maxNames        = 50      // names in a beat
-	maxPending      = 10000   // events that have come from NATS and wait to be shown
-	maxPendingBytes = 8 << 20 // bytes of these
-	goneAfter       = 3       // beats that a source may miss
-	forgetAfter     = 3600    // beats after which a source that is gone is forgotten
+	maxPending      = 10000   // events from NATS that wait to be shown
+	maxPendingBytes = 8 << 20 // the same, in bytes
+	goneAfter       = 3       // beats without an event, after which a source has gone
+	forgetAfter     = 3600    // beats without an event, after which a source is forgotten
 )
 
-// Reasons why nothing can be said.
+// These are the reasons why nothing can be said.
 var (
 	errNoNATS  = errors.New("there is no connection to NATS")
 	errUnheard = errors.New("NATS does not answer")
 )
 
-// A room is what one node knows of a room, from the time its first member enters until
-// the last one has left. For the others it is a source of events.
+// A room is what one node knows of a chat room, from the time its first member on this
+// node enters until the last one leaves. To the other nodes it is a source of events.
 //
-// All that is said, also on this node, goes to NATS and is shown when it comes back:
-// so all see what one source says in one order. The events of a source are counted; a
-// gap is what was lost, and told. What comes later than its successor is not shown any
-// more.
+// Everything that is said goes to NATS first, even on this node, and is shown when it
+// comes back. So all members see the events of one source in the same order. The events
+// of a source are counted. A gap in the numbers means that events were lost, and the
+// members are told so. An event that comes after a later one is not shown any more.
 type room struct {
 	hub    *hub
 	name   string
 	source string
-	users  int // under the lock of the hub
+	users  int // guarded by the lock of the hub
 
-	// say is held while an event is numbered and published, so that they come in the order
-	// of their numbers. A server that takes nothing holds it up for natsTimeout; what is
-	// heard does not need it.
+	// say is held while an event is numbered and published, so that events are sent in
+	// the order of their numbers. If the NATS server accepts nothing, it may be held for
+	// natsTimeout. Receiving events does not need it.
 	say  sync.Mutex
 	sub  *nats.Subscription // nil until open has succeeded, and after close
-	last uint64             // event published
+	last uint64             // number of the last published event
 
-	mu      sync.Mutex // of what is below
+	mu      sync.Mutex // guards the fields below
 	ready   bool       // open has succeeded
 	members map[*member]bool
-	peers   map[string]*peer // by source, this one as well
-	beats   int              // since open, or the connection to NATS is back
+	peers   map[string]*peer // by source, with the room itself
+	beats   int              // since open, or since the connection to NATS is back
 	unheard []unheard
 }
 
-// A peer is a source as the others see it.
+// A peer is a source as this node knows it.
 type peer struct {
 	node  string
-	last  uint64 // event seen
-	age   int    // beats of ours since it was heard
-	gone  bool   // and that was told
+	last  uint64 // number of the last event seen
+	age   int    // beats of this node since the peer was heard
+	gone  bool   // it was reported to have gone
 	names []string
 	count int
 }
@@ -89,7 +89,7 @@ func newRoom(h *hub, name string) *room {
 	}
 }
 
-// open connects the room to the other nodes, if it is not yet.
+// open connects the room to the other nodes, if it is not connected yet.
 func (r *room) open() error {
 	r.say.Lock()
 	defer r.say.Unlock()
@@ -106,7 +106,7 @@ func (r *room) open() error {
 	}
 	err = sub.SetPendingLimits(maxPending, maxPendingBytes)
 	if err == nil {
-		err = nc.FlushTimeout(natsTimeout) // then the server has the subscription
+		err = nc.FlushTimeout(natsTimeout) // after that the server has the subscription
 	}
 	if err == nil {
 		err = r.publish(&event{Kind: kindHello})
@@ -122,7 +122,7 @@ func (r *room) open() error {
 	return nil
 }
 
-// close is called when the last member has left.
+// close disconnects the room. It is called when the last member has left.
 func (r *room) close() {
 	r.say.Lock()
 	defer r.say.Unlock()
@@ -133,12 +133,12 @@ func (r *room) close() {
 	if r.hub.closing.Load() {
 		e.Text = "it shuts down"
 	}
-	r.publish(e) // if it fails, the others miss the beats
+	r.publish(e) // if it fails, the others notice that the beats stop
 	r.sub.Unsubscribe()
 	r.sub = nil
 }
 
-// publish sends e as the event of this source that it is. The lock say is held.
+// publish numbers e as an event of this source, and sends it. The lock say must be held.
 func (r *room) publish(e *event) error {
 	e.Source, e.Node, e.Seq = r.source, r.hub.node, r.last
 	if e.counted() {
@@ -150,12 +150,12 @@ func (r *room) publish(e *event) error {
 	}
 	err = r.hub.nc.Publish(e.subject(r.name), data)
 	if err == nil || !unsent(err) {
-		r.last = e.Seq // if it was sent nevertheless, it is this one
+		r.last = e.Seq // if the event was sent in spite of the error, it has this number
 	}
 	return err
 }
 
-// unsent reports whether err, of a Publish, means that nothing can have been sent.
+// unsent reports whether err, an error of Publish, means that nothing was sent.
 func unsent(err error) bool {
 	for _, known := range []error{nats.ErrReconnectBufExceeded, nats.ErrConnectionClosed, nats.ErrConnectionDraining, nats.ErrMaxPayload} {
 		if errors.Is(err, known) {
@@ -165,8 +165,8 @@ func unsent(err error) bool {
 	return false
 }
 
-// post says something in the room. After an error it has not been sent; if it gets
-// lost later, the author is told.
+// post says something in the room. If it returns an error, nothing has been sent. If the
+// event gets lost later, the author is told.
 func (r *room) post(author *member, e event) error {
 	r.say.Lock()
 	defer r.say.Unlock()
@@ -175,7 +175,7 @@ func (r *room) post(author *member, e event) error {
 	}
 	r.mu.Lock()
 	full := len(r.unheard) >= maxUnheard
-	if !full { // before it can come back
+	if !full { // before publish, because the event may come back at once
 		r.unheard = append(r.unheard, unheard{r.last + 1, author, e.Text})
 	}
 	r.mu.Unlock()
@@ -187,7 +187,7 @@ func (r *room) post(author *member, e event) error {
 	case err == nil:
 		return nil
 	case !unsent(err):
-		return nil // it is not known; the number that is missing will tell
+		return nil // it may have been sent; if not, its number will be found missing
 	}
 	r.mu.Lock()
 	r.unheard = r.unheard[:len(r.unheard)-1]
@@ -198,7 +198,7 @@ func (r *room) post(author *member, e event) error {
 	return err
 }
 
-// add has m hear what is said, and tells it so.
+// add adds m to the members who hear what is said, and tells m that it is in the room.
 func (r *room) add(m *member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -206,7 +206,7 @@ func (r *room) add(m *member) {
 	r.members[m] = true
 }
 
-// remove has m hear nothing any more: when it returns, nothing is being delivered.
+// remove removes m. When it returns, nothing is being delivered to m.
 func (r *room) remove(m *member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -220,7 +220,8 @@ func (r *room) tell(format string, args ...any) {
 	r.show(fmt.Sprintf(format, args...)+"\r\n", 1, nil)
 }
 
-// show shows a line, which stands for n events, to all members but one. The lock is held.
+// show shows a line that stands for n events to all members except but. The lock must be
+// held.
 func (r *room) show(line string, n int, but *member) {
 	for m := range r.members {
 		if m != but {
@@ -229,7 +230,7 @@ func (r *room) show(line string, n int, but *member) {
 	}
 }
 
-// renew has the other nodes be heard again before they are taken to be gone.
+// renew gives the other nodes the whole time again before they count as gone.
 func (r *room) renew() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -239,7 +240,7 @@ func (r *room) renew() {
 	}
 }
 
-// tick tells the others that this node is there, and looks whether they are.
+// tick tells the others that this node is there, and looks for nodes that have gone.
 func (r *room) tick() {
 	if !r.look() {
 		return
@@ -247,9 +248,10 @@ func (r *room) tick() {
 	r.beat()
 }
 
-// look reports whether the room is open and connected.
+// look counts a beat, and reports whether the room is open and connected. It shows which
+// nodes have gone.
 func (r *room) look() bool {
-	connected := r.hub.nc.IsConnected() // may wait for a write to NATS
+	connected := r.hub.nc.IsConnected() // may wait for a write to NATS, so it is called without the lock
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.ready || !connected {
@@ -278,10 +280,11 @@ func (r *room) beat() {
 		return
 	}
 	names, count := r.here()
-	r.publish(&event{Kind: kindBeat, Names: names, Count: count}) // the next one may succeed
+	r.publish(&event{Kind: kindBeat, Names: names, Count: count}) // if it fails, the next one may succeed
 }
 
-// here returns the members on this node: the first names, and how many there are.
+// here returns the members on this node: the names of the first ones, and the number of
+// all.
 func (r *room) here() (names []string, count int) {
 	r.mu.Lock()
 	members := make([]*member, 0, len(r.members))
@@ -309,16 +312,16 @@ func (r *room) receive(data []byte) {
 	fresh := r.account(e)
 	r.mu.Unlock()
 	if fresh && e.Kind == kindHello && e.Source != r.source {
-		r.beat() // so that it knows us
+		r.beat() // so that the new source knows us
 	}
 }
 
-// account sees to it that every event of a source is shown or told to be missing. It
-// reports whether e is not old. The lock is held.
+// account makes sure that every event of a source is shown, or reported missing. It
+// reports whether e is new. The lock must be held.
 func (r *room) account(e *event) bool {
 	p := r.peers[e.Source]
 	if p == nil && strings.HasPrefix(e.Source, r.hub.id) {
-		return false // of this room before it was empty, on its way while it filled again
+		return false // an event that this node has sent to the room before the room was last empty
 	}
 	if p == nil {
 		if len(r.peers) >= maxPeers {
@@ -328,7 +331,7 @@ func (r *room) account(e *event) bool {
 		p = &peer{node: e.Node}
 		r.peers[e.Source] = p
 		if r.beats < goneAfter {
-			p.last = e.Seq // it was there before us
+			p.last = e.Seq // the peer was there before us
 			if e.counted() {
 				p.last--
 			}
@@ -351,7 +354,7 @@ func (r *room) account(e *event) bool {
 	}
 	if e.counted() {
 		if e.Seq <= p.last {
-			return false // told to be missing, or a double
+			return false // was reported missing already, or is a duplicate
 		}
 		p.last = e.Seq
 	}
@@ -373,8 +376,8 @@ func (r *room) account(e *event) bool {
 	return true
 }
 
-// miss tells that the events of p after the last one, up to seq, are missing. The lock
-// is held.
+// miss reports that the events of p after p.last, up to seq, are missing. The lock must
+// be held.
 func (r *room) miss(p *peer, seq uint64, local bool) {
 	n := seq - p.last
 	p.last = seq
@@ -391,18 +394,18 @@ func (r *room) miss(p *peer, seq uint64, local bool) {
 	}
 }
 
-// heard returns the author of an event of this node that has come back. The lock is
+// heard returns the author of an event of this node that has come back. The lock must be
 // held.
 func (r *room) heard(seq uint64) *member {
 	if len(r.unheard) == 0 || r.unheard[0].seq != seq {
-		return nil // sent by somebody who has our source
+		return nil // somebody else has sent it in the name of our source
 	}
 	u := r.unheard[0]
 	r.unheard = r.unheard[1:]
 	return u.author
 }
 
-// who returns the members, in lines.
+// who returns lines that list the members on all nodes.
 func (r *room) who() []string {
 	names, count := r.here()
 	lines := []string{nodeLine(r.hub.node, names, count)}

@@ -17,8 +17,8 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// newTestRoom returns a room without NATS, and a function that returns what its only
-// member was told, and ends it.
+// newTestRoom returns a room without NATS that has one member. told returns the lines
+// that the member was given, and closes the room.
 func newTestRoom(t *testing.T) (r *room, told func() []string) {
 	t.Helper()
 	h := newHub(&options{node: "n1", maxDropped: 1000}, nil, slog.New(slog.DiscardHandler))
@@ -40,8 +40,9 @@ func newTestRoom(t *testing.T) (r *room, told func() []string) {
 	}
 }
 
-// What this node has sent while the room was another, before it was empty, is not shown;
-// nor is the node taken for another one of its name, of which the log is told.
+// An event that this node has sent to the room before the room was last empty is not
+// shown. It is not taken for an event of another node with the same name, which would be
+// logged.
 func TestOldSource(t *testing.T) {
 	r, told := newTestRoom(t)
 	var log strings.Builder
@@ -72,7 +73,7 @@ func TestAccount(t *testing.T) {
 	const heard = "<bob@n2> x"
 	lost := func(n string) string { return "* " + n + " lost, from node n2" }
 	tests := map[string]struct {
-		beats  int // since the room is open
+		beats  int // since the room was opened
 		events []event
 		want   []string
 	}{
@@ -131,7 +132,7 @@ func TestParseEvent(t *testing.T) {
 	}
 }
 
-// Whatever others publish, only printable text comes to a terminal.
+// Whatever others publish, only printable text reaches a terminal.
 func FuzzEvent(f *testing.F) {
 	f.Add([]byte(`{"kind":"nick","source":"s","node":"n2","seq":1,"name":"bob","text":"\u001b\r\n"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {

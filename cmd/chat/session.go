@@ -14,13 +14,13 @@ import (
 	"github.com/goframer/framer"
 )
 
-// lineEnd ends what a client sends: telnet sends CRLF, nc LF.
+// lineEnd is what ends a line of a client: telnet sends CRLF, nc LF.
 var lineEnd = framer.AnyDelimiter("\r\n", "\n")
 
 // goodbye is what a client is told at a shutdown.
 const goodbye = "* the server shuts down, good-bye\r\n"
 
-// serve is the conversation with a client.
+// serve runs the conversation with a client.
 func (h *hub) serve(c *framer.Conn) error {
 	m := &member{Conn: c, hub: h, limit: limiter{rate: h.rate}}
 	h.admit(m)
@@ -37,7 +37,8 @@ func (h *hub) serve(c *framer.Conn) error {
 			m.reply("not sent: a line has at most %d bytes", tooLong.Limit)
 			continue
 		case errors.Is(err, framer.ErrServerClosed):
-			// A client that takes nothing must not hold up the shutdown.
+			// TryPush does not wait, so a client that reads nothing does not delay the
+			// shutdown.
 			m.TryPush([]byte(goodbye))
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			m.reply("you have said nothing for %v, good-bye", h.idleTimeout)
@@ -72,7 +73,7 @@ func (m *member) help() {
 	m.reply("everything else is said in the room")
 }
 
-// command does what line says. An error is one of the connection.
+// command carries out the command in line. An error comes from the connection.
 func (m *member) command(line string) error {
 	verb, arg, _ := strings.Cut(strings.TrimRight(line, " "), " ")
 	arg = strings.TrimSpace(arg)
@@ -142,11 +143,11 @@ func (m *member) nick(name string) {
 	}
 	m.reply("you are %s", name)
 	if m.room != nil {
-		m.room.post(m, event{Kind: kindNick, Name: old, Text: name}) // what they say later has the name, too
+		m.room.post(m, event{Kind: kindNick, Name: old, Text: name}) // if it fails, what they say later still has the new name
 	}
 }
 
-// join goes into a room, where names of rooms are the same in upper and lower case.
+// join enters a room. Upper and lower case make no difference in the names of rooms.
 func (m *member) join(name string) {
 	name = strings.ToLower(name)
 	switch {
@@ -170,13 +171,13 @@ func (m *member) join(name string) {
 	}
 }
 
-// leave goes out of the room, if m is in one. Nothing is delivered to m any more.
+// leave leaves the room, if m is in one. After that, nothing more is delivered to m.
 func (m *member) leave() {
 	if m.room == nil {
 		return
 	}
 	m.room.remove(m)
-	if !m.hub.closing.Load() { // the node tells that it closes
+	if !m.hub.closing.Load() { // otherwise the node tells the others that it shuts down
 		m.room.post(nil, event{Kind: kindPart, Name: m.name})
 	}
 	m.hub.exit(m.room)
@@ -218,14 +219,14 @@ func (m *member) offersTLS() bool {
 	return m.hub.tlsConfig != nil && !encrypted
 }
 
-// startTLS goes on under TLS. What was said before may have come from somebody in
-// between, and is forgotten.
+// startTLS starts TLS. It forgets what the client has said before, because somebody else
+// may have sent that.
 func (m *member) startTLS() error {
 	if !m.offersTLS() {
 		m.reply("TLS is not offered, or active")
 		return nil
 	}
-	m.leave() // others must not push between the answer and the handshake
+	m.leave() // a push by another member must not come between the answer and the handshake
 	m.hub.dismiss(m)
 	m.reply("begin with TLS")
 	if err := m.StartTLS(tls.Server, m.hub.tlsConfig); err != nil {

@@ -60,7 +60,7 @@ func TestRoom(t *testing.T) {
 	alice.expectMatch(`^. \[\d{4}-\d\d-\d\d \d\d:\d\d\] <alice@n1> hello$`)
 	alice.expectMatch("<alice@n1> gone.$")
 
-	carol := s.join("bob", "lobby") // the name is free again
+	carol := s.join("bob", "lobby") // succeeds, because the name is free again
 	alice.expect("* bob has joined")
 	carol.Close()
 	alice.expect("* bob has left")
@@ -70,7 +70,7 @@ func TestRate(t *testing.T) {
 	s := startServer(t, "-rate", "1")
 	alice := s.join("alice", "lobby")
 	bob := s.join("bob", "lobby")
-	for range 100 { // of which 5 at once
+	for range 100 { // 5 of them may come at once
 		alice.say("x")
 	}
 	alice.say("/quit")
@@ -103,7 +103,7 @@ func TestLimiter(t *testing.T) {
 	allowed(0, 100)
 }
 
-// What was said is there after a restart, for those of another room not.
+// After a restart, the history has what was said in the room, and nothing of other rooms.
 func TestHistory(t *testing.T) {
 	dir := t.TempDir()
 	s := startServer(t, "-rate", "0", "-data", dir)

@@ -18,11 +18,11 @@ import (
 
 var droppedLine = regexp.MustCompile(`^\* (\d+) messages? (?:was|were) dropped, you are too slow\r\n$`)
 
-// A listener that reads later has all that was said but what it is told to have missed,
-// and nobody else misses anything.
+// A client that reads late gets everything that was said, except for the messages that it
+// is told were dropped. The others miss nothing.
 func TestSlowListener(t *testing.T) {
 	t.Run("only listening", func(t *testing.T) { testSlowListener(t, "") })
-	// The answers fill the queue, and the session waits.
+	// The answers to /help fill the queue, so the session waits.
 	t.Run("asking", func(t *testing.T) { testSlowListener(t, strings.Repeat("/help\n", 10000)) })
 }
 
@@ -36,8 +36,8 @@ func testSlowListener(t *testing.T, input string) {
 		t.Fatal(err)
 	}
 
-	// More than the buffers of the system and the queue have room for. Ten lines have room
-	// in the queue of one who reads.
+	// These lines are more than the buffers of the system and the queue can hold. The
+	// queue of a client that reads has room for ten lines.
 	const lines = 4000
 	padding := strings.Repeat("x", 900)
 	for i := range lines {
@@ -73,7 +73,7 @@ func testSlowListener(t *testing.T, input string) {
 	if dropped == 0 {
 		t.Error("nothing was dropped")
 	}
-	// It may go on now, when there is room behind the answers.
+	// When the queue has room after the answers, the client hears new lines again.
 	talker.say("more")
 	for {
 		line, err := in.ReadString('\n')
@@ -89,7 +89,7 @@ func testSlowListener(t *testing.T, input string) {
 	}
 }
 
-// A listener that never reads is disconnected, and holds up nobody.
+// A client that never reads is disconnected, and delays nobody.
 func TestDeafListener(t *testing.T) {
 	s := startServer(t, "-rate", "0", "-queue", "20000", "-max-dropped", "50", "-v")
 	nc, _ := s.joinSlowly("deaf")
@@ -98,7 +98,7 @@ func TestDeafListener(t *testing.T) {
 	fast := s.join("fast", "lobby")
 	padding := strings.Repeat("x", 900)
 	for gone := false; !gone; {
-		const lines = 10 // have room in the queue of one who reads
+		const lines = 10 // the queue of a client that reads has room for them
 		for range lines {
 			talker.say(padding)
 		}
@@ -117,8 +117,8 @@ func TestDeafListener(t *testing.T) {
 	}
 }
 
-// joinSlowly returns a client that is in the lobby, and the reader of what it has not read
-// yet; little of that is in its system.
+// joinSlowly returns a client in the lobby, and a reader of its unread input. Only little
+// input fits into the buffers of its system.
 func (s *testServer) joinSlowly(name string) (net.Conn, *bufio.Reader) {
 	s.t.Helper()
 	nc, err := net.Dial("tcp", s.address)

@@ -21,11 +21,11 @@ import (
 	"github.com/goframer/framer/internal/cli"
 )
 
-// clientTimeout is how long a server may take to accept a connection, and then do
-// nothing, where the flags don't say.
+// clientTimeout is how long a server may take to accept a connection, and how long it may
+// then do nothing, unless the flags say otherwise.
 const clientTimeout = 10 * time.Second
 
-// talk has the text echoed by the server at address. t may be nil.
+// talk sends the text to the server at address, and checks the echo. t may be nil.
 func (p *program) talk(ctx context.Context, address string, text []byte, t *turns) error {
 	logger := p.logger("EchoClient: ")
 	if host, port, err := net.SplitHostPort(address); err == nil {
@@ -43,10 +43,10 @@ func (p *program) talk(ctx context.Context, address string, text []byte, t *turn
 	return err
 }
 
-// converse has the text echoed by the server behind nc, which it closes. t may be nil.
+// converse sends the text on nc, checks the echo, and closes nc. t may be nil.
 func (p *program) converse(ctx context.Context, nc net.Conn, text []byte, t *turns) error {
-	cfg := p.config(slog.LevelError, clientTimeout) // what is less, Serve returns
-	cfg.LingerTimeout = -1                          // when the client ends, it has heard what it waited for, or given up
+	cfg := p.config(slog.LevelError, clientTimeout) // Serve returns all other errors
+	cfg.LingerTimeout = -1                          // at its end, the client has its answer, or has given up
 	client := &echoClient{log: p.logger("EchoClient: "), turns: t, text: text}
 	c := framer.NewConn(nc, func(c *framer.Conn) framer.Handler {
 		client.Conn = c
@@ -69,8 +69,8 @@ type echoClient struct {
 	turns    *turns
 	text     []byte
 	producer *echoProducer
-	complete bool // as many bytes have come back as were to come
-	matched  bool // and they are those of the text
+	complete bool // as many bytes as were sent have come back
+	matched  bool // and they are the same bytes
 }
 
 func (c *echoClient) HandleConnect() error {
@@ -112,8 +112,7 @@ func (c *echoClient) FoundTerminator() error {
 	return nil
 }
 
-// result says what has gone wrong, if anything, when the connection has ended for
-// reason.
+// result returns what went wrong, or nil, after the connection has ended for reason.
 func (c *echoClient) result(reason error) error {
 	answer := c.Bytes()
 	late := errors.Is(reason, os.ErrDeadlineExceeded)
@@ -140,17 +139,18 @@ func (c *echoClient) result(reason error) error {
 	return fmt.Errorf("after %d of %d bytes: %w", len(answer), len(c.text), reason)
 }
 
-// refusal is how an answer begins that is not the text.
+// refusal is the beginning of an answer that refuses the text.
 var refusal = []byte("error: ")
 
-// quoted is how much of a text an error quotes, in bytes, and maxAnswer how much of
-// the server's reason, which repeats a command.
+// An error quotes at most quoted bytes of a text, and at most maxAnswer bytes of a
+// server's refusal, which repeats a command.
 const (
 	quoted    = 32
 	maxAnswer = 2 * maxCommand
 )
 
-// difference describes how a copy differs from a text of the same size.
+// difference returns an error that describes how copied differs from a text of the same
+// size.
 func difference(text, copied []byte) error {
 	i := 0
 	for text[i] == copied[i] {
@@ -165,7 +165,7 @@ type echoProducer struct {
 	conn  *framer.Conn
 	log   *log.Logger
 	turns *turns
-	sent  int // bytes
+	sent  int // number of bytes so far
 }
 
 func (p *echoProducer) More() ([]byte, error) {

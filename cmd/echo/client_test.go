@@ -23,7 +23,7 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// answer accepts one client, reads what it sends and gives this answer.
+// answer accepts one client, reads the text, and sends answer.
 func answer(l net.Listener, answer string) error {
 	nc, err := l.Accept()
 	if err != nil {
@@ -45,7 +45,7 @@ func TestClient(t *testing.T) {
 	tests := []struct {
 		name   string
 		answer string
-		want   string // on stderr; none for success
+		want   string // part of the standard error; "" for success
 	}{
 		{"the text", lorem, ""},
 		{"nothing", "", "the server has closed the connection after 0 of 701 bytes"},
@@ -85,7 +85,7 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// A text that begins like a refusal is a text.
+// A text that begins like a refusal is echoed like any other text.
 func TestClientSendsError(t *testing.T) {
 	c := echoClient{text: []byte("error: no\n")}
 	c.Collector.CollectIncomingData([]byte("error: n"))
@@ -95,8 +95,8 @@ func TestClientSendsError(t *testing.T) {
 	}
 }
 
-// A server that stops at some point is waited for as long as the flags say, and no
-// longer; the client says how far they had got.
+// The client waits for a server that stops answering as long as the flags say, and no
+// longer. It reports how far they have got.
 func TestClientWaits(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -131,7 +131,7 @@ func TestClientWaits(t *testing.T) {
 	}
 }
 
-// Who reads a transcript page by page has all the time, and loses nothing.
+// A reader of the transcript may take any time, and loses nothing.
 func TestTranscriptReadSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := writerFunc(func(p []byte) (int, error) {
@@ -150,7 +150,7 @@ func TestTranscriptReadSlowly(t *testing.T) {
 	})
 }
 
-// A connection that breaks afterwards does not hide that the text had come back.
+// If the connection breaks after the whole text has come back, the client still succeeds.
 func TestClientReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := framertest.Pipe()
@@ -179,7 +179,7 @@ func TestClientLogsDifference(t *testing.T) {
 	}
 }
 
-// A server that refuses leaves no client waiting for its turn.
+// If the server refuses the text, the client does not wait for its turn.
 func TestRefusedInTurn(t *testing.T) {
 	var stdout, stderr logBuffer
 	p := &program{options{verbose: true}, &stdout, &stderr}

@@ -2,11 +2,11 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command echo sends a text to a server, which sends it back, and compares. It is
-// the example program of asynchat's tutorials, and an example of how to use
-// package framer.
+// Command echo sends a text to a server, which sends it back, and compares the two. It is
+// the example program of asynchat's tutorials, and an example of how to use package
+// framer.
 //
-// Without flags it is server and client in one. Usage:
+// Without flags it is both server and client. Usage:
 //
 //	echo [-v] [-file name]
 //	echo [-v] [-timeout d] [-once] -serve address
@@ -31,9 +31,8 @@
 //	-v
 //		print the conversation, call by call
 //
-// The exit status is 0 on success, 1 on failure and 2 for wrong usage. A server ends
-// gracefully at SIGINT and SIGTERM; a client has nothing to tidy up, and is killed by
-// them.
+// The exit status is 0 on success, 1 on failure and 2 for wrong usage. SIGINT and SIGTERM
+// end a server gracefully. They kill a client, which has nothing to clean up.
 package main
 
 import (
@@ -60,29 +59,29 @@ import (
 	"github.com/goframer/framer/internal/logqueue"
 )
 
-// maxText is the greatest size of a text, or of a line, in bytes.
+// maxText is the greatest size of a text or a line, in bytes.
 const maxText = 1 << 20
 
-// pieceSize is the size of the pieces with -v. It is small to show how a message
-// is sent and received in parts.
+// pieceSize is the size of the pieces with -v, in bytes. It is small, to show how a
+// message is sent and received in parts.
 const pieceSize = 64
 
-// anyPort is the address of a server that was not given one.
+// anyPort is the address of a server if the flags give none.
 const anyPort = "127.0.0.1:0"
 
 //go:embed lorem.txt
 var lorem string
 
 func main() {
-	// A write to a standard output or error that is closed fails, then, instead of
-	// ending the program: a server outlives the reader of its log.
+	// Now a write to a closed standard output or error fails, instead of ending the
+	// program. So a server continues when the reader of its log has gone.
 	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is main without the process. It returns the exit status. Connections end with
-// ctx. Signals are caught by a server only: whatever a client is waiting for, be it a
-// file that is a pipe or the reader of its output, they end it as any program.
+// run is main without the process. It returns the exit status. The end of ctx ends the
+// connections. Only a server catches signals. A signal ends a client at once, whatever it
+// is waiting for, even a file that is a pipe, or the reader of its output.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	opts, err := parse(args, stderr)
 	switch {
@@ -111,17 +110,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// logSize is how much of a server's log may wait to be read, in bytes: with -v, the
-// conversation about a text of the greatest size.
+// logSize is how many bytes of a server's log may wait to be read. With -v, that is
+// enough for the conversation about the largest text.
 const logSize = 8 << 20
 
-// logTimeout is how long the last of a log may take to be read.
+// logTimeout is how long the end of the log may take to be written.
 const logTimeout = time.Second
 
 func closeLog(queue *logqueue.Writer) {
 	ctx, cancel := context.WithTimeout(context.Background(), logTimeout)
 	defer cancel()
-	queue.Close(ctx) // nobody is left to be told of its error
+	queue.Close(ctx) // nobody could be told of its error
 }
 
 // A program is one run of the command.
@@ -130,12 +129,12 @@ type program struct {
 	stdout, stderr io.Writer
 }
 
-// A checkedWriter knows whether all that was written to it went to w. Its methods may
-// be called concurrently.
+// A checkedWriter remembers whether everything that was written to it has reached w. Its
+// methods may be called concurrently.
 type checkedWriter struct {
 	w   io.Writer
 	mu  sync.Mutex
-	err error // the first
+	err error // the first one
 }
 
 func (c *checkedWriter) Write(p []byte) (int, error) {
@@ -146,14 +145,14 @@ func (c *checkedWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// failure returns the first error of a Write.
+// failure returns the first error of Write, or nil.
 func (c *checkedWriter) failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
 }
 
-// runClient runs the client, and where it was not told of a server, that as well.
+// runClient runs the client. If the flags name no server, it runs the server, too.
 func (p *program) runClient(ctx context.Context) error {
 	text, err := p.text()
 	if err != nil {
@@ -181,7 +180,7 @@ func (p *program) runBoth(ctx context.Context, text []byte) error {
 	return g.Wait()
 }
 
-// text returns what the client is to send.
+// text returns the text that the client is to send.
 func (p *program) text() ([]byte, error) {
 	if p.file == "" {
 		return []byte(lorem), nil
@@ -198,10 +197,10 @@ func (p *program) text() ([]byte, error) {
 	return text, err
 }
 
-// config returns the configuration of one side. What is less than level is not
-// logged. A connection may be idle for as long as the flags say, or else for timeout;
-// one that does not leave the program is not the one that is waited for, but the
-// reader of the transcript.
+// config returns the configuration of one side. Messages below level are not logged. A
+// connection may be idle for the time of the flags, or else for timeout. There is no
+// limit by default if both sides are in this process, because only the reader of the
+// transcript can make them wait.
 func (p *program) config(level slog.Level, timeout time.Duration) framer.Config {
 	switch {
 	case p.timeout > 0:

@@ -22,7 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A logBuffer is a bytes.Buffer for the loggers of two goroutines.
+// A logBuffer is a bytes.Buffer that two goroutines may use.
 type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -50,12 +50,12 @@ func echo(t *testing.T, args ...string) (status int, stdout, stderr string) {
 
 var portPattern = regexp.MustCompile(`\('127\.0\.0\.1', \d+\)`)
 
-// maskPort replaces the port that the system has chosen.
+// maskPort replaces the port, which the system has chosen.
 func maskPort(transcript string) string {
 	return portPattern.ReplaceAllString(transcript, "('127.0.0.1', PORT)")
 }
 
-// writeFile returns the name of a file with this content.
+// writeFile writes content to a file, and returns its name.
 func writeFile(t *testing.T, content string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "text")
@@ -65,8 +65,8 @@ func writeFile(t *testing.T, content string) string {
 	return name
 }
 
-// The transcript is that of asynchat's tutorial, but for the port and the
-// language of the last line. It is always the same.
+// The transcript is the same as in asynchat's tutorial, except for the port and the
+// language of the last line. It never changes.
 func TestTranscript(t *testing.T) {
 	want, err := os.ReadFile("testdata/transcript.txt")
 	if err != nil {
@@ -83,7 +83,7 @@ func TestTranscript(t *testing.T) {
 	}
 }
 
-// transcript returns what -v prints for a text.
+// transcript returns what -v prints for text.
 func transcript(text string) string {
 	var b strings.Builder
 	pieces := func(f func(piece string)) {
@@ -157,7 +157,7 @@ func TestEcho(t *testing.T) {
 	})
 }
 
-// wantLine checks that got is one line, which ends in suffix.
+// wantLine checks that got is one line, and ends in suffix.
 func wantLine(t *testing.T, got, suffix string) {
 	t.Helper()
 	if strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, suffix+"\n") {
@@ -248,7 +248,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// A success that can't be told is a failure.
+// If the command can't print that it succeeded, it fails.
 func TestOutputFails(t *testing.T) {
 	r, w := io.Pipe()
 	r.Close()
@@ -261,7 +261,7 @@ func TestOutputFails(t *testing.T) {
 	}
 }
 
-// Neither is a transcript a success that could not be written.
+// The same is true for the transcript.
 func TestTranscriptFails(t *testing.T) {
 	full := errors.New("no space left")
 	writes := 0
@@ -277,7 +277,7 @@ func TestTranscriptFails(t *testing.T) {
 	}
 }
 
-// A server whose first line nobody reads can be ended all the same.
+// A server can be ended even if nobody reads its first line.
 func TestOutputBlocks(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -307,8 +307,8 @@ func TestInterruptedClient(t *testing.T) {
 		if _, err := io.ReadFull(nc, make([]byte, len(lorem))); err != nil {
 			return err
 		}
-		cancel()                // and no answer
-		io.Copy(io.Discard, nc) // until the end, or a reset if the client was not done
+		cancel()                // send no answer
+		io.Copy(io.Discard, nc) // returns at the end, or after a reset if the client had not read everything
 		return nil
 	})
 	var stdout, stderr logBuffer

@@ -14,17 +14,17 @@ import (
 	"github.com/goframer/framer/internal/cli"
 )
 
-// options are what the command line says.
+// options are the values of the flags.
 type options struct {
 	serve, dial, file    string
 	lines, once, verbose bool
-	timeout              time.Duration // 0 means the default of the side
+	timeout              time.Duration // 0 means the default for a client or a server
 }
 
-// serving reports whether there is only a server.
+// serving reports whether this process is only a server.
 func (o *options) serving() bool { return o.serve != "" || o.lines }
 
-// parse reads the command line. Errors have been printed when it returns.
+// parse reads the command line. If there is an error, parse has printed it.
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := cli.NewFlags("echo", about, stderr)
@@ -39,7 +39,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	return o, err
 }
 
-// about begins the usage text.
+// about is the beginning of the usage text.
 const about = `
 Echo sends a text to a server, which sends it back, and compares. Without flags it is
 both; -v shows the conversation:
@@ -50,7 +50,7 @@ both; -v shows the conversation:
 	echo -lines -serve 127.0.0.1:7007
 `
 
-// check finds what makes no sense together.
+// check returns an error for flags that make no sense together.
 func (o *options) check() error {
 	_, port, _ := net.SplitHostPort(o.dial)
 	switch {

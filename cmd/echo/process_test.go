@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// With this in its environment, the test program is the command.
+// If commandVariable is in the environment, the test program is the command.
 const commandVariable = "ECHO_TEST_COMMAND"
 
 func TestMain(m *testing.M) {
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A process runs the command as a server.
+// A process is the command, running as a server.
 type process struct {
 	t       *testing.T
 	cmd     *exec.Cmd
@@ -34,15 +34,15 @@ type process struct {
 	address string
 }
 
-// command returns the command, not started.
+// command returns the command without starting it.
 func command(t *testing.T, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
-	// The race detector would have each process sleep for a second at its end.
+	// By default the race detector makes each process sleep for a second at its end.
 	cmd.Env = append(os.Environ(), commandVariable+"=1", "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	return cmd
 }
 
-// start starts the command and returns when it serves.
+// start starts the command, and returns when it serves.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, cmd: command(t, args...)}
@@ -55,7 +55,8 @@ func start(t *testing.T, args ...string) *process {
 	return p
 }
 
-// run starts the command, whose standard error is set, and returns when it serves.
+// run starts the command, and returns when it serves. The caller has set the standard
+// error.
 func (p *process) run() {
 	p.t.Helper()
 	stdout, err := p.cmd.StdoutPipe()
@@ -65,8 +66,8 @@ func (p *process) run() {
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	p.t.Cleanup(func() { p.cmd.Wait() })                  // a second Wait fails, harmlessly
-	line, err := bufio.NewReader(stdout).ReadString('\n') // the only one
+	p.t.Cleanup(func() { p.cmd.Wait() })                  // if it is the second Wait, it fails and does no harm
+	line, err := bufio.NewReader(stdout).ReadString('\n') // the only line
 	address, ok := strings.CutPrefix(line, "echo: serving on ")
 	if !ok {
 		p.t.Fatalf("first line %q (%v), want the address", line, err)
@@ -82,11 +83,11 @@ func (p *process) dial() *net.TCPConn {
 		p.t.Fatal(err)
 	}
 	p.t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(time.Minute)) // for a test that would hang
+	nc.SetDeadline(time.Now().Add(time.Minute)) // so that a failure does not hang the test
 	return nc.(*net.TCPConn)
 }
 
-// await reads the log up to a line with this text.
+// await reads the log up to a line that contains text.
 func (p *process) await(text string) {
 	p.t.Helper()
 	for {
@@ -125,7 +126,7 @@ func send(t *testing.T, nc net.Conn, data string) {
 	}
 }
 
-// wantRest checks what the command sends until it ends its side.
+// wantRest checks what the command sends before it ends its side.
 func wantRest(t *testing.T, nc net.Conn, want string) {
 	t.Helper()
 	got, err := io.ReadAll(nc)
@@ -155,7 +156,7 @@ func TestProcessOnce(t *testing.T) {
 	p.wantExit(0, "connection ended")
 }
 
-// Both lines come back although the client has ended its side.
+// Both lines come back, although the client has ended its side.
 func TestProcessLines(t *testing.T) {
 	p := start(t, "-lines", "-v", "-once")
 	nc := p.dial()
@@ -181,7 +182,7 @@ sending: [b]
 	}
 }
 
-// A refused client is answered and the reason is in the log; others are served.
+// A refused client gets an answer, and the reason is logged. Other clients are served.
 func TestProcessRefuses(t *testing.T) {
 	p := start(t, "-serve", anyPort)
 	for range 2 {
@@ -216,7 +217,7 @@ func TestProcessInterrupted(t *testing.T) {
 		send(t, nc, "ECHO 10\nabc")
 		p.await(`"""abc"""`)
 		p.signal(syscall.SIGTERM)
-		send(t, nc, "defghij") // what has begun comes to its end
+		send(t, nc, "defghij") // the text that has begun is still echoed
 		wantRest(t, nc, "abcdefghij")
 		nc.Close()
 		p.wantExit(0, "")
@@ -251,7 +252,7 @@ func TestProcessInterrupted(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.signal(os.Interrupt)
-		wantRest(t, nc, "") // the client has not left
+		wantRest(t, nc, "") // the client has not left yet
 		p.signal(os.Interrupt)
 		p.wantExit(1, "echo: connections were cut off by a second signal")
 	})

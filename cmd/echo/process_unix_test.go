@@ -18,24 +18,25 @@ import (
 	"testing"
 )
 
-// A logPipe returns both ends of a pipe as a shell makes it: writes to it block.
+// logPipe returns both ends of a pipe. Writes to it block, as to a pipe that a shell
+// makes.
 func logPipe(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	var fds [2]int
 	if err := syscall.Pipe(fds[:]); err != nil {
 		t.Fatal(err)
 	}
-	syscall.CloseOnExec(fds[0]) // or a process would read its own log
+	syscall.CloseOnExec(fds[0]) // otherwise the command would inherit this end and read its own log
 	syscall.CloseOnExec(fds[1])
 	r, w = os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w")
 	t.Cleanup(func() { r.Close(); w.Close() })
 	return r, w
 }
 
-// pipeSize is more than what a pipe holds, in bytes.
+// pipeSize is larger than the buffer of a pipe, in bytes.
 const pipeSize = 1 << 20
 
-// startLog starts the command with this standard error.
+// startLog starts the command with log as its standard error.
 func startLog(t *testing.T, log *os.File, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, cmd: command(t, args...)}
@@ -45,11 +46,11 @@ func startLog(t *testing.T, log *os.File, args ...string) *process {
 	return p
 }
 
-// wantLines has lines echoed that make a log of so many bytes or more.
+// wantLines sends lines and checks the echo. The lines make a log of at least size bytes.
 func (p *process) wantLines(size int) {
 	p.t.Helper()
 	const line = 1000
-	lines := strings.Repeat(strings.Repeat("x", line)+"\r\n", size/(2*line)) // each is logged twice
+	lines := strings.Repeat(strings.Repeat("x", line)+"\r\n", size/(2*line)) // each line is logged twice
 	nc := p.dial()
 	go io.WriteString(nc, lines)
 	got := make([]byte, len(lines))
@@ -59,9 +60,9 @@ func (p *process) wantLines(size int) {
 	nc.Close()
 }
 
-// A server whose log nobody reads goes on to serve, and ends when it is told to.
+// A server whose log nobody reads continues to serve, and ends when it is told to.
 func TestProcessLogBlocks(t *testing.T) {
-	t.Parallel() // it waits
+	t.Parallel() // it mostly waits
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		_, w := logPipe(t)
 		p := startLog(t, w, "-lines", "-v")
@@ -73,10 +74,10 @@ func TestProcessLogBlocks(t *testing.T) {
 
 // When a log is read again, it says how much is missing.
 func TestProcessLogStalls(t *testing.T) {
-	t.Parallel() // it waits
+	t.Parallel() // it mostly waits
 	r, w := logPipe(t)
 	p := startLog(t, w, "-lines", "-v")
-	w.Close() // it is the process's
+	w.Close() // the command has its own copy
 	p.wantLines(2*logSize + pipeSize)
 	p.stderr = bufio.NewReader(r)
 	p.await("records were dropped because the log was not read")
@@ -85,7 +86,7 @@ func TestProcessLogStalls(t *testing.T) {
 	p.wantExit(0, "")
 }
 
-// A server whose log is closed, or full, goes on as well.
+// A server whose log is closed or full continues to serve.
 func TestProcessLogFails(t *testing.T) {
 	serve := func(t *testing.T, log *os.File) {
 		p := startLog(t, log, "-lines", "-v")
@@ -108,7 +109,7 @@ func TestProcessLogFails(t *testing.T) {
 	})
 }
 
-// A standard output that is closed is a failure like others, not a death.
+// A closed standard output is an error like others. It does not kill the command.
 func TestProcessOutputCloses(t *testing.T) {
 	for _, args := range [][]string{nil, {"-lines"}} {
 		r, w := logPipe(t)
@@ -124,7 +125,7 @@ func TestProcessOutputCloses(t *testing.T) {
 	}
 }
 
-// Whatever a client waits for, a signal ends it at once.
+// A signal ends a client at once, whatever the client waits for.
 func TestProcessClientInterrupted(t *testing.T) {
 	interrupt := func(t *testing.T, cmd *exec.Cmd, s syscall.Signal) {
 		t.Helper()
@@ -152,7 +153,7 @@ func TestProcessClientInterrupted(t *testing.T) {
 			name := fifo(t)
 			cmd := command(t, "-file", name)
 			begin(t, cmd)
-			w, err := os.OpenFile(name, os.O_WRONLY, 0) // returns when it is open for reading
+			w, err := os.OpenFile(name, os.O_WRONLY, 0) // returns when a reader has opened the pipe
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -178,7 +179,7 @@ func TestProcessClientInterrupted(t *testing.T) {
 			cmd := command(t, "-v", "-file", writeFile(t, strings.Repeat("x", maxText)))
 			cmd.Stderr = w
 			begin(t, cmd)
-			if _, err := io.ReadFull(r, make([]byte, 1000)); err != nil { // it has begun
+			if _, err := io.ReadFull(r, make([]byte, 1000)); err != nil { // the client has begun to write
 				t.Fatal(err)
 			}
 			interrupt(t, cmd, s)

@@ -11,21 +11,21 @@ import (
 	"unicode/utf8"
 )
 
-// What a peer sends may be meant for the terminal of whoever reads it: to move the
-// cursor, say, and write over what is there.
+// What a peer sends may contain control sequences for the terminal of its reader: to move
+// the cursor, for example, and overwrite other text.
 
-// A printable is text that is printed as it is where it is printable, line ends and
-// tabs with it; the rest is escaped as in a Go string.
+// A printable is a text to print. Printable characters, line ends and tabs are printed as
+// they are. The rest is escaped as in a Go string.
 type printable []byte
 
 func (p printable) String() string { return escape(p, "\n\t") }
 
-// A printableLine is a printable without line ends.
+// A printableLine is a printable that also escapes line ends.
 type printableLine []byte
 
 func (p printableLine) String() string { return escape(p, "\t") }
 
-// escape escapes what is neither printable nor one of the characters in except.
+// escape escapes everything that is neither printable nor in except.
 func escape(text []byte, except string) string {
 	out := make([]byte, 0, len(text))
 	for len(text) > 0 {
@@ -33,7 +33,7 @@ func escape(text []byte, except string) string {
 		switch {
 		case ' ' <= r && r <= '~': // the usual case
 			out = append(out, text[0])
-		case r == utf8.RuneError && n == 1: // not UTF-8
+		case r == utf8.RuneError && n == 1: // not valid UTF-8
 			out = fmt.Appendf(out, `\x%02x`, text[0])
 		case strconv.IsPrint(r), strings.ContainsRune(except, r):
 			out = append(out, text[:n]...)
@@ -46,7 +46,7 @@ func escape(text []byte, except string) string {
 	return string(out)
 }
 
-// quote quotes text, of which it shows limit bytes at most.
+// quote returns text in quotes, but at most limit bytes of it.
 func quote(text []byte, limit int) string {
 	if len(text) > limit {
 		return strconv.Quote(string(text[:limit])) + "..."

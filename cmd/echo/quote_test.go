@@ -18,7 +18,7 @@ func TestPrintable(t *testing.T) {
 		{"\x1b[31mred\x07\r", `\x1b[31mred\a\r`, `\x1b[31mred\a\r`},
 		{"\x00\x7f\x9b\xff", `\x00\x7f\x9b\xff`, `\x00\x7f\x9b\xff`},
 		{"\u009b\u202e\u2028\ufeff", `\u009b\u202e\u2028\ufeff`, `\u009b\u202e\u2028\ufeff`},
-		{"\xe4\xb8", `\xe4\xb8`, `\xe4\xb8`}, // a piece may end within a character
+		{"\xe4\xb8", `\xe4\xb8`, `\xe4\xb8`}, // a piece may end in the middle of a character
 		{"\ufffd", "\ufffd", "\ufffd"},
 	}
 	for _, test := range tests {
@@ -31,7 +31,8 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
-// Nothing but text reaches a terminal, whoever it comes from, and wherever it is said.
+// Only printable text reaches a terminal, whatever its source, and wherever it is
+// printed.
 func TestOnlyTextIsPrinted(t *testing.T) {
 	var all strings.Builder
 	for i := range 256 {

@@ -24,17 +24,18 @@ import (
 	"github.com/goframer/framer/internal/cli"
 )
 
-// serverTimeout ends a connection on which nothing happens, where the flags don't say.
+// serverTimeout is how long nothing may happen on a connection before it ends, unless the
+// flags say otherwise.
 const serverTimeout = time.Minute
 
-// shutdownTimeout is how long clients may take to leave, once they were told. It is
-// longer than the default of Config.LingerTimeout.
+// shutdownTimeout is how long clients may take to leave at a shutdown. It is longer than
+// the default of Config.LingerTimeout.
 const shutdownTimeout = 10 * time.Second
 
 // maxCommand is the greatest size of a command in bytes.
 const maxCommand = 128
 
-// runServer serves until a signal comes or ctx ends.
+// runServer serves until a signal arrives or ctx ends.
 func (p *program) runServer(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -53,8 +54,8 @@ func (p *program) runServer(ctx context.Context) error {
 	return serve(ctx, p.newServer(nil), l, p.once)
 }
 
-// tell writes text to w, or goes on without when ctx ends. A write to a pipe that
-// nobody reads can't be interrupted: it is left to end with the program.
+// tell writes text to w, but does not wait after ctx has ended. A write to a pipe that
+// nobody reads can't be interrupted; it ends with the program.
 func tell(ctx context.Context, w io.Writer, text string) error {
 	written := make(chan error, 1)
 	go func() {
@@ -81,13 +82,13 @@ func (p *program) newServer(t *turns) *framer.Server {
 	}
 	level := slog.LevelWarn
 	if p.serving() {
-		level = slog.LevelDebug // tells why each connection has ended
+		level = slog.LevelDebug // to log why each connection has ended
 	}
 	return &framer.Server{NewHandler: newHandler, Config: p.config(level, serverTimeout)}
 }
 
-// serve runs s until ctx ends, or until its first client has left. The end of
-// ctx is a graceful one, unless a signal comes meanwhile.
+// serve runs s until ctx ends, or until its first client has left if once is set. When
+// ctx ends, serve shuts s down gracefully, unless a signal arrives meanwhile.
 func serve(ctx context.Context, s *framer.Server, l net.Listener, once bool) error {
 	if once {
 		l = onceListener{l}
@@ -111,7 +112,7 @@ func serve(ctx context.Context, s *framer.Server, l net.Listener, once bool) err
 	if err != nil && hurry.Err() != nil {
 		return cli.CutOff(hurry.Err(), shutdownTimeout)
 	}
-	return nil // what else there can be is about l, which a onceListener may have closed
+	return nil // any other error comes from l, which a onceListener may have closed
 }
 
 // A onceListener accepts one connection and closes itself.
@@ -126,15 +127,16 @@ func (l onceListener) Accept() (net.Conn, error) {
 	return nc, err
 }
 
-// An echoHandler is the server's side of a conversation: a command, "ECHO n" and a
-// newline, then n bytes, which it sends back before it closes the connection.
+// An echoHandler is the server's side of a conversation. The client sends a command,
+// "ECHO n" and a newline, and then n bytes. The handler sends the bytes back, and closes
+// the connection.
 type echoHandler struct {
 	*framer.Conn
 	framer.Collector
 	log     *log.Logger
 	turns   *turns
-	process func() error // what to do with a complete message
-	size    int          // of the text, once the command is known
+	process func() error // processes a complete message
+	size    int          // size of the text, once the command has come
 }
 
 func newEchoHandler(c *framer.Conn, l *log.Logger, t *turns) *echoHandler {
@@ -189,31 +191,32 @@ func (e *echoHandler) processMessage() error {
 	return e.CloseWhenDone()
 }
 
-// HandleShutdown tells a client whose text has not begun that it will not get its echo.
+// HandleShutdown tells a client that has not begun its text that it will get no echo.
 func (e *echoHandler) HandleShutdown() error {
 	_, err := fmt.Fprint(e, "error: the server is shutting down\n")
 	return err
 }
 
-// refuse answers with the reason, which the log has, too, and ends the connection.
+// refuse sends the reason to the client, logs it, and ends the connection.
 func (e *echoHandler) refuse(reason error) error {
 	if _, err := fmt.Fprintf(e, "error: %v\n", reason); err != nil {
 		return err
 	}
-	e.turns.hear(math.MaxInt) // all that will still come
-	// Returned, it would be logged as a fault of this program.
+	e.turns.hear(math.MaxInt) // the client need not wait before it sends the rest
+	// If refuse returned the reason, it would be logged as an error of this program.
 	e.Config().Logger.Info("echo: client refused", "remote", e.RemoteAddr(), "error", reason)
 	return e.CloseWhenDone()
 }
 
-// yield lets the client go on, unless it has sent all and must first be answered.
+// yield lets the client go on. If the client has sent everything, it must be answered
+// first.
 func (e *echoHandler) yield() {
 	if e.Len() < e.size {
 		e.turns.hear(e.Len())
 	}
 }
 
-// parseCommand returns the n of "ECHO n".
+// parseCommand returns the n of the command "ECHO n".
 func parseCommand(command string) (int64, error) {
 	fields := strings.Fields(command)
 	if len(fields) != 2 || fields[0] != "ECHO" {

@@ -20,12 +20,12 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// A scriptedConn is a connection whose peer sends its input, some bytes at a time,
-// and then ends its side.
+// A scriptedConn is a connection whose peer sends its input in pieces, and then ends its
+// side.
 type scriptedConn struct {
-	net.Conn // for the rest
+	net.Conn // for the other methods
 	input    io.Reader
-	cut      int // bytes in one read; 0 means as many as there are
+	cut      int // greatest size of a read, in bytes; 0 means no limit
 	output   bytes.Buffer
 }
 
@@ -38,7 +38,7 @@ func (c *scriptedConn) Read(p []byte) (int, error) {
 
 func (c *scriptedConn) Write(p []byte) (int, error) { return c.output.Write(p) }
 
-// conversation returns what a server answers to an input, and how it ends.
+// conversation returns the answer of a server to an input, and how the connection ends.
 func conversation(t *testing.T, opts options, input string, cut int) (answer string, reason error) {
 	return converse(t, opts, input, cut, io.Discard)
 }
@@ -59,7 +59,7 @@ func TestServer(t *testing.T) {
 	tests := []struct {
 		input  string
 		answer string
-		reason string // contained in the error, or in the log if the client is refused; empty for an orderly end
+		reason string // part of the error, or of the log if the client is refused; "" for an orderly end
 	}{
 		{"ECHO 5\nhello", "hello", ""},
 		{"ECHO 5\r\nhello", "hello", ""},
@@ -92,7 +92,7 @@ func TestServer(t *testing.T) {
 			if answer != test.answer {
 				t.Errorf("%.40q in reads of %d: answer %q, want %q", test.input, cut, answer, test.answer)
 			}
-			if strings.HasPrefix(test.answer, "error: ") { // nothing is wrong with the server
+			if strings.HasPrefix(test.answer, "error: ") { // a refusal is not an error of the server
 				said := log.String()
 				if err != nil || strings.Contains(said, "level=WARN") || !strings.Contains(said, `level=INFO msg="echo: client refused"`) || !strings.Contains(said, test.reason) {
 					t.Errorf("%.40q in reads of %d: ended by %v, with the log %q, want %q there", test.input, cut, err, said, test.reason)
@@ -106,7 +106,7 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// A client that does nothing is waited for as long as the flags say.
+// The server waits for an idle client as long as the flags say.
 func TestServerWaits(t *testing.T) {
 	for _, timeout := range []time.Duration{0, time.Second, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -160,7 +160,7 @@ type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// The client's turn does not come before the server has dealt with the text.
+// The client gets its turn only when the server has processed the text.
 func TestServerKeepsTurn(t *testing.T) {
 	for _, text := range []string{"", "text"} {
 		turns := newTurns()
@@ -191,7 +191,7 @@ func TestServerKeepsTurn(t *testing.T) {
 	}
 }
 
-// Whatever a client sends, in whatever pieces, the answer is what the command
+// Whatever a client sends, and however it is cut, the answer is the one that the command
 // asks for.
 func FuzzEchoInput(f *testing.F) {
 	for _, input := range []string{
@@ -219,7 +219,7 @@ func FuzzEchoInput(f *testing.F) {
 	})
 }
 
-// wantEcho returns the echo that an input asks for, or why it must be refused.
+// wantEcho returns the echo that an input asks for, or the reason to refuse it.
 func wantEcho(input string) (string, error) {
 	command, text, ok := strings.Cut(input, "\n")
 	if len(command) > maxCommand {

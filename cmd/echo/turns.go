@@ -6,23 +6,23 @@ package main
 
 import "context"
 
-// turns makes a client and a server in one process speak in turn, so that their
-// logs come in the order that asynchat's single thread gives them: the client
-// sends a piece when the server has dealt with the one before, and does not look
-// at the answer before it has sent all.
+// turns makes a client and a server in one process take turns, so that their logs come in
+// the same order as in asynchat's single thread. The client sends a piece when the server
+// has processed the one before. It does not read the answer before it has sent
+// everything.
 //
-// A nil *turns lets everybody speak at any time.
+// A nil *turns makes nobody wait.
 type turns struct {
-	heard chan int      // holds the last value of hear that awaitHeard has not seen
+	heard chan int      // the value of the last hear that awaitHeard has not received
 	said  chan struct{} // closed by say
-	known int           // what awaitHeard has seen, which alone uses it
+	known int           // the last value that awaitHeard has received; only awaitHeard uses it
 }
 
 func newTurns() *turns {
 	return &turns{heard: make(chan int, 1), said: make(chan struct{}), known: -1}
 }
 
-// hear is called by the server when it has dealt with n bytes of the text.
+// hear is called by the server when it has processed n bytes of the text.
 func (t *turns) hear(n int) {
 	if t == nil {
 		return
@@ -31,10 +31,10 @@ func (t *turns) hear(n int) {
 	case <-t.heard:
 	default:
 	}
-	t.heard <- n // has room: no other goroutine sends
+	t.heard <- n // does not block: no other goroutine sends
 }
 
-// awaitHeard waits until the server has dealt with n bytes.
+// awaitHeard waits until the server has processed n bytes.
 func (t *turns) awaitHeard(ctx context.Context, n int) error {
 	if t == nil {
 		return nil
@@ -49,14 +49,14 @@ func (t *turns) awaitHeard(ctx context.Context, n int) error {
 	return nil
 }
 
-// say is called by the client when it has sent all.
+// say is called by the client when it has sent everything.
 func (t *turns) say() {
 	if t != nil {
 		close(t.said)
 	}
 }
 
-// awaitSaid waits until the client has sent all.
+// awaitSaid waits until the client has sent everything.
 func (t *turns) awaitSaid(ctx context.Context) error {
 	if t == nil {
 		return nil

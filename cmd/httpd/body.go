@@ -20,30 +20,31 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A body is the body of a request, which is read from the connection as the handler
-// reads it: a message of a known length, or one after the other if it is chunked.
+// A body is the body of a request. It is read from the connection when the handler reads
+// it. It is one message of known length or, if it is chunked, one message after the
+// other.
 type body struct {
 	c        *conn
-	req      *http.Request // as the handler has it
+	req      *http.Request // the request that the handler has
 	waits    atomic.Bool   // the client waits for 100 (Continue)
-	expected bool          // it did
-	end      time.Time     // when a chunked one must have come, if not zero
+	expected bool          // the client has waited for it
+	end      time.Time     // the deadline of a chunked body; zero if there is none
 
 	mu     sync.Mutex
 	closed bool
-	err    error // io.EOF at the end
+	err    error // the first error; io.EOF at the end
 	chunked
-	left int64     // bytes of the length, or of the chunk
-	part io.Reader // of them, once the reading has begun
+	left int64     // bytes that are left of the length, or of the chunk
+	part io.Reader // reads these bytes; nil before the first read
 }
 
-// chunked is what a body has only if it is chunked.
+// chunked is used only if the body is chunked.
 type chunked struct {
 	is     bool
-	excess int64 // bytes that were no data, beyond what is usual
+	excess int64 // bytes that are not data, beyond the usual number
 }
 
-// Limits of what is no data in a chunked body, in bytes.
+// These limit the bytes that are not data in a chunked body.
 const (
 	maxChunkLine = 4 << 10
 	maxExcess    = 16 << 10
@@ -66,8 +67,8 @@ func newBody(c *conn, req *http.Request) *body {
 	return b
 }
 
-// expects takes note of an Expect field, and reports whether it can't be met. b may be
-// nil.
+// expects records an Expect field. It reports whether the expectation can't be met. b may
+// be nil.
 func (b *body) expects(field string) (unknown bool) {
 	if !hasToken(field, "100-continue") {
 		return true
@@ -79,7 +80,7 @@ func (b *body) expects(field string) (unknown bool) {
 	return false
 }
 
-// Read is io.Reader.
+// Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -89,7 +90,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return b.read(p)
 }
 
-// Close is io.Closer. What was not read is left to the connection.
+// Close implements io.Closer. The connection deals with the bytes that were not read.
 func (b *body) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -97,7 +98,7 @@ func (b *body) Close() error {
 	return nil
 }
 
-// read is Read with b.mu held.
+// read is Read. b.mu must be held.
 func (b *body) read(p []byte) (n int, err error) {
 	if b.err != nil || len(p) == 0 {
 		return 0, b.err
@@ -109,7 +110,8 @@ func (b *body) read(p []byte) (n int, err error) {
 	return n, b.err
 }
 
-// readPart returns io.EOF with the last bytes of a length, as net/http does.
+// readPart reads a part of the body. Like net/http, it returns io.EOF together with the
+// last bytes of a known length.
 func (b *body) readPart(p []byte) (int, error) {
 	if b.is && b.left == 0 {
 		if err := b.nextChunk(); err != nil {
@@ -136,7 +138,8 @@ func (b *body) readPart(p []byte) (int, error) {
 	return n, io.EOF
 }
 
-// cutOff returns err, the error of an input within which it must not end.
+// cutOff returns err, but io.ErrUnexpectedEOF in place of io.EOF, where the input must
+// not end.
 func cutOff(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
@@ -144,8 +147,8 @@ func cutOff(err error) error {
 	return err
 }
 
-// readLine reads a line between the chunks, or behind them. Each is a message with a
-// time limit of its own, and there may be many.
+// readLine reads a line between the chunks, or after them. Each line is a message with
+// its own timeout, and there may be many lines.
 func (b *body) readLine(limit int64) ([]byte, error) {
 	if !b.end.IsZero() && time.Now().After(b.end) {
 		return nil, errLate
@@ -154,8 +157,8 @@ func (b *body) readLine(limit int64) ([]byte, error) {
 	return line, cutOff(err)
 }
 
-// nextChunk reads the line that begins a chunk: RFC 9112, section 7.1. It returns io.EOF
-// when there is none, and the trailer was read.
+// nextChunk reads the line that begins a chunk (RFC 9112, section 7.1). If that is the
+// last chunk, it reads the trailer and returns io.EOF.
 func (b *body) nextChunk() error {
 	line, err := b.readLine(maxChunkLine)
 	if err != nil {
@@ -165,8 +168,8 @@ func (b *body) nextChunk() error {
 	if !ok {
 		return errChunk
 	}
-	// As net/http has it: 16 bytes for the line and the CRLF, and as many again as
-	// there are data, are usual.
+	// As in net/http, the usual number is 16 bytes for the line and the CRLF, and as many
+	// again as the chunk has bytes of data.
 	b.excess = max(b.excess+int64(len(line))+2-16-2*min(size, maxExcess), 0)
 	if b.excess > maxExcess {
 		return errChunk
@@ -178,8 +181,8 @@ func (b *body) nextChunk() error {
 	return nil
 }
 
-// chunkSize returns the size that begins a line, before the extensions, which nobody
-// heeds.
+// chunkSize returns the size at the beginning of a line. It ignores the extensions after
+// it.
 func chunkSize(line []byte) (n int64, ok bool) {
 	digits, extension, extended := bytes.Cut(line, []byte(";"))
 	if extended {
@@ -207,7 +210,7 @@ func chunkSize(line []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// endChunk reads the end of a chunk.
+// endChunk reads the CRLF after a chunk.
 func (b *body) endChunk() error {
 	end, err := b.c.next(framer.Length(2))
 	switch {
@@ -219,10 +222,10 @@ func (b *body) endChunk() error {
 	return nil
 }
 
-// readTrailer reads what is behind the last chunk, and returns io.EOF.
+// readTrailer reads the trailer after the last chunk, and returns io.EOF.
 func (b *body) readTrailer() error {
 	var s scanner
-	s.lines = 1 // these are fields
+	s.lines = 1 // so that the first line is read as a field
 	var lines []byte
 	for {
 		line, err := b.readLine(maxTrailer)
@@ -238,7 +241,7 @@ func (b *body) readTrailer() error {
 		}
 	}
 	fields, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(lines))).ReadMIMEHeader()
-	if err != nil || s.facts != (facts{}) { // the length and the host were said before
+	if err != nil || s.facts != (facts{}) { // the header has said the length and the host already
 		return errChunk
 	}
 	for name, values := range fields {
@@ -250,13 +253,13 @@ func (b *body) readTrailer() error {
 	return io.EOF
 }
 
-// maxUnread is how much of a body that the handler has not read is read, for the sake of
-// the next request, in bytes. It is that of net/http.
+// maxUnread is how many bytes of a body are read after the handler has returned, so that
+// the next request can follow. It is the same as in net/http.
 const maxUnread = 256 << 10
 
-// drain reads what the handler has not, as the client may not read before it has sent
-// all. It reports whether another request can follow, and whether it can't because there
-// is too much.
+// drain reads what the handler has not read, because the client may read nothing before
+// it has sent everything. clean reports whether another request can follow. tooMuch
+// reports whether it can't because the rest is too long.
 func (b *body) drain() (clean, tooMuch bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -268,7 +271,7 @@ func (b *body) drain() (clean, tooMuch bool) {
 	case !b.is && b.left >= maxUnread:
 		return false, true
 	}
-	b.closed = true // the handler must not take what it gets for all
+	b.closed = true // the handler must not take the bytes it still gets for the whole body
 	n, err := io.CopyN(io.Discard, readerFunc(b.read), maxUnread+1)
 	return err == io.EOF, err == nil && n > maxUnread
 }
@@ -277,7 +280,7 @@ type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// failure returns the error that the input had, or nil.
+// failure returns the error of the input, or nil.
 func (b *body) failure() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

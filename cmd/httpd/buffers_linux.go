@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// useSystemBuffers lets the system take as much for sending as it likes, as net/http
-// does. A framer.Conn has it take little, so that it is known what a slow peer has; but
-// a large file costs half as much CPU time if it goes out in large parts.
+// useSystemBuffers lets the system buffer as much output as it likes, as net/http does. A
+// framer.Conn limits that, so that it knows how much a slow peer has received. But to
+// send a large file in large parts takes half as much CPU time.
 func useSystemBuffers(nc net.Conn) {
 	if outer, ok := nc.(interface{ NetConn() net.Conn }); ok {
 		nc = outer.NetConn()

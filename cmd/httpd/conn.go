@@ -22,20 +22,20 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A server answers requests of HTTP/1 by a Handler of net/http.
+// A server answers HTTP/1 requests with an http.Handler.
 type server struct {
 	handler        http.Handler
 	log            *slog.Logger
 	maxHeader      int
-	requestTimeout time.Duration // for a chunked body; 0 is no limit
-	closing        atomic.Bool   // every answer is the last of its connection
+	requestTimeout time.Duration // for a chunked body; 0 means no limit
+	closing        atomic.Bool   // every answer is the last one on its connection
 	scratch        sync.Pool     // of *scratch
 }
 
-// A scratch is the memory that a request needs until it is answered.
+// A scratch is memory that a request needs until it is answered.
 type scratch struct {
 	head  bytes.Reader
-	lines bufio.Reader // of head
+	lines bufio.Reader // the lines of the header, for net/http
 	out   []byte
 }
 
@@ -48,8 +48,8 @@ func (s *server) getScratch() *scratch {
 	return m
 }
 
-// A conn is a connection on which requests come, one after the other: the next one is
-// read when this one was answered.
+// A conn is a connection with requests. It reads a request when it has answered the one
+// before.
 type conn struct {
 	*framer.Conn
 	server  *server
@@ -58,11 +58,11 @@ type conn struct {
 	tls     *tls.ConnectionState
 	header  framer.Terminator
 	scanner scanner
-	leaving bool  // Next has said that the server shuts down
-	late    error // what framer has said if the last body did not come in time
+	leaving bool  // Next has returned ErrServerClosed
+	late    error // the error of framer if the last body did not come in time
 }
 
-// serve is a framer.Session.
+// serve is the function of a framer.Session.
 func (s *server) serve(fc *framer.Conn) error {
 	useSystemBuffers(fc.NetConn())
 	c := &conn{Conn: fc, server: s, remote: fc.RemoteAddr().String()}
@@ -72,7 +72,7 @@ func (s *server) serve(fc *framer.Conn) error {
 		c.tls = &state
 	}
 	c.scanner.max = s.maxHeader
-	c.header = framer.Split(c.scanner.split).Limit(int64(s.maxHeader)) // which never sees more
+	c.header = framer.Split(c.scanner.split).Limit(int64(s.maxHeader)) // the scanner refuses longer headers before that
 	for {
 		req, err := c.readRequest()
 		if err != nil {
@@ -84,7 +84,7 @@ func (s *server) serve(fc *framer.Conn) error {
 	}
 }
 
-// readRequest reads a header, and makes ready to read the body.
+// readRequest reads a header, and prepares the body to be read.
 func (c *conn) readRequest() (*http.Request, error) {
 	head, err := c.Conn.Next(c.header)
 	if err != nil {
@@ -116,7 +116,7 @@ func (c *conn) readRequest() (*http.Request, error) {
 	return req, nil
 }
 
-// next is Next within a request, where a shutdown has to wait.
+// next is Next inside a request. A shutdown has to wait until the request is answered.
 func (c *conn) next(t framer.Terminator) ([]byte, error) {
 	msg, err := c.Conn.Next(t)
 	if err == framer.ErrServerClosed && !c.leaving {
@@ -126,7 +126,7 @@ func (c *conn) next(t framer.Terminator) ([]byte, error) {
 	return msg, err
 }
 
-// nextReader is NextReader within a request.
+// nextReader is NextReader inside a request.
 func (c *conn) nextReader(t framer.Terminator) (io.Reader, error) {
 	r, err := c.Conn.NextReader(t)
 	if err == framer.ErrServerClosed && !c.leaving {
@@ -136,15 +136,15 @@ func (c *conn) nextReader(t framer.Terminator) (io.Reader, error) {
 	return r, err
 }
 
-// answer has the handler answer req, and reports whether another request may follow.
+// answer lets the handler answer req. It reports whether another request may follow.
 func (c *conn) answer(req *http.Request) bool {
 	ctx, cancel := context.WithCancel(c.ctx)
 	defer cancel()
 	w := newResponse(c, req.WithContext(ctx))
-	defer w.abort() // of no effect after finish
+	defer w.abort() // has no effect after finish
 	expect := req.Header.Get("Expect")
 	switch {
-	case req.Method == http.MethodConnect: // what follows would not be HTTP
+	case req.Method == http.MethodConnect: // the bytes after it would not be HTTP
 		w.refuse(http.StatusMethodNotAllowed)
 	case expect != "" && w.body.expects(expect):
 		w.refuse(http.StatusExpectationFailed)
@@ -156,29 +156,30 @@ func (c *conn) answer(req *http.Request) bool {
 	return w.finish()
 }
 
-// hurry has the connection end without the wait for the peer's end, as nobody is there,
-// or nothing is under way. (It is long enough to see that all was acknowledged.)
+// hurry makes the connection end without a long wait for the peer's end. It is called if
+// nobody is there, or nothing is in progress. (The short wait is long enough to see that
+// the peer has acknowledged everything.)
 func (c *conn) hurry() {
 	cfg := c.Config()
 	cfg.LingerTimeout = 10 * time.Millisecond
 	c.SetConfig(cfg)
 }
 
-// noteBody takes note of err, the failure of a body.
+// noteBody records err, the error of a body.
 func (c *conn) noteBody(err error) {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return
 	}
 	c.hurry()
-	if err != errLate { // framer tells the log
+	if err != errLate { // framer logs it
 		c.late = err
 		return
 	}
 	c.server.log.Info("httpd: connection ended", "remote", c.remote, "error", err)
 }
 
-// refuse ends the connection for err, the error of readRequest, and returns what is to
-// be said about it. What can be answered, is, in the words of net/http.
+// refuse ends the connection because of err, an error of readRequest, and returns the
+// error to report. If possible, it answers first, with the same words as net/http.
 func (c *conn) refuse(err error) error {
 	status, text := http.StatusBadRequest, ""
 	switch {
@@ -200,21 +201,21 @@ func (c *conn) refuse(err error) error {
 		status, text = http.StatusHTTPVersionNotSupported, ": "+err.Error()
 	case err == errEncoding:
 		status, text = http.StatusNotImplemented, ""
-	default: // of the network
+	default: // an error of the network
 		return err
 	}
 	c.say(status, text)
 	return nil
 }
 
-// say answers what is not, or not yet, a request.
+// say sends an answer before, or instead of, a complete request.
 func (c *conn) say(status int, text string) {
 	line := statusText(status) + text
 	c.Push([]byte("HTTP/1.1 " + line + "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n" + line))
 	c.logAnswer(&http.Request{Method: "-", RequestURI: "-"}, status, int64(len(line)))
 }
 
-// logAnswer writes a line of the access log.
+// logAnswer writes a line to the access log.
 func (c *conn) logAnswer(req *http.Request, status int, sent int64) {
 	if !c.server.log.Enabled(c.ctx, slog.LevelInfo) {
 		return
@@ -228,7 +229,8 @@ func (c *conn) logAnswer(req *http.Request, status int, sent int64) {
 	)
 }
 
-// hasToken reports whether a list of tokens has one, in whatever case.
+// hasToken reports whether a list of tokens contains token. Upper and lower case make no
+// difference.
 func hasToken(list, token string) bool {
 	for e := range strings.SplitSeq(list, ",") {
 		if strings.EqualFold(strings.TrimSpace(e), token) {

@@ -27,12 +27,11 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// A client that sends rubbish behind its request gets all of the file before it
-// is told.
+// A client that sends rubbish after a request gets the whole file before it is told.
 func TestRubbish(t *testing.T) {
 	t.Parallel()
 	_, addr, dir := startServer(t, testOptions())
-	content := make([]byte, 32<<20) // more than the kernel buffers
+	content := make([]byte, 32<<20) // more than the buffers of the kernel
 	rand.Read(content)
 	if err := os.WriteFile(filepath.Join(dir, "big"), content, 0o644); err != nil {
 		t.Fatal(err)
@@ -48,13 +47,13 @@ func TestRubbish(t *testing.T) {
 	}
 }
 
-// The answer to the next request must not be taken for the rest of a file that
-// has become shorter.
+// If a file becomes shorter while it is sent, the next answer must not be taken for the
+// rest of it.
 func TestTruncatedFile(t *testing.T) {
 	t.Parallel()
 	_, addr, dir := startServer(t, testOptions())
 	name := filepath.Join(dir, "big")
-	const size = 256 << 20 // sparse, and more than the kernel buffers
+	const size = 256 << 20 // sparse, and more than the buffers of the kernel
 	if err := errors.Join(os.WriteFile(name, nil, 0o644), os.Truncate(name, size)); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +76,7 @@ func TestTruncatedFile(t *testing.T) {
 	}
 }
 
-// Each answer that has begun when the server shuts down is complete.
+// Every answer that has begun when the server shuts down is complete.
 func TestShutdownUnderTraffic(t *testing.T) {
 	t.Parallel()
 	server, addr, dir := startServer(t, testOptions())
@@ -123,7 +122,8 @@ func TestShutdownUnderTraffic(t *testing.T) {
 	clients.Wait()
 }
 
-// A client can't keep a connection by doing nothing, or next to nothing.
+// A client can't keep a connection for ever by sending or reading nothing, or very
+// little.
 func TestTimeouts(t *testing.T) {
 	s, _ := newSite(t)
 	o := testOptions()
@@ -131,7 +131,7 @@ func TestTimeouts(t *testing.T) {
 	o.idleTimeout = 30 * time.Second
 	tests := []struct {
 		name, begin, drip string
-		want              time.Duration // the end of the connection
+		want              time.Duration // how long the connection lasts
 		statuses          []int
 	}{
 		{"silent", "", "", 30 * time.Second, nil},
@@ -145,7 +145,7 @@ func TestTimeouts(t *testing.T) {
 	}
 	for _, test := range tests {
 		synctest.Test(t, func(t *testing.T) {
-			client, nc := framertest.Pipe() // which never ends its side
+			client, nc := framertest.Pipe() // the client never ends its side
 			start := time.Now()
 			var clientEnd sync.WaitGroup
 			clientEnd.Go(func() {
@@ -170,8 +170,8 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
-// The body of a request in progress is read, and the request answered, before the
-// connection ends. One that is idle ends at once.
+// At a shutdown, the body of a request in progress is read, and the request is answered,
+// before the connection ends. An idle connection ends at once.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	server, addr, _ := startServer(t, testOptions())
@@ -204,7 +204,7 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// A client that stays away does not hold up a shutdown.
+// A client that does nothing does not delay a shutdown.
 func TestShutdownIdle(t *testing.T) {
 	s, _ := newSite(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -231,7 +231,7 @@ func TestShutdownIdle(t *testing.T) {
 	})
 }
 
-// A client that sends requests and reads nothing has one file open.
+// For a client that sends requests and reads nothing, the server has only one file open.
 func TestPipelineOfFiles(t *testing.T) {
 	t.Parallel()
 	s, dir := newSite(t)
@@ -258,8 +258,8 @@ func TestPipelineOfFiles(t *testing.T) {
 	}
 }
 
-// What has gone out of a response whose handler panics is not taken for the whole, and
-// the log is told, unless that was a wish.
+// If a handler panics, the client does not take what was sent for the whole response. The
+// panic is logged, unless it is http.ErrAbortHandler.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	for value, logged := range map[any]int{"oops": 1, http.ErrAbortHandler: 0} {

@@ -13,7 +13,7 @@ import (
 	"strconv"
 )
 
-// demo returns next with two paths that show what a body can be:
+// demo returns next with two more paths, which show what a body can be:
 //
 //	POST /echo             sends the body back
 //	GET /stream?lines=N    counts, in chunks
@@ -30,7 +30,7 @@ func demo(next http.Handler) http.Handler {
 	})
 }
 
-// maxEcho is the greatest size of a body that echo sends back, in bytes.
+// maxEcho is the greatest size of a body that /echo sends back, in bytes.
 const maxEcho = 1 << 20
 
 func echo(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +53,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	w.Write(data)
 }
 
-// maxLines is how far stream counts.
+// maxLines is the greatest number of lines that /stream sends.
 const maxLines = 100_000
 
 func stream(w http.ResponseWriter, r *http.Request) {

@@ -24,7 +24,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// kinds are what a handler can do, by path.
+// kinds are handlers for the different things that a handler can do, by path.
 var kinds = map[string]http.HandlerFunc{
 	"nothing":  func(http.ResponseWriter, *http.Request) {},
 	"short":    func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "short") },
@@ -189,7 +189,7 @@ var kinds = map[string]http.HandlerFunc{
 	},
 }
 
-// zeros is a reader of zeros, without end.
+// zeros is a reader that returns zeros for ever.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
@@ -200,14 +200,15 @@ func writePieces(w io.Writer, n, size int) {
 	}
 }
 
-// report writes what must fail.
+// report calls write, which must fail with http.ErrBodyNotAllowed, and panics if it does
+// not.
 func report(w http.ResponseWriter, write func(io.Writer, string) (int, error)) {
 	if _, err := write(w, "body"); err != http.ErrBodyNotAllowed {
 		panic(err)
 	}
 }
 
-// A both is our server beside that of net/http, with the same handler.
+// A both is our server and one of net/http, with the same handler.
 type both struct{ ours, theirs string }
 
 func startBoth(t *testing.T) (both, string) {
@@ -248,12 +249,12 @@ func startBoth(t *testing.T) (both, string) {
 
 const cutOffLine = "cut off\n"
 
-// exchange sends raw and returns what a client sees of the answers.
+// exchange sends raw and returns the answers as a client sees them.
 func exchange(t *testing.T, addr, raw string, methods ...string) string {
 	t.Helper()
 	nc := dial(t, addr)
 	if _, err := io.WriteString(nc, raw); err != nil {
-		t.Logf("sending: %v", err) // it was refused early, perhaps
+		t.Logf("sending: %v", err) // maybe it was refused early
 	}
 	answers, err := readAnswers(nc, methods...)
 	var b strings.Builder
@@ -277,13 +278,13 @@ func exchange(t *testing.T, addr, raw string, methods ...string) string {
 	return b.String()
 }
 
-// compare sends raw to both, and compares.
+// compare sends raw to both servers, and compares the answers.
 func (s both) compare(t *testing.T, raw string, methods ...string) {
 	t.Helper()
 	theirs, ours := exchange(t, s.theirs, raw, methods...), exchange(t, s.ours, raw, methods...)
 	if !strings.HasSuffix(ours, cutOffLine) {
-		// net/http closes with unread input, and so resets, where we wait for the
-		// client to have read the answer.
+		// net/http closes the connection with unread input, which resets it. Our server
+		// waits until the client has read the answer.
 		theirs = strings.TrimSuffix(theirs, cutOffLine)
 	}
 	if diff := cmp.Diff(theirs, ours); diff != "" {
@@ -291,7 +292,7 @@ func (s both) compare(t *testing.T, raw string, methods ...string) {
 	}
 }
 
-// Whatever a handler does, the client sees what it would see of net/http.
+// Whatever a handler does, the client sees the same as with net/http.
 func TestHandlersAsNetHTTP(t *testing.T) {
 	t.Parallel()
 	s, _ := startBoth(t)
@@ -304,14 +305,14 @@ func TestHandlersAsNetHTTP(t *testing.T) {
 			s.compare(t, "GET"+path+" HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: x\r\n\r\n"+probe)
 			s.compare(t, "HEAD"+path+" HTTP/1.1\r\nHost: x\r\n\r\n"+probe, "HEAD")
 			s.compare(t, "GET"+path+" HTTP/1.0\r\n\r\n"+probe)
-			if kind != "chunkedlength" { // of which net/http says keep-alive, and closes
+			if kind != "chunkedlength" { // here net/http answers keep-alive, and closes
 				s.compare(t, "GET"+path+" HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"+probe)
 				s.compare(t, "POST"+path+" HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello"+probe)
 			}
 			s.compare(t, "HEAD"+path+" HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"+probe, "HEAD")
 			s.compare(t, "POST"+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"+probe)
 			s.compare(t, "POST"+path+" HTTP/1.1\r\nHost: x\r\nTrailer: X, y\r\n"+inChunks+"5;a=b\r\nhello\r\n3\r\n...\r\n0\r\nX: z\r\nU: v\r\n\r\n"+probe)
-			if kind != "readlate" { // what the client need not send can't be read, as in Go 1.27
+			if kind != "readlate" { // as in Go 1.27, a handler can't read a body that the client need not send
 				s.compare(t, "PUT"+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello"+probe)
 			}
 			s.compare(t, "PUT"+path+" HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: something\r\n\r\nhello"+probe)
@@ -320,7 +321,7 @@ func TestHandlersAsNetHTTP(t *testing.T) {
 	}
 }
 
-// The files are those of http.FileServer.
+// Files are served as http.FileServer serves them.
 func TestFilesAsNetHTTP(t *testing.T) {
 	t.Parallel()
 	s, dir := startBoth(t)
@@ -366,7 +367,8 @@ func TestFilesAsNetHTTP(t *testing.T) {
 	}
 }
 
-// differences are requests that net/http answers, or refuses otherwise, and why we don't.
+// differences are requests that our server answers differently from net/http, with the
+// reasons.
 var differences = []struct {
 	why, raw string
 	want     []int
@@ -383,7 +385,7 @@ var differences = []struct {
 	{"this is no proxy", "CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", []int{405}},
 }
 
-// We differ from net/http where it is said, and nowhere else.
+// Our server differs from net/http only where the table says so.
 func TestDifferences(t *testing.T) {
 	t.Parallel()
 	s, _ := startBoth(t)

@@ -16,12 +16,12 @@ import (
 	"syscall"
 )
 
-// A site is a directory, as an http.FileSystem. Nothing outside of it can be reached,
-// also not by a symbolic link.
+// A site is a directory, as an http.FileSystem. Nothing outside of the directory can be
+// reached, not even by a symbolic link.
 //
-// (http.FS of the os.Root would do, but it hides the files, which could not go out by
-// sendfile then; it refuses all links that are absolute; and it waits for the writer of
-// a named pipe.)
+// (An http.FS of the os.Root is not used for three reasons. It hides the os.File, so
+// files could not be sent by sendfile. It refuses all absolute links. And it waits for
+// the writer of a named pipe.)
 type site struct {
 	root *os.Root
 	real string // the absolute path of root, without symbolic links
@@ -29,7 +29,7 @@ type site struct {
 
 func openSite(dir string) (*site, error) {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("%s is not a directory", dir) // and may be a pipe, which would be waited for
+		return nil, fmt.Errorf("%s is not a directory", dir) // it may be a pipe, and os.OpenRoot would wait for its writer
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -46,16 +46,17 @@ func openSite(dir string) (*site, error) {
 	return &site{root: root, real: real}, nil
 }
 
-// A file is a file of a site. Whoever copies it to a response may find it closed.
+// A file is a file of a site. sendFile closes it, so who copies it to a response may find
+// it closed.
 type file struct {
 	*os.File
 	info fs.FileInfo
 }
 
-// Stat is of http.File.
+// Stat implements http.File.
 func (f *file) Stat() (fs.FileInfo, error) { return f.info, nil }
 
-// Open is http.FileSystem. What is neither a file nor a directory is not there.
+// Open implements http.FileSystem. It finds only files and directories.
 func (s *site) Open(name string) (http.File, error) {
 	name = strings.TrimPrefix(path.Clean("/"+name), "/")
 	if name == "" {
@@ -76,8 +77,8 @@ func (s *site) Open(name string) (http.File, error) {
 	return &file{f, info}, nil
 }
 
-// open opens a file, without waiting for the writer if it is a named pipe. A Root
-// follows no absolute link, also if it leads to where it came from.
+// open opens a file. It does not wait for the writer of a named pipe. If the name is an
+// absolute link to a file of the site, open follows the link, which an os.Root does not.
 func (s *site) open(name string) (*os.File, error) {
 	const flags = os.O_RDONLY | syscall.O_NONBLOCK
 	f, err := s.root.OpenFile(name, flags, 0)
@@ -95,8 +96,9 @@ func (s *site) open(name string) (*os.File, error) {
 	return s.root.OpenFile(inside, flags, 0)
 }
 
-// reason returns the error for a file that can't be opened, as http.FileServer
-// understands it. What leads out of the root is not there, as are names that can be none.
+// reason returns an error that http.FileServer understands, for a file that can't be
+// opened. A path that leads out of the root does not exist for it, nor does a name that
+// no file can have.
 func reason(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
@@ -107,7 +109,7 @@ func reason(err error) error {
 	return fs.ErrNotExist
 }
 
-// lacking reports whether err is for what the system has not enough of.
+// lacking reports whether err says that the system has too few resources.
 func lacking(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }

@@ -90,7 +90,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// A list has links that work, sizes and dates.
+// A list has links that work, and shows sizes and dates.
 func TestList(t *testing.T) {
 	t.Parallel()
 	s, dir := newSite(t)

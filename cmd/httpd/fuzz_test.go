@@ -20,7 +20,7 @@ import (
 	"github.com/goframer/framer"
 )
 
-// serveInput answers what a client sends before it ends its side.
+// serveInput returns the answers to in, at whose end the client ends its side.
 func serveInput(t *testing.T, h http.Handler, in io.Reader) []answer {
 	t.Helper()
 	log := new(recorder)
@@ -46,8 +46,8 @@ func serveInput(t *testing.T, h http.Handler, in io.Reader) []answer {
 	return answers
 }
 
-// Whatever a client sends, the handler ends, its output is a sequence of
-// responses, the same however the input is cut, and nothing comes after one that
+// Whatever a client sends, the function of the Session returns. The output is a sequence
+// of responses, the same however the input is cut. Nothing comes after a response that
 // closes the connection.
 func FuzzRequest(f *testing.F) {
 	for _, test := range requestTests {
@@ -71,7 +71,7 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// A memoryConn is a connection whose input is there from the beginning.
+// A memoryConn is a connection whose whole input is there from the beginning.
 type memoryConn struct {
 	net.Conn // nil
 	in       io.Reader
@@ -87,7 +87,7 @@ func (c *memoryConn) SetDeadline(time.Time) error      { return nil }
 func (c *memoryConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *memoryConn) SetWriteDeadline(time.Time) error { return nil }
 
-// A recorder is a slog.Handler that keeps the methods of the access log.
+// A recorder is a slog.Handler that records the methods in the access log.
 type recorder struct {
 	slog.Handler
 	methods []string

@@ -10,32 +10,33 @@ import (
 	"strings"
 )
 
-// A scanner finds the end of a request's header, for framer.Split, and refuses what
-// can't be one as soon as it can be told: one who speaks SSH or TLS, or ends his lines
-// in a mere LF, would never send the end of it. It is stricter than net/http, so that
-// nobody in front of this server sees other lines, or another length, than it does.
+// A scanner finds the end of a request's header, for framer.Split. It refuses bytes that
+// can't be a header as soon as possible: a client that speaks SSH or TLS, or whose lines
+// end in a bare LF, would never send the end of a header. It is stricter than net/http,
+// so that a proxy before this server can't see other lines, or another length, than this
+// server does.
 //
 // It looks at every byte once, however the input is cut.
 type scanner struct {
-	max       int  // bytes that a header may have
-	at        int  // bytes looked at
-	line      int  // where the current line begins
-	lines     int  // complete lines
-	emptyLine bool // there was one before the request
+	max       int  // the greatest size of a header, in bytes
+	at        int  // number of bytes looked at
+	line      int  // index of the current line
+	lines     int  // number of complete lines
+	emptyLine bool // an empty line has come before the request
 	facts
 }
 
-// facts are what a scanner has found that net/http does not tell.
+// facts are what a scanner has found, but net/http does not report.
 type facts struct {
 	hosts, lengths, encodings int
-	oddEncoding               bool // other than chunked, or more than one
+	oddEncoding               bool // an encoding other than chunked, or more than one
 	badHost                   bool
 }
 
-// maxFields is how many fields a header may have. It is that of net/http.
+// maxFields is the greatest number of fields in a header, the same as in net/http.
 const maxFields = 500
 
-// Why a header is refused.
+// These are reasons to refuse a header.
 var (
 	errTooLong     = errors.New("header too long")
 	errMalformed   = errors.New("malformed header")
@@ -45,18 +46,18 @@ var (
 	errVersion     = errors.New("unsupported protocol version")
 )
 
-// split is a bufio.SplitFunc whose token is a header with the empty line at its end.
+// split is a bufio.SplitFunc. Its token is a header with the empty line at its end.
 func (s *scanner) split(data []byte, atEOF bool) (advance int, token []byte, err error) {
 	if len(data) < s.at {
-		return 0, nil, nil // the input has ended, and what there was is taken
+		return 0, nil, nil // the input has ended, and all of it was processed
 	}
 	tooLong := len(data) > s.max
-	data = data[:min(len(data), s.max)] // what is behind must make no difference
+	data = data[:min(len(data), s.max)] // bytes after max must make no difference
 	for {
 		n := bytes.IndexByte(data[s.at:], '\n')
 		if n < 0 {
 			switch {
-			case !plausible(data[max(s.line, s.at-1):]): // with a CR that was the last byte
+			case !plausible(data[max(s.line, s.at-1):]): // from one byte before s.at, which may be a CR
 				return 0, nil, errMalformed
 			case tooLong:
 				return 0, nil, errTooLong
@@ -81,7 +82,7 @@ func (s *scanner) split(data []byte, atEOF bool) (advance int, token []byte, err
 			return s.at, data[:s.at], nil
 		case s.emptyLine:
 			return 0, nil, errMalformed
-		default: // one is passed over: RFC 9112, section 2.2
+		default: // one empty line is allowed: RFC 9112, section 2.2
 			advance := s.at
 			*s = scanner{max: s.max, emptyLine: true}
 			return advance, nil, nil
@@ -92,12 +93,13 @@ func (s *scanner) split(data []byte, atEOF bool) (advance int, token []byte, err
 // begun reports whether a byte of a header has come.
 func (s *scanner) begun() bool { return s.at > 0 || s.emptyLine }
 
-// plausible reports whether the next bytes of a line whose end has not come can be text.
+// plausible reports whether part can be text. It is part of a line whose end has not
+// come.
 func plausible(part []byte) bool {
 	return isText(bytes.TrimSuffix(part, []byte("\r")))
 }
 
-// isText reports whether there are no control characters in b but tabs.
+// isText reports whether b has no control characters except tabs.
 func isText(b []byte) bool {
 	for _, c := range b {
 		if c < ' ' && c != '\t' || c == 0x7f {
@@ -107,7 +109,7 @@ func isText(b []byte) bool {
 	return true
 }
 
-// take notes what line says, and reports whether it makes sense.
+// take records what a line says, and reports whether the line is valid.
 func (s *scanner) take(line []byte) bool {
 	if !isText(line) {
 		return false
@@ -116,7 +118,7 @@ func (s *scanner) take(line []byte) bool {
 		return isRequestLine(line)
 	}
 	name, value, ok := bytes.Cut(line, []byte(":"))
-	if !ok || !isToken(name) { // a folded line and a space before the colon, too
+	if !ok || !isToken(name) { // this also refuses a folded line, and a space before the colon
 		return false
 	}
 	switch len(name) {
@@ -140,15 +142,15 @@ func (s *scanner) take(line []byte) bool {
 
 func isName(b []byte, name string) bool { return strings.EqualFold(string(b), name) }
 
-// isRequestLine reports whether line is a method, a target and a version, with a space
-// between them: net/http has a closer look.
+// isRequestLine reports whether line is a method, a target and a version, separated by
+// spaces. net/http checks the details.
 func isRequestLine(line []byte) bool {
 	method, rest, _ := bytes.Cut(line, []byte(" "))
 	target, version, ok := bytes.Cut(rest, []byte(" "))
 	return ok && isToken(method) && len(target) > 0 && bytes.HasPrefix(version, []byte("HTTP/"))
 }
 
-// isToken reports whether b is a token: RFC 9110, section 5.6.2.
+// isToken reports whether b is a token (RFC 9110, section 5.6.2).
 func isToken(b []byte) bool {
 	for _, c := range b {
 		if !isAlnum(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
@@ -158,7 +160,7 @@ func isToken(b []byte) bool {
 	return len(b) > 0
 }
 
-// isHost reports whether b can be a host and a port: RFC 3986, section 3.2. It may be
+// isHost reports whether b can be a host with a port (RFC 3986, section 3.2). It may be
 // empty.
 func isHost(b []byte) bool {
 	for _, c := range b {
@@ -173,9 +175,9 @@ func isAlnum(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// check returns why a header of a request of HTTP/1.minor must be refused, or nil. With
-// two lengths, or a length and an encoding, somebody might take a part of the body for
-// the next request.
+// check returns the reason to refuse the header of an HTTP/1.minor request, or nil. If
+// there are two lengths, or a length and an encoding, another server may take part of the
+// body for the next request.
 func (f *facts) check(minor int) error {
 	switch {
 	case f.oddEncoding:

@@ -13,39 +13,39 @@ import (
 	"time"
 )
 
-// unknown is the length of a body that nobody has told.
+// unknown is the length of a body whose length the handler has not given.
 const unknown = -1
 
-// A head is the header of a response. It is made in two steps: the handler's fields when
-// it calls WriteHeader, after which it may change them; the others when it is known what
-// the body is, or how it begins. These rules are those of net/http.
+// A head is the header of a response. It is made in two steps. WriteHeader writes the
+// handler's fields, so the handler may change them afterwards. The other fields follow
+// when the body, or its beginning, is known. These rules are the same as in net/http.
 type head struct {
 	status int  // 0 until WriteHeader
-	closed bool // the header is complete
+	closed bool // the header was written to its end
 
 	length     int64    // Content-Length, or unknown
-	connection []string // the handler's Connection
-	encoding   []string // its Transfer-Encoding
-	typed      bool     // it has said the Content-Type, or the Content-Encoding
-	dated      bool     // it has said the Date
+	connection []string // the Connection field of the handler
+	encoding   []string // the Transfer-Encoding of the handler
+	typed      bool     // the handler has set Content-Type or Content-Encoding
+	dated      bool     // the handler has set Date
 	trailers   []string
 
-	sends  bool // there is a body
-	chunks bool // in chunks
-	last   bool // the connection closes after it
+	sends  bool // a body is sent
+	chunks bool // the body is chunked
+	last   bool // the connection closes after the response
 }
 
-// An appender is an io.Writer, and an io.StringWriter.
+// An appender is a slice that is an io.Writer and an io.StringWriter.
 type appender []byte
 
 func (a *appender) Write(p []byte) (int, error)       { *a = append(*a, p...); return len(p), nil }
 func (a *appender) WriteString(s string) (int, error) { *a = append(*a, s...); return len(s), nil }
 
-// own are the fields that closeHead writes.
+// own are the fields that only closeHead writes.
 var own = map[string]bool{"Connection": true, "Content-Length": true, "Transfer-Encoding": true}
 
-// noBody are the fields that an informational response has not, and ownUntyped those
-// that closeHead writes, or nobody.
+// noBody are the fields that an informational response must not have. ownUntyped is own
+// and Content-Type, which a 304 (Not Modified) does not have.
 var (
 	noBody     = map[string]bool{"Content-Length": true, "Transfer-Encoding": true}
 	ownUntyped = map[string]bool{"Connection": true, "Content-Length": true, "Transfer-Encoding": true, "Content-Type": true}
@@ -64,7 +64,7 @@ func statusText(status int) string {
 	return strconv.Itoa(status) + " status code " + strconv.Itoa(status)
 }
 
-// addStatusLine begins a header.
+// addStatusLine adds the line that begins a header.
 func (w *response) addStatusLine(status int) {
 	m := w.memory()
 	version := "HTTP/1.1 "
@@ -87,7 +87,7 @@ func (w *response) inform(status int) {
 	w.push()
 }
 
-// beginHead writes the header as far as it is the handler's.
+// beginHead writes the part of the header that the handler determines.
 func (w *response) beginHead(status int) {
 	w.status = status
 	h := w.header
@@ -117,22 +117,22 @@ func (w *response) beginHead(status int) {
 	for name := range h {
 		if strings.HasPrefix(name, http.TrailerPrefix) {
 			exclude = withName(exclude, name)
-			w.trailers = append(w.trailers, "") // there will be some
+			w.trailers = append(w.trailers, "") // a placeholder: the trailer will have such fields
 		}
 	}
 	w.addStatusLine(status)
 	h.WriteSubset((*appender)(&w.memory().out), exclude)
 }
 
-// declareTrailer takes note of a field that follows the body. Those that say how to read
-// it can't.
+// declareTrailer records a field that comes after the body. Fields that say how to read
+// the body can't come after it, and are ignored.
 func (w *response) declareTrailer(name string) {
 	if name != "" && !own[name] && name != "Trailer" {
 		w.trailers = append(w.trailers, name)
 	}
 }
 
-// withName returns a copy of names with one more.
+// withName returns a copy of names with name added.
 func withName(names map[string]bool, name string) map[string]bool {
 	more := map[string]bool{name: true}
 	for name := range names {
@@ -141,8 +141,8 @@ func withName(names map[string]bool, name string) map[string]bool {
 	return more
 }
 
-// closeHead completes the header, when pending is the beginning of the body, or, if done
-// is set, all of it, and lets that follow.
+// closeHead completes the header and adds pending to the output. If done is set, pending
+// is the whole body; otherwise it is the beginning.
 func (w *response) closeHead(done bool) {
 	w.closed = true
 	isHead := w.req.Method == http.MethodHead
@@ -191,8 +191,8 @@ func (w *response) closeHead(done bool) {
 	w.pending = nil
 }
 
-// connectionField decides whether the connection stays open, and returns the Connection
-// that has to be said then, if the handler has not.
+// connectionField decides whether the connection stays open. It returns the value of a
+// Connection field to add, or "".
 func (w *response) connectionField(isHead, allowed bool) string {
 	closing := w.c.server.closing.Load() || first(w.connection) == "close"
 	persistent := w.req.ProtoAtLeast(1, 1)
@@ -207,7 +207,7 @@ func (w *response) connectionField(isHead, allowed bool) string {
 	return ""
 }
 
-// frame decides how the end of the body is told: RFC 9112, section 6.
+// frame decides how the client is told where the body ends (RFC 9112, section 6).
 func (w *response) frame(isHead, allowed bool) {
 	encoding := first(w.encoding)
 	if w.length != unknown && encoding != "" && encoding != "identity" {
@@ -232,8 +232,8 @@ func (w *response) frame(isHead, allowed bool) {
 	w.sends = true
 }
 
-// endChunks adds the last chunk, and the trailer: the fields that Trailer has announced,
-// and those with http.TrailerPrefix.
+// endChunks adds the last chunk and the trailer. The trailer has the fields that the
+// Trailer field has announced, and those whose names begin with http.TrailerPrefix.
 func (w *response) endChunks() {
 	m := w.memory()
 	m.out = append(m.out, "0\r\n"...)
@@ -252,7 +252,7 @@ func (w *response) endChunks() {
 	m.out = append(m.out, "\r\n"...)
 }
 
-// switches reports whether this is the answer to an Upgrade.
+// switches reports whether this is the answer to an Upgrade request.
 func (w *response) switches() bool {
 	return w.status == http.StatusSwitchingProtocols && hasToken(first(w.connection), "upgrade") && w.header.Get("Upgrade") != ""
 }
@@ -264,7 +264,7 @@ func first(values []string) string {
 	return values[0]
 }
 
-// addFields adds the handler's values of a field, in one line each.
+// addFields adds a line for each value of a field.
 func addFields(out []byte, name string, values []string) []byte {
 	for _, v := range values {
 		out = addField(out, name, strings.Map(noLineEnd, v))
@@ -279,7 +279,7 @@ func noLineEnd(r rune) rune {
 	return r
 }
 
-// addField adds a field whose value can have no line ends.
+// addField adds a field. Its value must have no line ends.
 func addField(out []byte, name, value string) []byte {
 	out = append(append(out, name...), ": "...)
 	return append(append(out, value...), "\r\n"...)

@@ -18,15 +18,15 @@ import (
 	"github.com/goframer/framer"
 )
 
-// small is what the file small.txt of a test site has.
+// small is the content of the file small.txt of a test site.
 const small = "hello, world\n"
 
-// testOptions are small limits, and no timeouts.
+// testOptions returns options with small limits and without timeouts.
 func testOptions() *options {
 	return &options{maxHeader: 4 << 10, demo: true}
 }
 
-// newSite makes a directory to serve, beside a file that must not be served.
+// newSite makes a directory to serve. A file next to it must not be served.
 func newSite(t testing.TB) (*site, string) {
 	t.Helper()
 	top := t.TempDir()
@@ -86,18 +86,18 @@ func dial(t *testing.T, addr string) *net.TCPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(time.Minute)) // so that a fault does not hang the test
+	nc.SetDeadline(time.Now().Add(time.Minute)) // so that a failure does not hang the test
 	return nc.(*net.TCPConn)
 }
 
-// An answer is what a test looks at in a response.
+// An answer holds the parts of a response that a test checks.
 type answer struct {
 	*http.Response
 	body string
 }
 
-// readAnswers reads responses up to the end of r. methods are those of the
-// requests; the rest are like GET.
+// readAnswers reads responses until r ends. methods are the methods of the requests. If
+// there are more responses, the other requests are taken for GET.
 func readAnswers(r io.Reader, methods ...string) ([]answer, error) {
 	var answers []answer
 	buf := bufio.NewReader(r)

@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// handler returns the handler of a site: http.FileServer, but for lists, which have
-// sizes and dates.
+// handler returns the handler of a site. It is http.FileServer, except that its lists of
+// directories show sizes and dates.
 func (s *site) handler(withDemo bool) http.Handler {
 	files := http.FileServer(s)
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -36,8 +36,8 @@ func (s *site) handler(withDemo bool) http.Handler {
 	return h
 }
 
-// listed returns the directory that has the path, or nil if there is none, or an
-// index.html in it.
+// listed returns the directory at path. It returns nil if there is none, or if it has an
+// index.html.
 func (s *site) listed(path string) *os.File {
 	if path != "" && !strings.HasSuffix(path, "/") {
 		return nil
@@ -58,14 +58,14 @@ func (s *site) listed(path string) *os.File {
 	return nil
 }
 
-// maxInfos is how many entries a list may have to tell what they are: that is a system
-// call for each.
+// maxInfos is the greatest number of entries in a list that shows sizes and dates. It is
+// limited because each entry takes a system call.
 const maxInfos = 2000
 
 // An entry is a line of a list.
 type entry struct {
 	name string
-	info fs.FileInfo // nil if it is not known
+	info fs.FileInfo // nil if nothing is known
 }
 
 // entriesOf returns the entries of a directory, sorted.
@@ -88,7 +88,7 @@ func entriesOf(dir *os.File) ([]entry, error) {
 			return nil, err
 		}
 		for _, e := range found {
-			info, _ := e.Info() // it may be gone
+			info, _ := e.Info() // fails if the file was removed meanwhile
 			entries = append(entries, entry{e.Name(), info})
 		}
 	}
@@ -96,8 +96,8 @@ func entriesOf(dir *os.File) ([]entry, error) {
 	return entries, nil
 }
 
-// list answers with the entries of a directory. There is no Last-Modified: a size can
-// change without the time of the directory.
+// list answers with the entries of a directory. It sets no Last-Modified, because the
+// size of a file can change without a change of the directory's time.
 func list(w http.ResponseWriter, r *http.Request, dir *os.File) {
 	entries, err := entriesOf(dir)
 	if err != nil {
@@ -120,10 +120,11 @@ func list(w http.ResponseWriter, r *http.Request, dir *os.File) {
 	b.Flush()
 }
 
-// nameWidth is how wide the names of a list are, in characters, if not wider.
+// nameWidth is the usual width of the names in a list, in characters. Longer names are
+// wider.
 const nameWidth = 50
 
-// append appends the line.
+// append appends the line of the entry to line.
 func (e entry) append(line []byte) []byte {
 	name := e.name
 	if e.info != nil && e.info.IsDir() {
@@ -148,7 +149,7 @@ func (e entry) append(line []byte) []byte {
 	return append(line, '\n')
 }
 
-// isPlain reports whether name stands for itself in a URL, and in HTML.
+// isPlain reports whether name needs no escapes in a URL or in HTML.
 func isPlain(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; !isAlnum(c) && strings.IndexByte("-._~/", c) < 0 {

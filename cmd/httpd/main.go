@@ -2,13 +2,13 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command httpd serves a directory over HTTP/1.1. It is also an example of the
-// package framer: the http_request_handler of asynchat's documents, grown to
-// something one can use.
+// Command httpd serves a directory over HTTP/1.1. It is also an example of how to use
+// package framer. It began as the http_request_handler of asynchat's documentation, and
+// has grown to something useful.
 //
-// A [framer.Session] reads the header of a request up to the empty line, and the body
-// by its length or its chunks; net/http parses the one and answers by a Handler, which
-// is [http.FileServer]; what that writes is pushed.
+// A [framer.Session] reads the header of a request up to the empty line, and the body by
+// its length or by its chunks. Package net/http parses the header. An http.Handler, which
+// is [http.FileServer], answers. What it writes is pushed.
 //
 // Usage:
 //
@@ -35,7 +35,7 @@ import (
 )
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // a log whose reader has gone must not end the server
+	signal.Ignore(syscall.SIGPIPE) // the server must continue when the reader of its log has gone
 	log := logqueue.New(os.Stderr, 0)
 	code := run(os.Args[1:], log, catchSignals)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -44,15 +44,16 @@ func main() {
 	os.Exit(code)
 }
 
-// catchSignals is called when there is something to end gracefully. Before, when a file is
-// waited for that is a pipe, say, a signal ends the program as any other.
+// catchSignals is called when the server has begun, so that a signal ends it gracefully.
+// Before that, a signal ends the program at once, even if it waits for a file that is a
+// pipe.
 func catchSignals() <-chan os.Signal {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	return signals
 }
 
-// options are the flags.
+// options are the values of the flags.
 type options struct {
 	addr, dir, cert, key string
 	verbose, demo        bool
@@ -81,7 +82,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	return o, flags.Parse(args, o.check)
 }
 
-// about begins the usage text.
+// about is the beginning of the usage text.
 const about = `
 Httpd serves a directory over HTTP/1.1, or over HTTPS with -cert and -key:
 
@@ -89,7 +90,7 @@ Httpd serves a directory over HTTP/1.1, or over HTTPS with -cert and -key:
 	httpd -dir public -addr :8443 -cert cert.pem -key key.pem
 `
 
-// check looks at flags that depend on each other.
+// check checks flags that depend on each other.
 func (o *options) check() error {
 	if (o.cert == "") != (o.key == "") {
 		return errors.New("-cert and -key go together")
@@ -97,7 +98,7 @@ func (o *options) check() error {
 	return nil
 }
 
-// run is the command. It returns the exit code: 2 if it was called wrongly.
+// run runs the command. It returns the exit status, which is 2 for a wrong command line.
 func run(args []string, stderr io.Writer, catch func() <-chan os.Signal) int {
 	o, err := parseFlags(args, stderr)
 	switch {
@@ -113,7 +114,7 @@ func run(args []string, stderr io.Writer, catch func() <-chan os.Signal) int {
 	return 0
 }
 
-// serve serves until a signal comes or the listener fails.
+// serve serves until a signal arrives or the listener fails.
 func serve(o *options, stderr io.Writer, catch func() <-chan os.Signal) error {
 	s, err := openSite(o.dir)
 	if err != nil {
@@ -178,8 +179,8 @@ func newServer(o *options, handler http.Handler, stderr io.Writer) *framer.Serve
 	return fs
 }
 
-// shutdown lets the answers in progress come to their end, until the timeout, if there
-// is one, or another signal.
+// shutdown waits until the answers in progress are sent, until the timeout if there is
+// one, or until another signal.
 func shutdown(server *framer.Server, timeout time.Duration, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

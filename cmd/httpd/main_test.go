@@ -22,12 +22,12 @@ import (
 	"testing"
 )
 
-// A command is a running run.
+// A command is a call of run that is in progress.
 type command struct {
 	url     string
 	signals chan os.Signal
-	exit    chan int    // the exit code
-	log     chan string // what it has written after the first line
+	exit    chan int    // the exit status
+	log     chan string // the log after the first line
 }
 
 func startCommand(t *testing.T, args ...string) *command {
@@ -52,7 +52,7 @@ func startCommand(t *testing.T, args ...string) *command {
 	return c
 }
 
-// writeCertificate writes the certificate of ts, and its key, to files.
+// writeCertificate writes the certificate of ts and its key to files.
 func writeCertificate(t *testing.T, ts *httptest.Server) (cert, key string) {
 	t.Helper()
 	der, err := x509.MarshalPKCS8PrivateKey(ts.TLS.Certificates[0].PrivateKey)
@@ -76,7 +76,7 @@ func TestCommand(t *testing.T) {
 	defer ts.Close()
 	cert, key := writeCertificate(t, ts)
 	_, dir := newSite(t)
-	const size = 32 << 20 // more than the kernel buffers
+	const size = 32 << 20 // more than the buffers of the kernel
 	big := filepath.Join(dir, "big")
 	if err := errors.Join(os.WriteFile(big, nil, 0o644), os.Truncate(big, size)); err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func TestCommand(t *testing.T) {
 	} {
 		c := startCommand(t, args...)
 		transport := ts.Client().Transport.(*http.Transport).Clone()
-		transport.ForceAttemptHTTP2 = true // to be told by ALPN that there is none
+		transport.ForceAttemptHTTP2 = true // ALPN must tell the client that there is no HTTP/2
 		client := &http.Client{Transport: transport}
 		res, err := client.Get(c.url + "/small.txt")
 		if err != nil {
@@ -129,7 +129,8 @@ func TestCommand(t *testing.T) {
 	}
 }
 
-// The first signal waits for a client that is slow, the second does not.
+// After the first signal, the server waits for a slow client. After the second, it does
+// not.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	_, dir := newSite(t)

@@ -17,13 +17,13 @@ const (
 
 	inChunks = "Transfer-Encoding: chunked\r\n\r\n"
 
-	// probe follows every request of the table. It is answered if, and only if,
-	// the server is certain of where it begins.
+	// probe comes after every request of the table. The server answers it only if it is
+	// certain where it begins.
 	probe = "GET /noext HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n"
 )
 
-// requestTests are raw requests. The last of the statuses is that of the probe if
-// the connection is to stay open.
+// requestTests are raw requests. If the connection must stay open, the last status is
+// that of the probe.
 var requestTests = []struct {
 	name, raw string
 	want      []int
@@ -165,7 +165,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// A header has a limit of its own.
+// A header has its own limit.
 func TestHeaderLimit(t *testing.T) {
 	t.Parallel()
 	header := func(size int) string {
@@ -184,7 +184,7 @@ func TestHeaderLimit(t *testing.T) {
 	}
 }
 
-// What can't become a request is answered before more of it comes.
+// Input that can't become a request is answered at once, without waiting for more.
 func TestAtOnce(t *testing.T) {
 	t.Parallel()
 	_, addr, _ := startServer(t, testOptions())

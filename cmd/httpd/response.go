@@ -14,19 +14,19 @@ import (
 	"github.com/goframer/framer"
 )
 
-// Sizes of what a response keeps before it pushes, in bytes.
+// These limit what a response keeps before it pushes, in bytes.
 const (
-	maxPending = 2 << 10   // of a body whose length nobody has told: that of net/http
-	pushSize   = 8 << 10   // of what goes out without waiting for more
-	maxOut     = 64 << 10  // of what goes out at once
-	maxRead    = 256 << 10 // of a file that is read, and goes out in one push
+	maxPending = 2 << 10   // the beginning of a body of unknown length; the same as in net/http
+	pushSize   = 8 << 10   // pushed without waiting for more
+	maxOut     = 64 << 10  // the greatest push, except for files
+	maxRead    = 256 << 10 // the largest file that is read into memory and pushed with the header
 )
 
-// A response is the http.ResponseWriter of a request. What the handler writes is kept
-// until there is enough of it, or the handler flushes, and is pushed then; a small
-// answer leaves in one push, with its header.
+// A response is the http.ResponseWriter of a request. It keeps what the handler writes
+// until there is enough of it, or until the handler flushes. So a small answer is pushed
+// once, together with its header.
 //
-// It is no Hijacker, and knows no deadlines of its own: those of the connection rule.
+// It is no http.Hijacker, and has no deadlines: the timeouts of the connection apply.
 type response struct {
 	c      *conn
 	req    *http.Request
@@ -34,10 +34,10 @@ type response struct {
 	header http.Header
 
 	head
-	pending []byte // the beginning of the body, while the header is open
+	pending []byte // the beginning of the body, until the header is complete
 	written int64
-	scratch *scratch // with what was not pushed; nil if there is nothing
-	err     error    // of the connection
+	scratch *scratch // holds what was not pushed yet; nil if there is nothing
+	err     error    // the error of the connection
 	ended   bool     // finish was called
 }
 
@@ -51,10 +51,10 @@ func newResponse(c *conn, req *http.Request) *response {
 	return w
 }
 
-// Header is of http.ResponseWriter.
+// Header implements http.ResponseWriter.
 func (w *response) Header() http.Header { return w.header }
 
-// WriteHeader is of http.ResponseWriter.
+// WriteHeader implements http.ResponseWriter.
 func (w *response) WriteHeader(status int) {
 	switch {
 	case w.status != 0:
@@ -69,24 +69,24 @@ func (w *response) WriteHeader(status int) {
 	}
 }
 
-// dontContinue is for an answer without a 100 (Continue), after which the client need
-// not send the body.
+// dontContinue is called for an answer without a 100 (Continue) before it. The client
+// need not send the body then.
 func (w *response) dontContinue() {
 	if w.body != nil && w.body.waits.Swap(false) {
 		w.body.Close()
 	}
 }
 
-// refuse is the answer to what no handler is asked for.
+// refuse answers a request without asking the handler.
 func (w *response) refuse(status int) {
 	w.header.Set("Connection", "close")
 	w.WriteHeader(status)
 }
 
-// Write is of http.ResponseWriter.
+// Write implements http.ResponseWriter.
 func (w *response) Write(p []byte) (int, error) { return write(w, p) }
 
-// WriteString is io.StringWriter.
+// WriteString implements io.StringWriter.
 func (w *response) WriteString(s string) (int, error) { return write(w, s) }
 
 func write[T []byte | string](w *response, p T) (int, error) {
@@ -123,7 +123,7 @@ func write[T []byte | string](w *response, p T) (int, error) {
 	return len(p), w.err
 }
 
-// emit adds a part of the body to what goes out.
+// emit adds a part of the body to the output.
 func emit[T []byte | string](w *response, p T) {
 	if !w.sends {
 		return
@@ -146,7 +146,7 @@ func emit[T []byte | string](w *response, p T) {
 	}
 }
 
-// memory returns w.scratch, which it makes if necessary.
+// memory returns w.scratch, and makes it first if necessary.
 func (w *response) memory() *scratch {
 	if w.scratch == nil {
 		w.scratch = w.c.server.getScratch()
@@ -155,7 +155,7 @@ func (w *response) memory() *scratch {
 	return w.scratch
 }
 
-// push sends what there is. It waits while the client takes nothing.
+// push sends the output. It waits while the client accepts nothing.
 func (w *response) push() {
 	m := w.scratch
 	if m == nil {
@@ -168,10 +168,10 @@ func (w *response) push() {
 	w.c.server.scratch.Put(m)
 }
 
-// Flush is http.Flusher.
+// Flush implements http.Flusher.
 func (w *response) Flush() { w.FlushError() }
 
-// FlushError is for http.ResponseController.
+// FlushError flushes for an http.ResponseController.
 func (w *response) FlushError() error {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -183,9 +183,9 @@ func (w *response) FlushError() error {
 	return w.err
 }
 
-// ReadFrom is io.ReaderFrom, by which io.Copy sends a file: a small one is read to where
-// its header is, in place of a write of its own; a large one is a producer, which goes
-// out by sendfile.
+// ReadFrom implements io.ReaderFrom, which io.Copy uses to send a file. It reads a small
+// file into the output, after the header, so that both are sent in one write. A large
+// file becomes a producer, which sends it by sendfile.
 func (w *response) ReadFrom(src io.Reader) (int64, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
@@ -216,7 +216,7 @@ func (w *response) ReadFrom(src io.Reader) (int64, error) {
 	return n, err
 }
 
-// readFile has n bytes of f go out with what there is.
+// readFile adds n bytes of f to the output.
 func (w *response) readFile(f *file, n int64) (int64, error) {
 	m := w.memory()
 	if len(m.out)+int(n) > maxOut+maxRead {
@@ -228,16 +228,16 @@ func (w *response) readFile(f *file, n int64) (int64, error) {
 	got, err := io.ReadFull(f, m.out[have:have+int(n)])
 	m.out = m.out[:have+got]
 	if err == io.ErrUnexpectedEOF || err == io.EOF {
-		err = nil // as of io.Copy
+		err = nil // io.Copy returns no error for these, either
 	}
 	return int64(got), err
 }
 
 // sendFile sends n bytes of f, and returns when the system has taken them. It closes f.
 //
-// The header before it has been pushed. If framer knew that a file is behind that, it
-// would have the system hold the header back (TCP_CORK), which for some hundred KiB costs
-// as much CPU time again. So the file is not the first part of the producer.
+// The header has been pushed before. If framer knew that a file comes after the header,
+// it would make the system hold the header back (TCP_CORK). For a file of a few hundred
+// KiB, that would double the CPU time. So an empty producer comes before the file.
 func (w *response) sendFile(f *file, n int64) (int64, error) {
 	type result struct {
 		n   int64
@@ -253,9 +253,9 @@ func (w *response) sendFile(f *file, n int64) (int64, error) {
 	return r.n, r.err
 }
 
-// abort ends the connection if the handler has panicked: what has gone out must not be
-// taken for the whole. http.ErrAbortHandler is a wish, and no fault; of the others the
-// log is told.
+// abort ends the connection if the handler has panicked, because the client must not take
+// what was sent for the whole response. It logs the panic, unless that is
+// http.ErrAbortHandler, which is intended.
 func (w *response) abort() {
 	if w.ended {
 		return
@@ -266,8 +266,7 @@ func (w *response) abort() {
 	}
 }
 
-// finish sends what is left of the response, and reports whether another request may
-// follow.
+// finish sends the rest of the response. It reports whether another request may follow.
 func (w *response) finish() bool {
 	w.ended = true
 	if w.status == 0 {
@@ -290,7 +289,7 @@ func (w *response) finish() bool {
 	if w.req.Method == http.MethodHead {
 		w.written = 0
 	} else if w.sends && w.length != unknown && w.written != w.length {
-		w.last = true // the client waits for the rest
+		w.last = true // the client still waits for the rest of the body
 	}
 	w.c.logAnswer(w.req, w.status, w.written)
 	return !w.last && w.err == nil

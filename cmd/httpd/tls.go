@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// A tlsListener accepts TLS connections that have a word for those who speak plain HTTP.
+// A tlsListener accepts TLS connections. It answers clients that speak plain HTTP.
 type tlsListener struct {
 	net.Listener
 	config *tls.Config
@@ -30,7 +30,7 @@ func (l tlsListener) Accept() (net.Conn, error) {
 
 type tlsConn struct{ *tls.Conn }
 
-// HandshakeContext is called by framer.
+// HandshakeContext is called by framer, to perform the handshake.
 func (c *tlsConn) HandshakeContext(ctx context.Context) error {
 	err := c.Conn.HandshakeContext(ctx)
 	var header tls.RecordHeaderError
@@ -42,8 +42,8 @@ func (c *tlsConn) HandshakeContext(ctx context.Context) error {
 	return err
 }
 
-// isHTTP reports whether what stands in place of the header of a record is the beginning
-// of a request.
+// isHTTP reports whether header, the first bytes in place of a TLS record, begin an HTTP
+// request.
 func isHTTP(header [5]byte) bool {
 	return slices.Contains([]string{"GET /", "HEAD ", "POST ", "PUT /", "OPTIO"}, string(header[:]))
 }

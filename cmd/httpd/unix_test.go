@@ -21,7 +21,7 @@ import (
 	"testing"
 )
 
-// TestMain lets a test run the command as a process of its own.
+// TestMain runs the tests, or the command in a process that a test starts.
 func TestMain(m *testing.M) {
 	if os.Getenv("HTTPD_TEST_MAIN") != "" {
 		main()
@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// A log that blocks, or whose reader has gone, does not stop the server, which ends by a
-// signal.
+// If the log blocks, or its reader has gone, the server continues. A signal still ends
+// it.
 func TestLog(t *testing.T) {
 	t.Parallel()
 	_, dir := newSite(t)
@@ -58,7 +58,7 @@ func TestLog(t *testing.T) {
 		}
 		nc := dial(t, addr)
 		buf := bufio.NewReader(nc)
-		for range 200 { // 10 KiB of log each, which is more than a pipe holds
+		for range 200 { // each makes 10 KiB of log; together they are more than a pipe holds
 			fmt.Fprintf(nc, "GET /%s HTTP/1.1\r\nHost: x\r\n\r\n", strings.Repeat("x", 10<<10))
 			res, err := http.ReadResponse(buf, nil)
 			if err != nil || res.StatusCode != 404 {
@@ -74,7 +74,8 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// A named pipe is not there, and nobody waits for its other end.
+// A named pipe is answered as a file that does not exist. The server does not wait for
+// its other end.
 func TestNamedPipe(t *testing.T) {
 	t.Parallel()
 	_, addr, dir := startServer(t, testOptions())

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// authenticate accepts anybody, by PLAIN (RFC 4616) or LOGIN, and keeps the name. What
-// is a secret for others is not looked at.
+// authenticate accepts every user, by PLAIN (RFC 4616) or LOGIN, and keeps the name. It
+// ignores the password.
 func (s *session) authenticate(arg string) error {
 	mechanism, initial, _ := strings.Cut(arg, " ")
 	switch {
@@ -34,7 +34,8 @@ func (s *session) authenticate(arg string) error {
 	return nil
 }
 
-// authPlain reads "\x00name\x00password", where another name may come first.
+// authPlain reads "\x00name\x00password". Another name may come before the first zero
+// byte.
 func (s *session) authPlain(initial string) error {
 	answer, ok, err := s.challenge("", initial)
 	if !ok {
@@ -61,8 +62,8 @@ func (s *session) authLogin(initial string) error {
 	return nil
 }
 
-// challenge returns the client's answer, unless it came with the command, as initial.
-// If it is not ok, the client has been told so, or there is an error.
+// challenge returns the client's answer to text. If the answer came with the command, it
+// is initial. If ok is false, the client has been told why, or err is not nil.
 func (s *session) challenge(text, initial string) (answer string, ok bool, err error) {
 	if initial == "" {
 		s.reply("334 " + base64.StdEncoding.EncodeToString([]byte(text)))

@@ -19,8 +19,8 @@ import (
 	"testing"
 )
 
-// On a full disk a mail is refused, nothing is left of it, and when there is room again
-// the next one is accepted.
+// If the disk is full, a mail is refused and nothing of it remains. When there is room
+// again, the next mail is accepted.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("smtpd", dir, "tmpfs", 0, "size=64k"); err != nil {
@@ -31,8 +31,8 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer mounted.Close()
-	dir = fmt.Sprintf("/proc/self/fd/%d/", mounted.Fd()) // gone with this process, however that ends
-	t.Setenv("TMPDIR", dir)                              // for what is printed
+	dir = fmt.Sprintf("/proc/self/fd/%d/", mounted.Fd()) // disappears with this process, however it ends
+	t.Setenv("TMPDIR", dir)                              // the printer keeps mails there
 	for _, args := range [][]string{{"-dir", dir}, {"-maildir", dir + "mail"}, nil} {
 		c := startCommand(t, nil, args...)
 		send := func(lines int) error {
@@ -55,7 +55,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// Where no mail could be kept until it is printed, the server does not begin.
+// The server does not start if it can't keep mails before it prints them.
 func TestNoTemporaryDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "none")
 	t.Setenv("TMPDIR", dir)
@@ -66,7 +66,7 @@ func TestNoTemporaryDirectory(t *testing.T) {
 	}
 }
 
-// What can't be printed is refused.
+// A mail that can't be printed is refused.
 func TestFullOutput(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -83,8 +83,8 @@ func TestFullOutput(t *testing.T) {
 	}
 }
 
-// Of a mail that was not accepted, a server that is killed leaves nothing where mails
-// are looked for.
+// If the server is killed, nothing of a mail that was not accepted is in the directories
+// of mails.
 func TestKilled(t *testing.T) {
 	if dir := os.Getenv(killedVariable); dir != "" {
 		os.Exit(run([]string{"-addr", "127.0.0.1:0", "-maildir", dir}, os.Stdout, os.Stderr, catchSignals))
@@ -125,5 +125,6 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// killedVariable has the Maildir of the process that TestKilled kills.
+// killedVariable is the environment variable with the Maildir of the process that
+// TestKilled kills.
 const killedVariable = "SMTPD_TEST_KILLED"

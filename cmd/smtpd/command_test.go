@@ -26,17 +26,17 @@ import (
 	"github.com/goframer/framer/internal/logqueue"
 )
 
-// A command is a running run.
+// A command is a call of run that is in progress.
 type command struct {
 	t       *testing.T
 	address string
 	stdout  *lockedBuffer
 	signals chan os.Signal
 	exit    chan int    // the exit status
-	log     chan string // what it has written after the first line
+	log     chan string // the log after the first line
 }
 
-// A lockedBuffer is a bytes.Buffer for a writer and a reader.
+// A lockedBuffer is a bytes.Buffer for one writer and one reader at a time.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -54,7 +54,8 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// startCommand starts run, which prints to stdout or, if that is nil, to a buffer.
+// startCommand calls run in the background. The standard output is stdout, or a buffer if
+// stdout is nil.
 func startCommand(t *testing.T, stdout io.Writer, args ...string) *command {
 	t.Helper()
 	r, w := io.Pipe()
@@ -81,7 +82,7 @@ func startCommand(t *testing.T, stdout io.Writer, args ...string) *command {
 	return c
 }
 
-// end sends a signal and checks how the command ends. It returns its log.
+// end sends a signal and checks the exit status. It returns the log.
 func (c *command) end(code int) (log string) {
 	c.t.Helper()
 	c.signals <- os.Interrupt
@@ -135,7 +136,7 @@ func TestCommandWrites(t *testing.T) {
 	}
 }
 
-// A given certificate is used, for both kinds of TLS.
+// The server uses a given certificate for both kinds of TLS.
 func TestCommandCertificate(t *testing.T) {
 	t.Parallel()
 	m, _ := newTestServer(t, "-starttls")
@@ -163,7 +164,7 @@ func TestCommandCertificate(t *testing.T) {
 	}
 }
 
-// What a client does wrong is no fault of the server, and its log has nothing of it.
+// A mistake of a client is not an error of the server, and is not logged.
 func TestClientAtFault(t *testing.T) {
 	t.Parallel()
 	for _, input := range []string{"\x16\x03\x01\x00\xa5\r\n", "GET / HTTP/1.1\r\n", "EHLO x\n", strings.Repeat("x", 1000) + "\r\n", begin + "a\nb\r\n.\r\n"} {
@@ -175,7 +176,8 @@ func TestClientAtFault(t *testing.T) {
 	}
 }
 
-// The first signal lets a mail come to its end; the second cuts it off.
+// After the first signal, a mail that has begun is still received. The second signal cuts
+// it off.
 func TestSignals(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -202,8 +204,8 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// A standard output that nobody reads holds up the mails, but not the end, and a log
-// that nobody reads nothing at all.
+// If nobody reads the standard output, mails have to wait, but the server still ends. If
+// nobody reads the log, nothing has to wait.
 func TestBlockedOutput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		never := make(chan struct{})

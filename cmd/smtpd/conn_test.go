@@ -24,7 +24,7 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// clientConfig returns a configuration for clients that trust m.
+// clientConfig returns a TLS configuration for clients that trust m.
 func clientConfig(t *testing.T, m *mailServer) *tls.Config {
 	t.Helper()
 	cert, err := x509.ParseCertificate(m.tlsConfig.Certificates[0].Certificate[0])
@@ -36,7 +36,7 @@ func clientConfig(t *testing.T, m *mailServer) *tls.Config {
 	return &tls.Config{RootCAs: roots, ServerName: "localhost"}
 }
 
-// net/smtp's client sends what arrives, in clear and under TLS of both kinds.
+// The client of net/smtp can send mails in clear, and under both kinds of TLS.
 func TestClient(t *testing.T) {
 	text := strings.Repeat(".a line\r\n..\r\n\r\nanother one\r\n", 50_000)
 	for _, test := range []struct {
@@ -93,7 +93,7 @@ func send(c *smtp.Client, text string) error {
 	return errors.Join(err, w.Close())
 }
 
-// What was said in clear is forgotten under TLS.
+// The server forgets under TLS what was said in clear.
 func TestStartTLSForgets(t *testing.T) {
 	m, _ := newTestServer(t, "-starttls")
 	_, addr := serveTest(t, m)
@@ -108,8 +108,8 @@ func TestStartTLSForgets(t *testing.T) {
 		framertest.Send("QUIT\r\n"), framertest.ExpectMatch("^221 "), framertest.ExpectEnd(), framertest.Close())
 }
 
-// What comes in clear behind STARTTLS is never executed: not when it comes in the same
-// packet, and not when it comes in place of a handshake.
+// Bytes in clear after STARTTLS are never executed, neither in the same packet nor in
+// place of a handshake.
 func TestStartTLSInjection(t *testing.T) {
 	for name, steps := range map[string][]framertest.Step{
 		"same packet": {framertest.Send("STARTTLS\r\n" + begin + "x\r\n.\r\n"), framertest.ExpectMatch("^220 2")},
@@ -123,7 +123,7 @@ func TestStartTLSInjection(t *testing.T) {
 			go func() { served <- server.ServeConn(t.Context(), nc) }()
 			framertest.Play(t, client, append([]framertest.Step{framertest.ExpectMatch("^220 ")}, steps...)...)
 			rest, err := io.ReadAll(client)
-			if bytes.ContainsAny(rest, "2345") && !bytes.HasPrefix(rest, []byte("\x15\x03")) { // an alert is no reply
+			if bytes.ContainsAny(rest, "2345") && !bytes.HasPrefix(rest, []byte("\x15\x03")) { // a TLS alert is not a reply
 				t.Errorf("received %q (%v) in reply to what was injected", rest, err)
 			}
 			client.Close()
@@ -137,7 +137,8 @@ func TestStartTLSInjection(t *testing.T) {
 	}
 }
 
-// A client that does not like the certificate leaves no trace, and others are served.
+// A client that rejects the certificate leaves nothing behind, and other clients are
+// served.
 func TestWrongCertificate(t *testing.T) {
 	m, _ := newTestServer(t, "-starttls")
 	_, addr := serveTest(t, m)
@@ -178,7 +179,7 @@ func startInBubble(t *testing.T, m *mailServer) (*framertest.Listener, *framer.S
 	return l, server, served
 }
 
-// Timeouts are told, whatever the client was at, and nothing is kept of a mail that
+// The server tells a client of a timeout in every state. It keeps nothing of a mail that
 // does not end.
 func TestTimeouts(t *testing.T) {
 	drip := func(text string, pause time.Duration, times int) (steps []framertest.Step) {
@@ -189,7 +190,7 @@ func TestTimeouts(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		steps []framertest.Step
-		want  time.Duration // of the connection
+		want  time.Duration // how long the connection lasts
 	}{
 		"silence":               {nil, 5 * time.Minute},
 		"within a command":      {[]framertest.Step{framertest.Send("NOO")}, 5 * time.Minute},
@@ -226,7 +227,7 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
-// Without limits, nobody is in a hurry.
+// Without timeouts, the server waits.
 func TestNoTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, store := newTestServer(t, "-timeout", "0", "-data-timeout", "0")
@@ -242,7 +243,8 @@ func TestNoTimeouts(t *testing.T) {
 	})
 }
 
-// At a shutdown everybody is told, and a mail whose DATA was accepted comes to its end.
+// At a shutdown, all clients are told. A mail whose DATA command was accepted is still
+// received.
 func TestShutdown(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, after []framertest.Step
@@ -269,7 +271,7 @@ func TestShutdown(t *testing.T) {
 				synctest.Wait()
 				done := make(chan error, 1)
 				go func() { done <- server.Shutdown(t.Context()) }()
-				time.Sleep(time.Second) // what has come since would be read, too
+				time.Sleep(time.Second) // the server would also read what has come meanwhile
 				framertest.Play(t, client, test.after...)
 				framertest.Play(t, client, framertest.ExpectMatch("^421 4.3.2 mx is shutting down"), framertest.ExpectEnd(), framertest.Close())
 				if err := <-done; err != nil {
@@ -284,7 +286,7 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// A client may send all of its commands and mails at once, and read later.
+// A client may send all its commands and mails at once, and read the replies later.
 func TestPipelining(t *testing.T) {
 	m, store := newTestServer(t)
 	_, addr := serveTest(t, m)
@@ -303,7 +305,7 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
-// Nothing is kept of a mail whose client hangs up, in whatever way.
+// Nothing is kept of a mail if its client closes or resets the connection.
 func TestHangUp(t *testing.T) {
 	for name, end := range map[string]framertest.Step{
 		"close": framertest.Close(), "half-close": framertest.HalfClose(), "reset": framertest.Reset(),
@@ -327,8 +329,8 @@ func TestHangUp(t *testing.T) {
 	}
 }
 
-// A mail takes no more memory than a few buffers, whatever its size. No other test runs
-// meanwhile.
+// A mail needs the memory of a few buffers, whatever its size. This test must not run in
+// parallel with others.
 func TestConstantMemory(t *testing.T) {
 	m, _ := newTestServer(t, "-max-size", "0")
 	m.store = discarder{}
@@ -353,7 +355,7 @@ func (discarder) Write(text []byte) (int, error) { return len(text), nil }
 func (discarder) commit() error                  { return nil }
 func (discarder) discard()                       {}
 
-// A repeater reads as itself, again and again.
+// A repeater is a reader that repeats itself for ever.
 type repeater string
 
 func (r repeater) Read(p []byte) (int, error) {
@@ -367,7 +369,7 @@ func (r repeater) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// A memoryConn reads from in, and drops what is written.
+// A memoryConn is a connection that reads from in, and drops everything that is written.
 type memoryConn struct {
 	net.Conn
 	in io.Reader

@@ -15,20 +15,20 @@ import (
 	"github.com/goframer/framer"
 )
 
-// An envelope is what is known of a mail besides its text.
+// An envelope is what is known of a mail in addition to its text.
 type envelope struct {
 	from       string
 	to         []string
-	utf8       bool // the addresses may be in UTF-8
+	utf8       bool // the addresses may contain UTF-8
 	peer       string
 	hello      string
 	protocol   string
-	by         string // this server
+	by         string // the name of this server
 	receivedAt time.Time
 }
 
-// header returns the lines in front of the mail for the final delivery (RFC 5321,
-// section 4.4). id is the name of the mail here.
+// header returns the lines that final delivery adds at the beginning of a mail (RFC 5321,
+// section 4.4). id is the name of the mail on this server.
 func (e *envelope) header(id string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Return-Path: <%s>\r\n", e.from)
@@ -40,7 +40,8 @@ func (e *envelope) header(id string) string {
 	return b.String()
 }
 
-// literal returns the address of a peer as it stands in headers (RFC 5321, section 4.1.3).
+// literal returns the address of a peer as it is written in headers (RFC 5321, section
+// 4.1.3).
 func literal(peer string) string {
 	if addr, err := netip.ParseAddr(peer); err == nil && addr.Is6() {
 		return "[IPv6:" + peer + "]"
@@ -130,8 +131,8 @@ func (s *session) data(arg string) error {
 	return s.answerMail(e, w, draft.id(), err)
 }
 
-// copyMail copies the mail that comes to w, under the limits of a mail. If the server
-// shuts down before it has begun, it comes to its end, too.
+// copyMail copies the text of a mail to w, under the limits for mails. If the server
+// shuts down before the text has begun, copyMail still receives all of it.
 func (s *session) copyMail(w io.Writer) error {
 	cfg := s.Config()
 	defer s.SetConfig(cfg)
@@ -151,15 +152,15 @@ func (s *session) copyMail(w io.Writer) error {
 	}
 	_, err = io.Copy(w, text)
 	if tooLong := (*framer.MessageTooLongError)(nil); errors.As(err, &tooLong) {
-		if _, skipErr := s.Next(framer.Length(0)); skipErr != nil { // nothing, behind the rest of the mail
+		if _, skipErr := s.Next(framer.Length(0)); skipErr != nil { // skips the rest of the mail, and reads nothing after it
 			return skipErr
 		}
 	}
 	return err
 }
 
-// answerMail replies to a mail. err is how reading it has ended; w knows how writing
-// it has.
+// answerMail replies to a mail. err is the result of reading the mail. The result of
+// writing it is in w.
 func (s *session) answerMail(e *envelope, w *mailWriter, id string, err error) error {
 	var tooLong *framer.MessageTooLongError
 	switch {
@@ -184,23 +185,24 @@ func (s *session) answerMail(e *envelope, w *mailWriter, id string, err error) e
 	return nil
 }
 
-// refuseToStore replies that a mail can't be kept, which may pass.
+// refuseToStore tells the client that the mail can't be kept, and that it may try again.
 func (s *session) refuseToStore(err error) {
 	s.server.log.Warn("smtpd: mail can't be stored", "remote", s.RemoteAddr(), "error", err)
 	s.reply("452 4.3.1 The mail can't be stored")
 }
 
-// errBareLineEnd ends a mail with a CR or LF of its own. Others take one for the end of
-// a line, and the mail for two mails: it is used for smuggling (CVE-2023-51764).
+// errBareLineEnd is the error for a mail in which a CR or LF is not part of a CRLF. Other
+// servers may take it for the end of a line, and find a second mail in the text.
+// Attackers smuggle mails that way (CVE-2023-51764).
 var errBareLineEnd = errors.New("a line ends in a bare CR or LF (curl needs --crlf)")
 
-// A mailWriter passes the text of a mail on to w, if its lines end in CRLF.
+// A mailWriter passes the text of a mail to w, if all lines end in CRLF.
 type mailWriter struct {
 	w       io.Writer
-	err     error // of w; the rest of the text is dropped
+	err     error // the error of w; after it, the rest of the text is dropped
 	size    int64
-	line    int // bytes of the line so far
-	longest int // bytes of a line, without its CRLF
+	line    int // length of the current line so far, in bytes
+	longest int // length of the longest line without its CRLF, in bytes
 	cr      bool
 }
 

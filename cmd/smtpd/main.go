@@ -2,21 +2,22 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command smtpd is a mail server for development: it accepts every mail, for
-// whomever, and prints it, or writes it to files. It is what
+// Command smtpd is a mail server for development. It accepts every mail, for any
+// recipient, and prints it or writes it to a file. It replaces
 //
 //	python -m smtpd -n -c DebuggingServer localhost:1025
 //
-// was until Python 3.12, and an example of how to use package framer: session.go is
-// the conversation, which reads commands by Next and mail by NextReader.
+// which Python had until version 3.12. It is also an example of how to use package
+// framer: session.go is the conversation, which reads commands by Next and mails by
+// NextReader.
 //
-// Nothing is delivered anywhere.
+// Smtpd delivers nothing.
 //
 // Usage:
 //
 //	smtpd [-addr host:port] [-dir directory | -maildir directory] [-auth] [-v]
 //
-// The other flags are in the README.
+// The README describes the other flags.
 package main
 
 import (
@@ -39,24 +40,24 @@ import (
 )
 
 func main() {
-	// A write to an output or a log that is closed fails, then, instead of ending the
-	// program.
+	// Now a write to a closed output or log fails, instead of ending the program.
 	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, catchSignals))
 }
 
-// catchSignals is called when there is something to end gracefully. Before, when a file is
-// waited for that is a pipe, say, a signal ends the program as any other.
+// catchSignals is called when the server has begun, so that a signal ends it gracefully.
+// Before that, a signal ends the program at once, even if it waits for a file that is a
+// pipe.
 func catchSignals() <-chan os.Signal {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	return signals
 }
 
-// cutOffTimeout is how long connections that were cut off may take to clean up.
+// cutOffTimeout is how long connections may take to clean up after they were cut off.
 const cutOffTimeout = time.Second
 
-// run is the command. It returns the exit status: 2 if it was called wrongly.
+// run runs the command. It returns the exit status, which is 2 for a wrong command line.
 func run(args []string, stdout, stderr io.Writer, catch func() <-chan os.Signal) int {
 	o, err := parseFlags(args, stderr)
 	switch {
@@ -74,16 +75,16 @@ func run(args []string, stdout, stderr io.Writer, catch func() <-chan os.Signal)
 	return 0
 }
 
-// logTimeout is how long the last of a log may take to be read.
+// logTimeout is how long the end of the log may take to be written.
 const logTimeout = time.Second
 
 func closeLog(log *logqueue.Writer) {
 	ctx, cancel := context.WithTimeout(context.Background(), logTimeout)
 	defer cancel()
-	log.Close(ctx) // nobody is left to be told of its error
+	log.Close(ctx) // nobody could be told of its error
 }
 
-// serve serves until a signal comes or the listener fails.
+// serve serves until a signal arrives or the listener fails.
 func serve(o *options, stdout, stderr io.Writer, catch func() <-chan os.Signal) error {
 	store, err := o.newStore(stdout)
 	if err != nil {
@@ -117,15 +118,15 @@ func serve(o *options, stdout, stderr io.Writer, catch func() <-chan os.Signal) 
 	return shutdown(server, o.shutdownTimeout, signals, ended)
 }
 
-// A mailServer is what the sessions have in common.
+// A mailServer is what all sessions share.
 type mailServer struct {
 	options
 	store     store
-	tlsConfig *tls.Config // nil without TLS
+	tlsConfig *tls.Config // nil if there is no TLS
 	log       *slog.Logger
 }
 
-// newServer returns the framer.Server whose sessions are those of m.
+// newServer returns a framer.Server that runs the sessions of m.
 func (m *mailServer) newServer() *framer.Server {
 	server := &framer.Server{
 		NewHandler: framer.Session(m.serveConn),
@@ -145,8 +146,8 @@ func (m *mailServer) newServer() *framer.Server {
 	return server
 }
 
-// shutdown lets the mails that have begun come to their end, until the timeout or
-// another signal. It does not wait for one that can't be printed.
+// shutdown waits until the mails that have begun are received, until the timeout, or
+// until another signal. It does not wait for a mail that can't be printed.
 func shutdown(server *framer.Server, timeout time.Duration, signals <-chan os.Signal, ended <-chan error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

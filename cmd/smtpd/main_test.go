@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leakedGoroutine returns the stack of a goroutine of this module, or "". One that has only
-// its last steps to do is given the time for them.
+// leakedGoroutine returns the stack of a goroutine of this module, or "". It gives
+// goroutines that are about to end the time to do so.
 func leakedGoroutine() (stack string) {
 	buf := make([]byte, 1<<20)
 	for end := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
@@ -54,7 +54,7 @@ type recorder struct {
 
 	mu     sync.Mutex
 	mails  []recorded
-	drafts int // neither committed nor discarded
+	drafts int // drafts that were neither committed nor discarded
 }
 
 type recorded struct {
@@ -115,7 +115,7 @@ func (d *recordedDraft) discard() {
 	d.store.drafts--
 }
 
-// newTestServer returns a server as of args, with a recorder in place of its store.
+// newTestServer returns a server with the flags in args. Its store is the recorder.
 func newTestServer(t testing.TB, args ...string) (*mailServer, *recorder) {
 	t.Helper()
 	o, err := parseFlags(append([]string{"-hostname", "mx"}, args...), io.Discard)
@@ -161,12 +161,12 @@ func dial(t *testing.T, addr string) *net.TCPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(time.Minute)) // so that a fault does not hang the test
+	nc.SetDeadline(time.Now().Add(time.Minute)) // so that a failure does not hang the test
 	return nc.(*net.TCPConn)
 }
 
-// codes returns the codes of the replies in output, one for each, and fails if it is
-// not a sequence of replies (RFC 5321, section 4.2).
+// codes returns the codes of the replies in output, one for each reply. It fails the test
+// if output is not a sequence of replies (RFC 5321, section 4.2).
 func codes(t testing.TB, output string) string {
 	t.Helper()
 	var all []string

@@ -15,7 +15,7 @@ import (
 	"github.com/goframer/framer/internal/cli"
 )
 
-// options are the flags.
+// options are the values of the flags.
 type options struct {
 	addr, hostname  string
 	dir, maildir    string
@@ -30,7 +30,7 @@ type options struct {
 	shutdownTimeout time.Duration
 }
 
-// parseFlags reads the command line. Errors have been printed when it returns.
+// parseFlags reads the command line. If there is an error, parseFlags has printed it.
 func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	o := new(options)
 	flags := cli.NewFlags("smtpd", about, stderr)
@@ -53,7 +53,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	return o, flags.Parse(args, o.check)
 }
 
-// about begins the usage text.
+// about is the beginning of the usage text.
 const about = `
 Smtpd is a mail server for development: it accepts every mail, for whomever, and
 prints it, or writes it to files. Nothing is delivered anywhere:
@@ -62,7 +62,7 @@ prints it, or writes it to files. Nothing is delivered anywhere:
 	smtpd -addr :1025 -maildir mails -v
 `
 
-// check looks at flags that depend on each other.
+// check checks flags that depend on each other.
 func (o *options) check() error {
 	switch {
 	case o.dir != "" && o.maildir != "":
@@ -79,7 +79,7 @@ func (o *options) check() error {
 	return nil
 }
 
-// defaultHostname returns the name of this machine, if it can be said in SMTP.
+// defaultHostname returns the name of this machine, if SMTP allows it.
 func defaultHostname() string {
 	if name, err := os.Hostname(); err == nil && isHostname(name) {
 		return name
@@ -95,7 +95,7 @@ func (o *options) newLogger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
-// newStore returns what the mails are for.
+// newStore returns the store that the flags ask for.
 func (o *options) newStore(stdout io.Writer) (store, error) {
 	var s store
 	var err error

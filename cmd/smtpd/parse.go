@@ -21,7 +21,7 @@ type syntaxError string
 
 func (e syntaxError) Error() string { return string(e) }
 
-// Replies to MAIL and RCPT.
+// These are replies to MAIL and RCPT.
 const (
 	badAddress   syntaxError = "501 5.1.3 This is no address; an address is <name@domain>"
 	needsUTF8    syntaxError = "553 5.6.7 An address in UTF-8 needs SMTPUTF8 in MAIL"
@@ -33,8 +33,8 @@ const (
 )
 
 // cutPath cuts the path that follows name, as in "FROM:<joe@example.org> SIZE=7" (RFC
-// 5321, section 4.1.2). It returns the address, without the angle brackets and a source
-// route. Spaces before the path, which many clients send, are ignored.
+// 5321, section 4.1.2). It returns the address, without the angle brackets and without a
+// source route. It ignores spaces before the path, which many clients send.
 func cutPath(arg, name string) (address, rest string, ok bool) {
 	if len(arg) < len(name) || !strings.EqualFold(arg[:len(name)], name) {
 		return "", "", false
@@ -74,7 +74,7 @@ func endOfPath(path string) int {
 	return -1
 }
 
-// isMailbox reports whether address is a name, which may be quoted, at a domain.
+// isMailbox reports whether address is a local part, which may be quoted, at a domain.
 func isMailbox(address string) bool {
 	at := strings.LastIndexByte(address, '@')
 	if at < 1 || !utf8.ValidString(address) {
@@ -90,7 +90,7 @@ func isMailbox(address string) bool {
 	return !strings.ContainsAny(name, ` ()<>[]\,;:@"`)
 }
 
-// isQuoted reports whether s is in quotes as a whole.
+// isQuoted reports whether s as a whole is a quoted string.
 func isQuoted(s string) bool {
 	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
 		return false
@@ -109,8 +109,8 @@ func isQuoted(s string) bool {
 	return true
 }
 
-// isDomain reports whether s can be a domain name, also one in UTF-8. Underscores are
-// no part of one, but of the names of many machines.
+// isDomain reports whether s can be a domain name, in ASCII or UTF-8. It allows
+// underscores: domain names have none, but the names of many machines do.
 func isDomain(s string) bool {
 	for _, label := range strings.Split(s, ".") {
 		if label == "" || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
@@ -144,7 +144,7 @@ func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-// hasControl reports whether there is a control character of ASCII in line.
+// hasControl reports whether line has an ASCII control character.
 func hasControl(line string) bool {
 	return strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
@@ -177,7 +177,7 @@ func parseMailParams(s string, auth bool) (p mailParams, err error) {
 			}
 		case key == "SMTPUTF8" && !hasValue:
 			p.utf8 = true
-		case key == "AUTH" && hasValue && auth: // who it was first; nobody asks here
+		case key == "AUTH" && hasValue && auth: // the original sender; accepted and ignored
 		default:
 			return p, unknownParam
 		}
@@ -192,7 +192,7 @@ func parseSize(s string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
-		return 0, tooLarge // than any number
+		return 0, tooLarge // larger than any int64
 	}
 	return n, nil
 }

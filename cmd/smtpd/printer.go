@@ -17,15 +17,15 @@ import (
 	"unicode/utf8"
 )
 
-// A printer prints each mail when it is whole, one after the other, as the
-// DebuggingServer of Python did. Until then the mail is in a temporary file.
+// A printer prints each mail when all of it has come, one mail after the other, as
+// Python's DebuggingServer did. Until then the mail is in a temporary file.
 type printer struct {
 	count atomic.Int64
-	mu    sync.Mutex // for w
+	mu    sync.Mutex // guards w
 	w     io.Writer
 }
 
-// newPrinter returns a printer, if it can have temporary files.
+// newPrinter returns a printer. It fails if no temporary file can be made.
 func newPrinter(w io.Writer) (*printer, error) {
 	p := &printer{w: w}
 	probe, err := p.begin(new(envelope))
@@ -42,7 +42,7 @@ func (p *printer) begin(e *envelope) (draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	os.Remove(f.Name()) // where that is possible; otherwise discard does it
+	os.Remove(f.Name()) // now, where the system allows it; otherwise discard does it
 	return &printDraft{
 		printer: p,
 		name:    fmt.Sprintf("mail %d", p.count.Add(1)),
@@ -60,7 +60,7 @@ func (p *printer) begin(e *envelope) (draft, error) {
 type printDraft struct {
 	printer *printer
 	name    string
-	about   []string // lines that end the header
+	about   []string // lines at the end of the header
 	file    *os.File
 	buf     *bufio.Writer
 }
@@ -93,7 +93,7 @@ func (m *printDraft) commit() error {
 	return w.Flush()
 }
 
-// print prints the text, with what is known of the mail at the end of its header.
+// print prints the mail. It adds the lines of about at the end of the header.
 func (m *printDraft) print(w *bufio.Writer, text *bufio.Reader) error {
 	header := true
 	for {
@@ -116,8 +116,9 @@ func (m *printDraft) print(w *bufio.Writer, text *bufio.Reader) error {
 	}
 }
 
-// printLine prints one line. What a terminal would not show, but obey, is escaped, as
-// in Go: control characters, those that change the direction, and what is not UTF-8.
+// printLine prints one line. It escapes, as in Go, whatever a terminal would obey instead
+// of showing: control characters, and characters that change the direction of text. It
+// also escapes bytes that are not UTF-8.
 func printLine(w *bufio.Writer, text *bufio.Reader) error {
 	for {
 		r, size, err := text.ReadRune()
@@ -126,7 +127,7 @@ func printLine(w *bufio.Writer, text *bufio.Reader) error {
 			return err
 		case r == '\n':
 			return w.WriteByte('\n')
-		case r == '\r': // in front of the LF
+		case r == '\r': // before the LF
 		case r == utf8.RuneError && size == 1:
 			text.UnreadRune()
 			b, _ := text.ReadByte()

@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// printed returns what is printed of a mail.
+// printed returns what a printer prints for a mail.
 func printed(t *testing.T, parts ...string) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -28,7 +28,7 @@ func printed(t *testing.T, parts ...string) string {
 	return b.String()
 }
 
-// The format is that of Python's DebuggingServer, with two lines more.
+// The format is that of Python's DebuggingServer, with two more lines.
 func TestPrinter(t *testing.T) {
 	mail := "Subject: =?utf-8?q?x?=\r\nFrom: Ä\r\n\r\nA tab\tand an umlaut: ü 😀.\r\n\r\n" +
 		"Colour: \x1b[31mred\x1b]0;title\a, NUL: \x00, DEL: \x7f, C1: \u009b31m,\r\n" +
@@ -44,7 +44,7 @@ func TestPrinter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := strings.ReplaceAll(string(want), "\r\n", "\n"); got != want { // as git may have it on Windows
+	if want := strings.ReplaceAll(string(want), "\r\n", "\n"); got != want { // git may convert the file on Windows
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	var cut []string
@@ -71,12 +71,13 @@ func TestPrinterEnds(t *testing.T) {
 	}
 }
 
-// Mails that come at once are printed one after the other, and a discarded one is not.
+// Mails that arrive at the same time are printed one after the other. A discarded mail is
+// not printed.
 func TestPrinterOrder(t *testing.T) {
 	var b lockedBuffer
 	p := &printer{w: writerFunc(func(piece []byte) (int, error) {
 		for range 100 {
-			runtime.Gosched() // to the others
+			runtime.Gosched() // let the others run
 		}
 		return b.Write(piece)
 	})}
@@ -96,7 +97,7 @@ func TestPrinterOrder(t *testing.T) {
 	}
 	all.Wait()
 	blocks := strings.SplitAfter(b.String(), "------------ END MESSAGE ------------\n")
-	if len(blocks) != mails { // one was discarded, and the last is empty
+	if len(blocks) != mails { // one mail was discarded, and the last block is empty
 		t.Errorf("got %d mails, want %d", len(blocks)-1, mails-1)
 	}
 	for _, block := range blocks[:len(blocks)-1] {
@@ -122,7 +123,7 @@ func TestPrinterFails(t *testing.T) {
 	}
 }
 
-// No temporary file is left of a mail, however it ends.
+// No temporary file of a mail remains, however the mail ends.
 func TestPrinterLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
@@ -131,7 +132,7 @@ func TestPrinterLeavesNothing(t *testing.T) {
 	begun(t, &printer{w: failingWriter{errors.New("full")}}, "x\r\n").commit()
 	d := begun(t, &printer{}, "x\r\n")
 	if runtime.GOOS != "windows" {
-		none(t, dir) // also if the server is killed now
+		none(t, dir) // nothing would remain even if the server was killed here
 	}
 	d.discard()
 	none(t, dir)

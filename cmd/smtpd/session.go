@@ -16,28 +16,28 @@ import (
 	"github.com/goframer/framer"
 )
 
-// Limits of a session.
+// These are the limits of a session.
 const (
-	maxLine     = 512                // bytes of a command with its CRLF (RFC 5321, section 4.5.3.1.4)
-	maxMailLine = 512 + 26 + 17 + 10 // of MAIL: with SIZE, BODY and SMTPUTF8
-	maxAuthLine = 12288              // of AUTH and its answers (RFC 4954, section 4)
-	maxErrors   = 20                 // commands that were refused, since the last mail
+	maxLine     = 512                // length of a command with its CRLF, in bytes (RFC 5321, section 4.5.3.1.4)
+	maxMailLine = 512 + 26 + 17 + 10 // the same for MAIL, with SIZE, BODY and SMTPUTF8
+	maxAuthLine = 12288              // the same for AUTH and its answers (RFC 4954, section 4)
+	maxErrors   = 20                 // refused commands since the last mail
 )
 
 // A session is the conversation with one client.
 type session struct {
 	*framer.Conn
 	server  *mailServer
-	hello   string // the argument of EHLO or HELO, "" before
-	esmtp   bool   // it was EHLO
-	user    string // of AUTH
+	hello   string // the argument of EHLO or HELO; "" before that
+	esmtp   bool   // the client has sent EHLO
+	user    string // the name that AUTH has given
 	mail    *envelope
-	errors  int  // replies that refuse, since the last mail
+	errors  int  // refused commands since the last mail
 	over    bool // the last reply was sent
-	closing bool // the server shuts down, which was not said yet
+	closing bool // the server shuts down, but the client was not told yet
 }
 
-// serveConn is what is done with a connection.
+// serveConn serves one connection.
 func (m *mailServer) serveConn(c *framer.Conn) error {
 	s := &session{Conn: c, server: m}
 	s.reply("220 " + m.hostname + " ESMTP framer smtpd, for development")
@@ -56,8 +56,8 @@ func (m *mailServer) serveConn(c *framer.Conn) error {
 	return nil
 }
 
-// reply sends a reply, whose lines are all of the code that text begins with. If that
-// can't be sent, the next read fails.
+// reply sends a reply. Every line begins with the code at the beginning of text. If the
+// reply can't be sent, the next read fails.
 func (s *session) reply(text string, more ...string) {
 	if text[0] >= '4' {
 		s.server.log.Info("smtpd: refused", "remote", s.RemoteAddr(), "reply", text)
@@ -74,13 +74,13 @@ func (s *session) reply(text string, more ...string) {
 	io.WriteString(s, b.String())
 }
 
-// end sends the last reply.
+// end sends the last reply of the session.
 func (s *session) end(text string) {
 	s.reply(text)
 	s.over = true
 }
 
-// explain tells the client why the connection ends, if it is not the client's doing.
+// explain tells the client why the connection ends, unless the client has ended it.
 func (s *session) explain(err error) error {
 	switch {
 	case errors.Is(err, framer.ErrServerClosed):
@@ -91,7 +91,8 @@ func (s *session) explain(err error) error {
 	return err
 }
 
-// readCommand returns the next line that is not too long, or "" if the session is over.
+// readCommand returns the next line that is not too long. It returns "" if the session is
+// over.
 func (s *session) readCommand() (string, error) {
 	for !s.over && s.errors < maxErrors {
 		line, ok, err := s.readLine(s.lineLimit(""))
@@ -102,9 +103,9 @@ func (s *session) readCommand() (string, error) {
 	return "", nil
 }
 
-// readLine returns the next line. If it has more than limit bytes, the client is told so,
-// and it is not ok. A line ends in CRLF; if one does not, it is not certain what else
-// others have taken for a line, and the session is over.
+// readLine returns the next line. If the line is longer than limit bytes, readLine tells
+// the client so, and ok is false. If the line does not end in CRLF, the session is over:
+// other servers may have divided the input into other lines.
 func (s *session) readLine(limit int) (line string, ok bool, err error) {
 	msg, err := s.Next(framer.AnyDelimiter("\r\n", "\n").Limit(int64(limit - len("\r\n"))))
 	var tooLong *framer.MessageTooLongError
@@ -121,7 +122,8 @@ func (s *session) readLine(limit int) (line string, ok bool, err error) {
 	return string(msg), true, nil
 }
 
-// lineLimit returns the limit of a command line, and for "" that of all.
+// lineLimit returns the limit for a command line that begins with verb. For "" it returns
+// the greatest of all limits.
 func (s *session) lineLimit(verb string) int {
 	switch {
 	case s.server.auth && (verb == "AUTH" || verb == ""):
@@ -132,8 +134,8 @@ func (s *session) lineLimit(verb string) int {
 	return maxLine
 }
 
-// command does what line says. After an error, which comes from the connection, it
-// can't go on.
+// command carries out the command in line. An error comes from the connection, and ends
+// the session.
 func (s *session) command(line string) error {
 	verb, arg := splitCommand(line)
 	switch {
@@ -172,7 +174,8 @@ func (s *session) command(line string) error {
 	case "EXPN", "TURN", "ETRN", "BDAT", "BURL", "SEND", "SOML", "SAML":
 		s.reply("502 5.5.1 The command is not implemented")
 	case "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "PRI":
-		// A page in a browser may try to send mail to this port, in the body.
+		// A web page may make the browser send mail to this port, in the body of a
+		// request.
 		s.end("521 5.5.1 This is SMTP, not HTTP")
 	default:
 		s.reply("500 5.5.1 The command is not known")
@@ -180,7 +183,7 @@ func (s *session) command(line string) error {
 	return nil
 }
 
-// withoutArg does f and replies with ok, if there is no argument.
+// withoutArg calls f and replies with ok, if arg is empty.
 func (s *session) withoutArg(arg, ok string, f func()) {
 	if arg != "" {
 		s.reply("501 5.5.4 The command has no argument")
@@ -190,7 +193,8 @@ func (s *session) withoutArg(arg, ok string, f func()) {
 	s.reply(ok)
 }
 
-// greet forgets the transaction, if there is one (RFC 5321, section 4.1.4).
+// greet answers EHLO and HELO. It also ends the current transaction (RFC 5321, section
+// 4.1.4).
 func (s *session) greet(verb, name string) {
 	if !isHostname(name) {
 		s.reply("501 5.5.4 " + verb + " needs the name of the client or its address in brackets")
@@ -234,7 +238,7 @@ func (s *session) verify(arg string) {
 	s.reply("252 2.5.0 Nobody is known here; mail to everybody is accepted")
 }
 
-// underTLS reports whether what the client says is encrypted.
+// underTLS reports whether the connection is encrypted.
 func (s *session) underTLS() bool {
 	_, ok := s.NetConn().(*tls.Conn)
 	return ok
@@ -242,9 +246,9 @@ func (s *session) underTLS() bool {
 
 func (s *session) offersTLS() bool { return s.server.startTLS && !s.underTLS() }
 
-// secure goes on under TLS. What the client has said before could come from somebody
-// else, and is forgotten (RFC 3207, section 4.2); what came behind STARTTLS makes it
-// fail.
+// secure starts TLS. It forgets what the client has said before, because somebody else
+// may have sent that (RFC 3207, section 4.2). It fails if bytes have come after STARTTLS
+// in clear.
 func (s *session) secure(arg string) error {
 	switch {
 	case arg != "":
@@ -265,7 +269,7 @@ func (s *session) secure(arg string) error {
 	return nil
 }
 
-// protocol returns how the mail came, for the Received header (RFC 3848 and RFC 6531,
+// protocol returns the name of the protocol for the Received header (RFC 3848; RFC 6531,
 // section 4.3).
 func (s *session) protocol() string {
 	if !s.esmtp {

@@ -16,7 +16,7 @@ import (
 	"github.com/goframer/framer/framertest"
 )
 
-// converse returns what a server answers to in, and the mails that it keeps.
+// converse returns the replies of a server to in, and the mails that it keeps.
 func converse(t testing.TB, in io.Reader, prepare func(*recorder), args ...string) (output string, mails []recorded) {
 	t.Helper()
 	m, store := newTestServer(t, args...)
@@ -24,7 +24,7 @@ func converse(t testing.TB, in io.Reader, prepare func(*recorder), args ...strin
 		prepare(store)
 	}
 	cfg := m.newServer().Config
-	cfg.ReadBufferSize = 256 // Recut overwrites the buffer at every read
+	cfg.ReadBufferSize = 256 // Recut overwrites the whole buffer at every read, so it is small
 	transcript := framertest.Transcript(framer.Session(m.serveConn), &cfg)(in)
 	for line := range strings.Lines(transcript) {
 		if sent, ok := strings.CutPrefix(line, "sent "); ok {
@@ -36,7 +36,7 @@ func converse(t testing.TB, in io.Reader, prepare func(*recorder), args ...strin
 	return output, store.kept(t)
 }
 
-// begin is what comes before the text of a mail.
+// begin is the conversation before the text of a mail.
 const (
 	hello = "EHLO client\r\n"
 	begin = hello + "MAIL FROM:<a@x>\r\nRCPT TO:<b@y>\r\nDATA\r\n"
@@ -45,8 +45,8 @@ const (
 	beginCodes = helloCodes + "250 250 354 "
 )
 
-// Scripts and the codes of the replies, that of the greeting first. text are the texts
-// of the mails that are kept.
+// Each script is what a client sends, with the codes of the replies, from the greeting
+// on. text has the texts of the mails that are kept.
 var scripts = []struct {
 	name, script, codes string
 	text                []string
@@ -108,7 +108,7 @@ var scripts = []struct {
 	{name: "end in AUTH", script: hello + "AUTH LOGIN\r\n", codes: helloCodes + "334", args: []string{"-auth"}},
 }
 
-// addresses are accepted, two at a time.
+// addresses are valid, two in each transaction.
 const addresses = "MAIL FROM:<a.b+c@x-1.example>\r\nRSET\r\n" +
 	"MAIL FROM:<\"a b>\\\"@\"@x>\r\nRSET\r\n" +
 	"MAIL FROM:<@x,@y:a@z>\r\nRSET\r\n" +
@@ -136,7 +136,7 @@ const badAddresses = "MAIL FROM:<a>\r\n" +
 	"MAIL FROM:<\xff@b>\r\n" +
 	"MAIL FROM:<a@b> =\r\n"
 
-// Whatever the cuts of the input, the replies are those of the table.
+// The replies are those of the table, however the input is cut.
 func TestScripts(t *testing.T) {
 	for _, test := range scripts {
 		t.Run(test.name, func(t *testing.T) {
@@ -160,15 +160,15 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// Nothing but CRLF.CRLF ends a mail. Where others take something else for the end, and
-// find commands behind it, the mail is refused and the connection closed: nothing is
-// kept of it, and no command behind it is executed.
+// Only CRLF.CRLF ends a mail. If a mail contains something that other servers take for
+// the end, with commands after it, the mail is refused and the connection closed. Nothing
+// of the mail is kept, and none of the commands is executed.
 func TestSmuggling(t *testing.T) {
 	ends := []string{"\n", "\r", "\r\n", "\n\n", "\r\r", "\n\r", "\r\r\n", "\r\n\n", "\r\n\r"}
 	for _, before := range ends {
 		for _, after := range ends {
 			if before == "\r\n" && strings.HasPrefix(after, "\r\n") {
-				continue // a true end
+				continue // this is a real end
 			}
 			end := before + "." + after
 			t.Run(fmt.Sprintf("%q", end), func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestSmuggling(t *testing.T) {
 	}
 }
 
-// A mail that can't be stored is refused, and the next one is another matter.
+// A mail that can't be stored is refused. That does not affect the next mail.
 func TestStoreFails(t *testing.T) {
 	full := errors.New("no space left on device")
 	for name, test := range map[string]struct {
@@ -237,7 +237,7 @@ func TestEnvelope(t *testing.T) {
 	}
 }
 
-// Whatever a client sends, the output is a sequence of replies, and the same however
+// Whatever a client sends, the output is a sequence of replies. It is the same however
 // the input is cut.
 func FuzzSession(f *testing.F) {
 	for _, test := range scripts {

@@ -20,31 +20,31 @@ import (
 
 // A store keeps mails. It may be used by many sessions at once.
 type store interface {
-	// begin makes a draft, which must be ended by commit or discard.
+	// begin returns a draft. The caller must call commit or discard.
 	begin(e *envelope) (draft, error)
 }
 
-// A draft is a mail of which not all has come. Of one that is not committed nothing is
+// A draft is a mail that is being received. If it is not committed, nothing of it is
 // kept.
 type draft interface {
-	io.Writer      // for the text, whose lines end in CRLF
+	io.Writer      // for the text; each line ends in CRLF
 	id() string    // the name of the mail
-	commit() error // keeps the mail; after an error, nothing of it
+	commit() error // keeps the mail; if it fails, nothing is kept
 	discard()      // keeps nothing
 }
 
-// A dirStore keeps each mail in a file, which is written elsewhere and moved to its
-// place when it is whole and on the disk.
+// A dirStore keeps each mail in a file. The file is written in another directory, and
+// moved to its place when the whole mail is on the disk.
 type dirStore struct {
 	drafts, mails string // directories
-	prefix        string // of the names of drafts
+	prefix        string // the names of drafts begin with it
 	name          func() string
 	bareLF        bool                 // lines end in LF
 	sync          func(*os.File) error // os.File.Sync
 }
 
-// newDirStore returns a store of files with names that end in .eml. A draft is hidden
-// by a dot.
+// newDirStore returns a store whose files have names that end in .eml. The name of a
+// draft begins with a dot, which hides it.
 func newDirStore(dir string) (*dirStore, error) {
 	var count atomic.Int64
 	d := &dirStore{
@@ -60,8 +60,8 @@ func newDirStore(dir string) (*dirStore, error) {
 	return d, d.prepare(dir)
 }
 
-// newMaildir returns a store that is a Maildir (https://cr.yp.to/proto/maildir.html),
-// where lines end as they do in files.
+// newMaildir returns a store that is a Maildir (https://cr.yp.to/proto/maildir.html). The
+// lines of its files end in LF.
 func newMaildir(dir, hostname string) (*dirStore, error) {
 	host := strings.NewReplacer("/", `\057`, ":", `\072`).Replace(hostname)
 	var count atomic.Int64
@@ -78,7 +78,7 @@ func newMaildir(dir, hostname string) (*dirStore, error) {
 	return d, d.prepare(d.drafts, d.mails, filepath.Join(dir, "cur"))
 }
 
-// prepare makes the directories, and tries whether a mail can be written.
+// prepare makes the directories, and checks that a mail can be written.
 func (d *dirStore) prepare(dirs ...string) error {
 	for _, dir := range dirs {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -121,7 +121,7 @@ func (m *fileDraft) Write(text []byte) (int, error) {
 	if !m.store.bareLF {
 		return m.buf.Write(text)
 	}
-	for part := range bytes.SplitSeq(text, []byte("\r")) { // there is none but in CRLF
+	for part := range bytes.SplitSeq(text, []byte("\r")) { // every CR is part of a CRLF
 		if _, err := m.buf.Write(part); err != nil {
 			return 0, err
 		}
@@ -129,8 +129,8 @@ func (m *fileDraft) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// commit has the file, and then its place in the directory, on the disk before the
-// client is told that the mail is safe.
+// commit syncs the file to the disk, and then its directory, before the client is told
+// that the mail is safe.
 func (m *fileDraft) commit() error {
 	err := m.buf.Flush()
 	if err == nil {
@@ -155,9 +155,9 @@ func (m *fileDraft) commit() error {
 	return nil
 }
 
-// syncDir has the names in the directory of the mails on the disk.
+// syncDir syncs the directory of the mails to the disk.
 func (d *dirStore) syncDir() error {
-	if runtime.GOOS == "windows" { // which can't, and need not
+	if runtime.GOOS == "windows" { // Windows can't do it, and does not need it
 		return nil
 	}
 	dir, err := os.Open(d.mails)

@@ -19,7 +19,7 @@ import (
 	"testing"
 )
 
-// filesIn returns the contents of the files below dir, by their names.
+// filesIn returns the contents of the files in dir and its subdirectories, by name.
 func filesIn(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := make(map[string]string)
@@ -52,13 +52,13 @@ func begun(t *testing.T, s store, parts ...string) draft {
 	return d
 }
 
-// parts are those of a mail, cut where it hurts.
+// parts are the parts of a mail, cut at the critical places.
 var parts = []string{"Subject: x\r", "\n\r\n", "h", "i\r\n.\r\n"}
 
-// dirStores are the stores in files, with what they keep of the parts.
+// dirStores are the stores that use files, with the content that they keep for parts.
 var dirStores = map[string]struct {
 	make         func(dir string) (*dirStore, error)
-	place, draft string // patterns of names
+	place, draft string // patterns of file names
 	content      string
 }{
 	"dir": {
@@ -77,7 +77,8 @@ var dirStores = map[string]struct {
 	},
 }
 
-// only fails unless there is one file, with a name as of pattern, and returns it.
+// only returns the only file in dir. It fails the test if there is not exactly one file,
+// or if its name does not match pattern.
 func only(t *testing.T, dir, pattern string) (name, content string) {
 	t.Helper()
 	files := filesIn(t, dir)
@@ -110,7 +111,7 @@ func TestDirStore(t *testing.T) {
 			}
 			none(t, dir)
 
-			// A draft is not in its place, and is gone when it is discarded.
+			// A draft is not at its final place, and is removed when it is discarded.
 			d := begun(t, s, parts[:3]...)
 			only(t, dir, test.draft)
 			d.discard()
@@ -131,14 +132,14 @@ func TestDirStore(t *testing.T) {
 	}
 }
 
-// A mail is on the disk before it is in its place, and its place is on the disk before
-// the client is told. If either fails, nothing is left.
+// A mail is on the disk before it is moved to its place. The move is on the disk before
+// the client is told. If either fails, nothing remains.
 func TestSync(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("directories can't be synced on Windows")
 	}
 	for name, test := range dirStores {
-		for failing := range 3 { // 0: none
+		for failing := range 3 { // 0: none fails
 			t.Run(fmt.Sprintf("%s, sync %d fails", name, failing), func(t *testing.T) {
 				dir := t.TempDir()
 				s, err := test.make(dir)
@@ -192,7 +193,7 @@ func TestDirStoreFails(t *testing.T) {
 		}
 		d := begun(t, s, parts...)
 		if err := os.RemoveAll(dir); err != nil {
-			t.Skip(err) // Windows, where a file that is open stays
+			t.Skip(err) // on Windows, an open file can't be removed
 		}
 		if err := d.commit(); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: commit without a directory returned %v", name, err)
@@ -203,7 +204,7 @@ func TestDirStoreFails(t *testing.T) {
 	}
 }
 
-// Each mail has a name of its own, also those that come at once.
+// Each mail has its own name, even if many arrive at the same time.
 func TestNames(t *testing.T) {
 	for name, test := range dirStores {
 		dir := t.TempDir()

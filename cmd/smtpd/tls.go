@@ -19,8 +19,8 @@ import (
 	"github.com/goframer/framer/internal/cli"
 )
 
-// newTLSConfig returns a configuration with the certificate of the flags, or with one
-// that is made for this run.
+// newTLSConfig returns a configuration with the certificate of the flags. Without these
+// flags, it makes a certificate for this run.
 func newTLSConfig(o *options) (*tls.Config, error) {
 	if o.cert == "" {
 		certificate, err := selfSigned(o.hostname)
@@ -36,7 +36,7 @@ func newTLSConfig(o *options) (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{certificate}}, nil
 }
 
-// selfSigned makes a certificate for this machine that is valid for a year.
+// selfSigned makes a self-signed certificate for this machine. It is valid for a year.
 func selfSigned(hostname string) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -52,7 +52,7 @@ func selfSigned(hostname string) (tls.Certificate, error) {
 		Subject:      pkix.Name{CommonName: hostname},
 		DNSNames:     []string{hostname, "localhost"},
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-		NotBefore:    now.Add(-time.Hour), // for clocks that are late
+		NotBefore:    now.Add(-time.Hour), // the clock of a client may be late
 		NotAfter:     now.AddDate(1, 0, 0),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},

@@ -4,10 +4,10 @@
 
 package main
 
-// A step is a box of the life of a byte: a name, and what happens there.
+// A step is a box in the picture of the life of a byte: a name, and what happens there.
 type step struct {
 	y     float64
-	names []string // of code; each is a line
+	names []string // names in the code, one on each line
 	notes []string
 }
 
@@ -24,9 +24,9 @@ const (
 	boxInset  = 12.0
 	boxWidth  = laneWidth - 2*boxInset
 
-	down = leftLane + 256  // where the input's arrows are
-	up   = rightLane + 256 // the output's
-	back = leftLane + 296  // back-pressure beside the input
+	down = leftLane + 256  // the place of the arrows of the input
+	up   = rightLane + 256 // the place of the arrows of the output
+	back = leftLane + 296  // the place of the back-pressure, beside the input
 )
 
 var inSteps = []step{
@@ -36,7 +36,7 @@ var inSteps = []step{
 	{516, []string{"FoundTerminator()"}, []string{"the message is complete:", "your code answers"}},
 }
 
-// outSteps are from the end of the way to its beginning.
+// outSteps are the steps of the output, from the last to the first.
 var outSteps = []step{
 	{216, []string{"Write"}, []string{"many pieces at once;", "no progress for WriteTimeout:", "the peer is dropped"}},
 	{372, []string{"More()"}, []string{"asks a producer for a piece", "when there is room to send it"}},
@@ -47,7 +47,7 @@ func (s step) height() float64 {
 	return 22 + 24*float64(len(s.names)) + 22*float64(len(s.notes))
 }
 
-// drawByte draws the way of a byte: down on the left as input, up on the right as
+// drawByte draws the way of a byte: on the left down, as input, and on the right up, as
 // output.
 func drawByte(th theme) string {
 	c := new(canvas)
@@ -90,7 +90,7 @@ const byteText = "Input, on the reader goroutine, of which each connection has o
 	"Back-pressure: when the queue is full, Push waits, so that the reader does not read, " +
 	"the TCP window closes, and the peer waits."
 
-// head defines the head of an arrow.
+// head defines an arrowhead.
 func (c *canvas) head(id, fill string) {
 	c.addf(`<marker id="%s" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="11" markerHeight="11" markerUnits="userSpaceOnUse" orient="auto"><path d="M0,0 L10,5 L0,10 z" fill="%s"/></marker>`, id, fill)
 }
@@ -105,7 +105,7 @@ func (c *canvas) arrow(th theme, x1, y1, x2, y2 float64) {
 		number(x1), number(y1), number(x2), number(y2), th.rule)
 }
 
-// bar draws what stretches over both lanes.
+// bar draws a box across both lanes.
 func (c *canvas) bar(th theme, y, h float64, name, note string) {
 	c.rect(leftLane, y, byteWidth-2*leftLane, h, 8, th.box, th.rule)
 	if note == "" {
@@ -138,7 +138,7 @@ func (c *canvas) column(th theme, lane float64, steps []step) {
 	}
 }
 
-// calls draws where output comes from: the handler, or anybody else.
+// calls draws who pushes output: the handler, or any other goroutine.
 func (c *canvas) calls(th theme) {
 	const y = callsTop
 	c.rect(leftLane, y, byteWidth-2*leftLane, 68, 8, th.box, th.rule)
@@ -149,8 +149,8 @@ func (c *canvas) calls(th theme) {
 	c.text(byteWidth/2, y+54, style{size: 16, fill: th.muted, anchor: "middle"}, "by the handler, or from any other goroutine")
 }
 
-// backPressure draws what a full queue does: a line from the queue to the reader, and on
-// to the peer.
+// backPressure draws what a full queue does. A line leads from the queue to the reader,
+// and on to the peer.
 func (c *canvas) backPressure(th theme) {
 	const (
 		gutter = byteWidth / 2

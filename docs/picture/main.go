@@ -2,10 +2,10 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Picture draws the pictures of the README, each for a light and a dark page: the life
-// of a byte, and what bench has measured, from the tables of bench/RESULTS.md. It also
-// writes what the styles cost. After a change, and after a new run of bench, call it
-// in the root of the repository:
+// Picture draws the pictures of the README, each for light and for dark pages: the life
+// of a byte, and the results of bench from the tables in bench/RESULTS.md. It also writes
+// the prices of the styles in the README. Call it after a change or a new run of bench, in the root of
+// the repository:
 //
 //	go run ./docs/picture
 package main
@@ -45,11 +45,11 @@ func main() {
 	}
 }
 
-// resultsFile has the numbers. As all names of files here, it is relative to the root.
+// resultsFile has the results. All file names here are relative to the root.
 const resultsFile = "bench/RESULTS.md"
 
-// draw returns the pictures, and the README, by their files. It is given what the files
-// have now.
+// draw returns the new contents of the pictures and of the README, by file name. The
+// arguments are the contents of resultsFile and of the README now.
 func draw(resultsText, readmeText string) (map[string]string, error) {
 	r, err := parseResults(resultsText)
 	if err != nil {

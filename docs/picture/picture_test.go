@@ -17,8 +17,8 @@ import (
 
 const root = "../.."
 
-// read returns the text of a file. bench is a module of its own, so that its files are
-// missing where only the root module was downloaded.
+// read returns the text of a file. bench is another module, so its files are missing if
+// only the root module was downloaded.
 func read(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, name))
@@ -28,10 +28,10 @@ func read(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.ReplaceAll(string(text), "\r\n", "\n") // a checkout on Windows
+	return strings.ReplaceAll(string(text), "\r\n", "\n") // git may have converted the line ends on Windows
 }
 
-// TestFiles compares the pictures and the README with what the program writes now.
+// TestFiles checks that the pictures and the README are what the program writes now.
 func TestFiles(t *testing.T) {
 	files, err := draw(read(t, resultsFile), read(t, readmeFile))
 	if err != nil {
@@ -63,7 +63,7 @@ func wellFormed(text string) error {
 	}
 }
 
-// TestNumbers changes one number of RESULTS.md after the other: each must change the
+// TestNumbers changes one number of RESULTS.md at a time. Each change must change the
 // pictures.
 func TestNumbers(t *testing.T) {
 	text := read(t, resultsFile)

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// readmeFile has a table of the styles. Its last columns are what they cost.
+// readmeFile has a table of the styles, whose last columns are their prices.
 const readmeFile = "README.md"
 
 var (
@@ -19,7 +19,7 @@ var (
 	styleScenarios = []string{"c50p1s64", "c50p16s64", "c50p100s32"}
 )
 
-// withFigures returns readme with what the styles cost, of r.
+// withFigures returns readme with the prices of the styles, from r.
 func withFigures(readme string, r *results) (string, error) {
 	if found := len(styleRow.FindAllString(readme, -1)); found != 4 {
 		return "", fmt.Errorf("%d rows for the styles, want 4", found)
@@ -33,7 +33,7 @@ func withFigures(readme string, r *results) (string, error) {
 	}), nil
 }
 
-// ratio returns what an implementation has cost in a scenario.
+// ratio returns the ratio of an implementation in a scenario.
 func (r *results) ratio(scenario, implementation string) string {
 	i := slices.IndexFunc(r.rows, func(row row) bool { return row.scenario == scenario })
 	if i < 0 {

@@ -18,20 +18,21 @@ const (
 
 	panelWidth = 346.0
 	panelGap   = resultsWidth - 4 - 2*panelWidth
-	panelSpace = 46.0 // of a panel: its heading, and what is left free below
+	panelSpace = 46.0 // the part of a panel for its heading, and the space below it
 	lineHeight = 20.0
 
-	barLeft  = 108.0 // within a panel
+	barLeft  = 108.0 // from the left edge of the panel
 	barRight = 226.0
 	ratioEnd = 272.0
 	tailEnd  = panelWidth
 
-	// The bars are logarithmic, so that half and double are equally long.
+	// The bars have a logarithmic scale, so that half and double have the same length.
 	leastRatio = 0.65
 	mostRatio  = 1.8
 )
 
-// shown are the bars of a panel, by their names in RESULTS.md, and what they are called.
+// shown are the bars of a panel: their names in RESULTS.md, and the labels in the
+// picture.
 var shown = []struct {
 	name, label string
 	ours        bool
@@ -48,11 +49,11 @@ var shown = []struct {
 	{"raw-scanner", "Scanner", false},
 }
 
-// respShown are the rows of the table of RESP that have a panel.
+// respShown are the rows of the RESP table that have a panel.
 var respShown = map[string]bool{"RESP SET 64 B c50p16": true, "RESP GET 64 B c50p1": true, "RESP SET 200 KiB c50p1": true}
 
-// drawResults draws a panel for each row of the main table, some of RESP, and one for
-// the memory of idle connections.
+// drawResults draws a panel for each row of the main table and for some rows of the RESP
+// table, and one for the memory of idle connections.
 func drawResults(th theme, r *results) string {
 	rows := r.rows
 	for _, row := range r.resp {
@@ -94,14 +95,14 @@ func panelX(column int) float64 {
 	return 2 + float64(column)*(panelWidth+panelGap)
 }
 
-// heading draws the line over a panel.
+// heading draws the heading of a panel, and a line.
 func (c *canvas) heading(th theme, x, y float64, title, note string) {
 	c.addf(`<path d="M%s,%s h%s" stroke="%s" stroke-width="1"/>`, number(x), number(y), number(panelWidth), th.rule)
 	c.text(x, y+20, style{size: 14, fill: th.ink, bold: true}, title)
 	c.text(x+panelWidth, y+20, style{size: 14, fill: th.muted, anchor: "end"}, note)
 }
 
-// panel draws a scenario, and returns how many lines that took.
+// panel draws the panel of a scenario. It returns how many lines it has drawn.
 func (c *canvas) panel(th theme, x, y float64, r row) int {
 	title, note := explain(r.scenario)
 	c.heading(th, x, y, title, note)
@@ -132,14 +133,15 @@ func (c *canvas) panel(th theme, x, y float64, r row) int {
 	return line
 }
 
-// at returns where a ratio is in a panel. What is too far away is at its edge.
+// at returns the place of a ratio in a panel. A ratio that is too small or too large is
+// at the edge.
 func at(ratio float64) float64 {
 	ratio = min(max(ratio, leastRatio), mostRatio)
 	return barLeft + (barRight-barLeft)*math.Log(ratio/leastRatio)/math.Log(mostRatio/leastRatio)
 }
 
-// ratioBar draws a bar from 1 to the ratio, and over it the line from the least to the
-// greatest. A bar that leaves the panel ends in an arrow.
+// ratioBar draws a bar from 1 to the ratio, with a thin line from the smallest to the
+// greatest measurement. A bar that would leave the panel ends in an arrow.
 func (c *canvas) ratioBar(th theme, x, middle float64, figure cell, ours bool) {
 	fill := th.others
 	if ours {
@@ -155,8 +157,8 @@ func (c *canvas) ratioBar(th theme, x, middle float64, figure cell, ours bool) {
 	c.addf(`<path d="M%s,%s H%s" stroke="%s" stroke-width="1.5"/>`, number(x+at(figure.least)), number(middle), number(x+at(figure.most)), th.ink)
 }
 
-// idlePanel draws the memory of idle connections, with bars that begin at nought, and
-// returns how many lines that took.
+// idlePanel draws the memory of idle connections. Its bars begin at zero. It returns how
+// many lines it has drawn.
 func (c *canvas) idlePanel(th theme, x, y float64, idle map[string]float64) int {
 	c.heading(th, x, y, "10,000 idle connections", "bytes for each")
 	y += 30
@@ -184,7 +186,7 @@ func (c *canvas) idlePanel(th theme, x, y float64, idle map[string]float64) int 
 	return line
 }
 
-// explain says in words what a scenario is: the load, and the payload.
+// explain describes a scenario in words: the load, and the payload.
 func explain(scenario string) (load, payload string) {
 	name, only, _ := strings.Cut(scenario, " on ")
 	fields := strings.Fields(name)
@@ -210,7 +212,7 @@ func explain(scenario string) (load, payload string) {
 	return load, payload
 }
 
-// describe says what the picture shows, for those who can't see it.
+// describe describes the picture in words, for people who can't see it.
 func describe(rows []row, idle map[string]float64) string {
 	var b strings.Builder
 	b.WriteString("CPU time of the server per message as a ratio to the best hand-written loop, and the p99.9 latency.")
@@ -238,7 +240,7 @@ func ratio(x float64) string {
 	return fmt.Sprintf("%.2f", x)
 }
 
-// microseconds writes a time with three digits at most.
+// microseconds formats a time with at most three digits.
 func microseconds(x float64) string {
 	switch {
 	case x < 1000:
@@ -249,7 +251,7 @@ func microseconds(x float64) string {
 	return fmt.Sprintf("%.0f ms", x/1000)
 }
 
-// grouped writes a number below a million with a comma between thousands.
+// grouped formats a number below a million, with a comma before the last three digits.
 func grouped(x float64) string {
 	n := int(math.Round(x))
 	if n < 1000 {

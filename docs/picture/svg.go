@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// A theme has the colours of a picture. The page behind it is transparent.
+// A theme has the colours of a picture. The picture has no background of its own.
 type theme struct {
 	ink, muted string // text
 	rule       string // lines and borders
-	box        string // what stands on the page or on a lane
-	reader     string // the tint of the reader goroutine's lane; readerInk writes on it
+	box        string // boxes on the page or on a lane
+	reader     string // the background of the lane of the reader goroutine; readerInk is its text
 	readerInk  string
 	writer     string
 	writerInk  string
@@ -36,7 +36,7 @@ var dark = theme{
 	alarm: "#ffa657", ours: "#58a6ff", others: "#8b949e",
 }
 
-// The fonts of the reader's system. The places are reckoned for DejaVu, which is the
+// These are common fonts of different systems. The positions are right for DejaVu, the
 // widest of them.
 const (
 	sans = `-apple-system, 'Segoe UI', 'Noto Sans', Helvetica, Arial, 'DejaVu Sans', sans-serif`
@@ -52,7 +52,7 @@ func (c *canvas) addf(format string, args ...any) {
 	fmt.Fprintf(&c.b, format+"\n", args...)
 }
 
-// A style is how a text is written.
+// A style is the style of a text.
 type style struct {
 	size   int
 	fill   string
@@ -65,7 +65,7 @@ func (c *canvas) text(x, y float64, s style, text string) {
 	c.turned(x, y, 0, s, text)
 }
 
-// turned writes a text that is turned by some degrees around its place.
+// turned writes a text, rotated around its position.
 func (c *canvas) turned(x, y float64, degrees int, s style, text string) {
 	attributes := fmt.Sprintf(`x="%s" y="%s" font-size="%d" fill="%s"`, number(x), number(y), s.size, s.fill)
 	if s.anchor != "" {
@@ -88,12 +88,12 @@ func (c *canvas) rect(x, y, w, h, radius float64, fill, stroke string) {
 		number(x), number(y), number(w), number(h), number(radius), fill, stroke)
 }
 
-// number writes a place with a digit behind the point at most.
+// number formats a coordinate with at most one decimal.
 func number(x float64) string {
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", x), ".0")
 }
 
-// document returns the picture. Those who can't see it are told title and description.
+// document returns the picture. Title and description are for people who can't see it.
 func (c *canvas) document(width, height float64, title, description string) string {
 	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" width="%[1]s" height="%[2]s" viewBox="0 0 %[1]s %[2]s" role="img" aria-labelledby="title desc" font-family="%[3]s">
 <title id="title">%[4]s</title>

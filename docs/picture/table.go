@@ -13,28 +13,28 @@ import (
 	"strings"
 )
 
-// Results are what the pictures show of a run of bench.
+// Results are the results of bench that the pictures show.
 type results struct {
 	machine, date string
 	rounds        int
-	names         []string // of the implementations; the first one is what others are compared with
+	names         []string // the implementations; the others are compared with the first one
 	rows          []row
 	resp          []row
 	idle          map[string]float64 // bytes per connection
 }
 
-// A row is a scenario.
+// A row is the row of a scenario.
 type row struct {
 	scenario string
-	cells    map[string]cell // by implementation; those that were not measured are missing
+	cells    map[string]cell // by implementation; has only those that were measured
 }
 
-// A cell is what was measured of one implementation.
+// A cell is the result of one implementation.
 type cell struct {
-	own         string // the CPU time itself, of the first implementation
+	own         string // the CPU time itself; only for the first implementation
 	ratio       float64
 	least, most float64
-	tail        float64 // p99.9 of the latency, in microseconds
+	tail        float64 // 99.9th percentile of the latency, in microseconds
 }
 
 const (
@@ -49,7 +49,7 @@ var (
 )
 
 func parseResults(text string) (*results, error) {
-	text = strings.ReplaceAll(text, "\r\n", "\n") // a checkout on Windows
+	text = strings.ReplaceAll(text, "\r\n", "\n") // git may have converted the line ends on Windows
 	r := &results{machine: item(text, "Machine"), date: item(text, "Date"), idle: make(map[string]float64)}
 	if r.machine == "" || r.date == "" {
 		return nil, errors.New("no machine, or no date")
@@ -86,15 +86,15 @@ func parseResults(text string) (*results, error) {
 	return r, nil
 }
 
-// item returns what stands in the list at the beginning.
+// item returns the value of an item in the list at the beginning of text.
 func item(text, name string) string {
 	_, rest, _ := strings.Cut(text, "\n- "+name+": ")
 	value, _, _ := strings.Cut(rest, "\n")
 	return value
 }
 
-// tableBehind returns the first table behind a heading: its header, without what is not
-// measured, and its rows.
+// tableBehind returns the first table after heading: its header, without the columns that
+// are not results, and its rows.
 func tableBehind(text, heading string) (header []string, rows [][]string, err error) {
 	_, rest, ok := strings.Cut(text, "\n"+heading+"\n")
 	if !ok {
@@ -157,7 +157,7 @@ func (r *results) addIdle(line []string) error {
 	return nil
 }
 
-// parse reads what cellPattern has found.
+// parse converts a match of cellPattern to a number.
 func parse(text string) float64 {
 	x, _ := strconv.ParseFloat(text, 64)
 	return x

@@ -19,39 +19,41 @@ import (
 	"github.com/goframer/framer"
 )
 
-// lineEnd ends every request and every reply.
+// lineEnd is the end of every request and every reply.
 const lineEnd = "\r\n"
 
-// ErrNotSent is in the error for a request of which nothing was sent. It does no harm
-// to send that again.
+// ErrNotSent is in the error of Do if nothing of the request was sent. The request can
+// then be sent again without harm.
 var ErrNotSent = errors.New("request not sent")
 
-// A Client sends requests to a server that gives one reply to each, in the order in
-// which they came. All goroutines share one connection, on which no request waits for
-// the reply to another. Methods may be called from any goroutine.
+// A Client sends requests to a server that sends one reply to each request, in the order
+// of the requests. All goroutines share one connection. A request is sent without waiting
+// for the replies to earlier ones. Methods may be called from any goroutine.
 type Client struct {
-	// Dial connects to the server. Like the other fields, it must not be changed
-	// after the first call of Do.
+	// Dial connects to the server. Dial, like the other fields, must not be changed after
+	// the first call of Do.
 	Dial func(ctx context.Context) (net.Conn, error)
 
-	// Timeout is how long Dial may take, and how long the server may be silent while
-	// it owes a reply; the connection ends after that time, or twice that at most.
+	// Timeout is how long Dial may take, and how long the server may send nothing while
+	// it owes a reply. After at least Timeout, and at most twice Timeout, the connection
+	// ends.
 	Timeout time.Duration
 
-	// MaxInFlight is how many requests may be without a reply; others are not sent yet.
+	// MaxInFlight is the greatest number of requests without a reply. Further requests
+	// wait before they are sent.
 	MaxInFlight int
 
 	life     context.Context // ends with Close
 	end      context.CancelCauseFunc
-	serving  sync.WaitGroup // of connections
-	failures atomic.Int64   // of Dial
+	serving  sync.WaitGroup // waits for the connections
+	failures atomic.Int64   // how often Dial has failed
 
-	turn chan struct{} // is full while somebody sends
+	turn chan struct{} // full while somebody has the turn to send
 
-	// Owned by who has the turn.
+	// Only the goroutine that has the turn may use these.
 	link    *link  // the last connection, or nil
-	failure error  // the last of Dial
-	line    []byte // what is sent
+	failure error  // the last error of Dial
+	line    []byte // the line to send
 }
 
 // NewClient returns a Client of the server at a TCP address. It does not connect yet.
@@ -68,15 +70,16 @@ func NewClient(address string) *Client {
 	return c
 }
 
-// Do sends request and returns the reply, both without their line ends. It connects
-// first if there is no connection, or no longer.
+// Do sends request and returns the reply, both without line ends. If there is no
+// connection, Do first connects.
 //
-// When ctx ends, Do returns its cause; the reply is dropped when it comes, and other
-// requests don't notice. When the connection ends, Do returns the reason. After an error
-// that is ErrNotSent, the server has got nothing of the request; after any other it may
-// have executed it, or may still do so. Do itself never sends a request again.
+// If ctx ends, Do returns its cause. The reply is dropped when it comes, and other
+// requests are not affected. If the connection ends, Do returns the reason. If errors.Is
+// finds ErrNotSent in the error, the server has got nothing of the request. After any
+// other error, the server may have executed the request, or may still do so. Do never
+// sends a request twice.
 func (c *Client) Do(ctx context.Context, request string) (reply string, err error) {
-	if strings.ContainsAny(request, lineEnd) { // the next request would get the second reply
+	if strings.ContainsAny(request, lineEnd) { // it would be two requests, and the next caller would get the second reply
 		return "", fmt.Errorf("%w: line end in %q", ErrNotSent, request)
 	}
 	result, err := c.send(ctx, request)
@@ -91,18 +94,19 @@ func (c *Client) Do(ctx context.Context, request string) (reply string, err erro
 	}
 }
 
-// Close ends the connection and waits for its end. All calls of Do that wait, and those
-// to come, fail with an error that is [net.ErrClosed]. Close is harmless twice.
+// Close ends the connection and waits until it has ended. All calls of Do, those in
+// progress and later ones, fail with an error that is [net.ErrClosed]. Close may be
+// called more than once.
 func (c *Client) Close() error {
 	c.end(net.ErrClosed)
-	c.turn <- struct{}{} // after this turn, nobody connects any more
+	c.turn <- struct{}{} // after this turn nobody can connect
 	<-c.turn
 	c.serving.Wait()
 	return nil
 }
 
-// send sends request when its turn has come, and returns where the result will be.
-// If it returns an error, it has sent nothing.
+// send waits for its turn and sends request. It returns a channel that receives the
+// result. If it returns an error, it has sent nothing.
 func (c *Client) send(ctx context.Context, request string) (<-chan result, error) {
 	failures := c.failures.Load()
 	select {
@@ -116,22 +120,22 @@ func (c *Client) send(ctx context.Context, request string) (<-chan result, error
 		if err := c.connect(ctx, failures); err != nil {
 			return nil, err
 		}
-		waiter := make(chan result, 1) // the result has room there if Do has given up
+		waiter := make(chan result, 1) // buffered, because Do may have given up when the result comes
 		select {
-		case c.link.waiters <- waiter: // in one turn with Push, so that both have one order
+		case c.link.waiters <- waiter: // in the same turn as Push, so that the waiters have the order of the requests
 			if c.link.Push(c.line) == nil {
 				return waiter, nil
 			}
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
-		c.link = nil // it has ended, and took nothing of this request
+		c.link = nil // the connection has ended, and has taken nothing of this request
 	}
 }
 
-// connect sees to it that there is a connection. failures is how many of Dial there were
-// when the caller began to wait for its turn: a later one counts for all who have waited,
-// who do not dial one after the other.
+// connect connects if there is no connection. failures is the value of c.failures when
+// the caller began to wait for its turn. If Dial has failed since then, connect returns
+// that error, so that those who have waited do not dial one after the other.
 func (c *Client) connect(ctx context.Context, failures int64) error {
 	switch {
 	case c.life.Err() != nil:
@@ -154,25 +158,25 @@ func (c *Client) connect(ctx context.Context, failures int64) error {
 		c.link = l
 	case c.life.Err() != nil:
 		return context.Cause(c.life)
-	case ctx.Err() == nil: // otherwise it is no concern of others
+	case ctx.Err() == nil: // if ctx has ended, the error does not count for others
 		c.failure = err
 		c.failures.Add(1)
 	}
 	return err
 }
 
-// A result is what becomes of a request.
+// A result is the result of a request.
 type result struct {
 	reply string
 	err   error
 }
 
-// A link is a connection of a Client. It is the handler of the replies.
+// A link is one connection of a Client, and the handler of its replies.
 type link struct {
 	*framer.Conn
 	framer.Collector
-	waiters chan chan<- result // for replies, in the order of the requests
-	late    bool               // the first of them was there at the last timeout
+	waiters chan chan<- result // who waits for replies, in the order of the requests
+	late    bool               // the first of them was waiting at the last timeout already
 }
 
 func newLink(nc net.Conn, maxInFlight int, timeout time.Duration) *link {
@@ -181,14 +185,15 @@ func newLink(nc net.Conn, maxInFlight int, timeout time.Duration) *link {
 		conn.SetTerminator(framer.Delimiter(lineEnd))
 		return l
 	}, &framer.Config{
-		MaxQueuedBytes:  -1, // maxInFlight is the limit, and Push never waits
+		MaxQueuedBytes:  -1, // MaxInFlight is the limit, and Push never waits
 		ReadIdleTimeout: timeout,
-		Logger:          slog.New(slog.DiscardHandler), // Do returns what there is to say
+		Logger:          slog.New(slog.DiscardHandler), // Do returns all errors
 	})
 	return l
 }
 
-// serve serves the connection, and tells those who wait at its end why it has ended.
+// serve serves the connection. At its end, it gives the reason to all who wait for a
+// reply.
 func (l *link) serve(ctx context.Context) {
 	err := fmt.Errorf("connection ended: %w", l.Serve(ctx))
 	for {
@@ -201,7 +206,7 @@ func (l *link) serve(ctx context.Context) {
 	}
 }
 
-// deliver gives r to the first who waits.
+// deliver gives r to the first who waits for a reply.
 func (l *link) deliver(r result) error {
 	l.late = false
 	select {
@@ -220,13 +225,14 @@ func (l *link) FoundTerminator() error {
 	return l.deliver(result{reply: reply})
 }
 
-// HandleOversize is called for a reply that is too long, in place of FoundTerminator.
+// HandleOversize is called in place of FoundTerminator for a reply that is too long.
 func (l *link) HandleOversize(e *framer.MessageTooLongError) error {
 	return l.deliver(result{err: e})
 }
 
-// HandleTimeout is called whenever the server has been silent for ReadIdleTimeout. What
-// waits may have been sent a moment ago, but not if it was there the last time.
+// HandleTimeout is called whenever the server has sent nothing for ReadIdleTimeout. A
+// request may have been sent only a moment ago. But if it was the first without a reply
+// at the last timeout already, the server is too slow.
 func (l *link) HandleTimeout(err error) error {
 	if l.late {
 		return l.CloseWithError(err)
@@ -235,5 +241,6 @@ func (l *link) HandleTimeout(err error) error {
 	return nil
 }
 
-// HandleEnd is called when the server has ended its side: no reply can come.
+// HandleEnd is called when the server has ended its side, so that no reply can come any
+// more.
 func (l *link) HandleEnd(error) error { return l.CloseWithError(io.ErrUnexpectedEOF) }

@@ -37,8 +37,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leakedGoroutine returns the stack of a goroutine of this module, or "". One that has only
-// its last steps to do is given the time for them.
+// leakedGoroutine returns the stack of a goroutine of this module, or "". It gives
+// goroutines that are about to end the time to do so.
 func leakedGoroutine() (stack string) {
 	buf := make([]byte, 1<<20)
 	for end := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
@@ -53,19 +53,19 @@ func leakedGoroutine() (stack string) {
 	}
 }
 
-// A fake is a server in memory that answers every line with itself. Its lines begin with
-// a word, which may ask for something else.
+// A fake is a server in memory that answers every line with the same line. The first word
+// of a line may ask for something else.
 type fake struct {
 	*framertest.Listener
 	server framer.Server
 	dials  atomic.Int64
 
 	mu   sync.Mutex
-	seen map[string]int // lines
+	seen map[string]int // how often each line has come
 	peer *framertest.Conn
 }
 
-// newFake starts a fake, which is stopped when the test ends, and a Client of it.
+// newFake starts a fake and a Client of it. It stops the fake when the test ends.
 func newFake(t *testing.T) (*fake, *Client) {
 	f := &fake{Listener: framertest.Listen(), seen: map[string]int{}}
 	f.server.Config.Logger = slog.New(slog.DiscardHandler)
@@ -80,7 +80,7 @@ func newFake(t *testing.T) (*fake, *Client) {
 			f.mu.Unlock()
 			switch word, _, _ := strings.Cut(string(line), " "); word {
 			case "die":
-				time.Sleep(time.Millisecond) // earlier replies arrive
+				time.Sleep(time.Millisecond) // so that earlier replies arrive
 				return conn.Close()
 			case "leave":
 				return nil
@@ -120,15 +120,15 @@ func newFake(t *testing.T) (*fake, *Client) {
 	return f, c
 }
 
-// count returns how many times the server has seen line.
+// count returns how often line has come.
 func (f *fake) count(line string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.seen[line]
 }
 
-// bubble runs f, with a fake, in a bubble of synctest, where a goroutine that is left
-// behind fails the test.
+// bubble calls test with a fake in a synctest bubble. A goroutine that is left over fails
+// the test.
 func bubble(t *testing.T, test func(t *testing.T, f *fake, c *Client)) {
 	synctest.Test(t, func(t *testing.T) {
 		f, c := newFake(t)
@@ -136,7 +136,7 @@ func bubble(t *testing.T, test func(t *testing.T, f *fake, c *Client)) {
 	})
 }
 
-// echoed checks that request is answered with itself.
+// echoed checks that the answer to request is request.
 func echoed(t *testing.T, c *Client, request string) {
 	t.Helper()
 	if reply, err := c.Do(t.Context(), request); reply != request || err != nil {
@@ -144,7 +144,7 @@ func echoed(t *testing.T, c *Client, request string) {
 	}
 }
 
-// later calls Do on a goroutine of its own, which waits when later returns.
+// later calls Do on a new goroutine, and returns when Do waits.
 func later(ctx context.Context, c *Client, request string) <-chan error {
 	done := make(chan error, 1)
 	go func() {
@@ -174,7 +174,7 @@ func TestOrderOverTCP(t *testing.T) {
 	callers.Wait()
 }
 
-// The server resets every connection in the midst of its replies.
+// The server resets every connection in the middle of its replies.
 func TestRedialOverTCP(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -240,8 +240,9 @@ func TestOrderOfCutInput(t *testing.T) {
 	})
 }
 
-// Callers give up at random, and the server dies at random, or falls silent: whoever gets
-// a reply gets its own, no request is executed twice, and none after ErrNotSent.
+// Callers give up at random. The server dies or falls silent at random. Who gets a reply
+// gets the reply to its own request. No request is executed twice, and none is executed
+// after ErrNotSent.
 func TestAnything(t *testing.T) {
 	for seed := range uint64(20) {
 		bubble(t, func(t *testing.T, f *fake, c *Client) { testAnything(t, f, c, seed) })
@@ -282,7 +283,7 @@ func testAnything(t *testing.T, f *fake, c *Client, seed uint64) {
 	var replies, unsent, others int
 	for i := range callers {
 		for j, err := range errs[i] {
-			least, most := 0, 1 // times that the request may have been executed
+			least, most := 0, 1 // how many times the request may have been executed
 			switch {
 			case err == nil:
 				replies++
@@ -353,7 +354,7 @@ func TestRedial(t *testing.T) {
 	}
 }
 
-// A connection that the server has closed while nobody used it is nobody's error.
+// If the server closes a connection that nobody uses, no call fails.
 func TestRedialAfterRest(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fake, c *Client) {
 		echoed(t, c, "before")
@@ -385,8 +386,8 @@ func TestSilentServer(t *testing.T) {
 	})
 }
 
-// The server may take nearly Timeout for a reply, whenever the request was sent; and a
-// connection that has nothing to do lasts.
+// The server may take nearly Timeout for a reply, whenever the request was sent. A
+// connection without requests stays open.
 func TestSlowServerAfterRest(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fake, c *Client) {
 		for rest := range 25 {
@@ -405,7 +406,7 @@ func TestSlowServerAfterRest(t *testing.T) {
 	})
 }
 
-// A server that does not read holds up nobody for longer than its context allows.
+// If the server does not read, Do waits no longer than its context allows.
 func TestServerDoesNotRead(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fake, c *Client) {
 		echoed(t, c, "first")
@@ -428,7 +429,8 @@ func TestServerDoesNotRead(t *testing.T) {
 	})
 }
 
-// When the server has ended its side, what can't be sent any more holds up nobody.
+// If the server has ended its side, a request that can't be sent any more does not make
+// Do wait.
 func TestServerLeavesAndDoesNotRead(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fake, c *Client) {
 		echoed(t, c, "first")
@@ -534,8 +536,7 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// stuckDial makes dialling wait until its context ends or proceed is closed, and
-// then fail.
+// stuckDial makes Dial wait until its context ends or proceed is closed, and then fail.
 func stuckDial(c *Client, f *fake) (proceed chan struct{}, failure error) {
 	proceed, failure = make(chan struct{}), errors.New("nobody there")
 	c.Dial = func(ctx context.Context) (net.Conn, error) {
@@ -564,7 +565,8 @@ func TestCloseWhileDialling(t *testing.T) {
 	})
 }
 
-// A connection that comes too late for Close is closed before it returns.
+// If Dial returns a connection after Close was called, the connection is closed before
+// Close returns.
 func TestCloseBeforeDialReturns(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fake, c *Client) {
 		dial := c.Dial
@@ -584,7 +586,7 @@ func TestCloseBeforeDialReturns(t *testing.T) {
 	})
 }
 
-// Those who wait for a dial that fails do not dial one after the other.
+// Callers that wait for a dial share its failure. They do not dial one after the other.
 func TestDialFails(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fake, c *Client) {
 		proceed, failure := stuckDial(c, f)
@@ -594,7 +596,7 @@ func TestDialFails(t *testing.T) {
 		for range 10 {
 			all = append(all, later(t.Context(), c, "1"))
 		}
-		cancel() // is no reason for the others
+		cancel() // the end of this context is no reason for the others
 		if err := <-impatient; !errors.Is(err, context.Canceled) {
 			t.Errorf("Do = %v", err)
 		}
@@ -628,7 +630,7 @@ func TestCommand(t *testing.T) {
 	for _, test := range []struct {
 		args   string
 		status int
-		output string // is in it
+		output string // must be part of the output
 	}{
 		{"-n 1000 -c 7", 0, "1000 requests from 7 goroutines in "},
 		{"-n 1", 0, "1 requests from 50"},

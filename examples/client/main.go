@@ -2,15 +2,15 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command client sends requests from many goroutines over one connection, and prints
-// how many were answered in a second. It is an example of how to write a client with
-// package framer: client.go is the part to copy.
+// Command client sends requests from many goroutines over one connection. It prints how
+// many were answered in a second. It is an example of how to write a client with package
+// framer; client.go is the part to copy.
 //
 // Usage:
 //
 //	client [-addr address] [-request line] [-n requests] [-c goroutines]
 //
-// The server must answer every line with a line, as Redis does to PING. Without -addr
+// The server must answer every line with a line, as Redis answers PING. Without -addr,
 // the program is its own server, which sends every line back.
 //
 // The exit status is 0 on success, 1 on failure and 2 for wrong usage.
@@ -42,7 +42,7 @@ func main() {
 	os.Exit(status)
 }
 
-// options are what the command line says.
+// options are the values of the flags.
 type options struct {
 	addr, request string
 	n, c          int
@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// parse reads the command line. Errors have been printed when it returns.
+// parse reads the command line. If there is an error, parse has printed it.
 func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags := cli.NewFlags("client", about, stderr)
 	flags.AddressVar(&o.addr, "addr", "", "the `address` of a server, as host:port; if empty, the program is its own")
@@ -80,7 +80,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	return o, err
 }
 
-// about begins the usage text.
+// about is the beginning of the usage text.
 const about = `
 Client sends requests from many goroutines over one connection, and prints how many
 were answered in a second. The server must answer every line with a line, as Redis
@@ -112,7 +112,7 @@ func (o options) measure(ctx context.Context, stdout io.Writer) error {
 	return err
 }
 
-// explain returns what to say when err was the end of all requests.
+// explain returns the error to print when err has ended all requests.
 func explain(ctx context.Context, address string, err error) error {
 	var dialing *net.OpError
 	switch {
@@ -124,7 +124,7 @@ func explain(ctx context.Context, address string, err error) error {
 	return fmt.Errorf("%s: %w", address, err)
 }
 
-// sendAll sends the requests, until one fails.
+// sendAll sends the requests. It stops when one fails.
 func (o options) sendAll(ctx context.Context, client *Client) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -144,8 +144,7 @@ func (o options) sendAll(ctx context.Context, client *Client) error {
 	return context.Cause(ctx)
 }
 
-// serve serves the toy protocol on l, which sends every line back, until the function
-// that it returns is called.
+// serve starts a server on l that sends every line back. stop ends it.
 func serve(l net.Listener) (stop func()) {
 	s := framer.Server{NewHandler: framer.Replies(framer.Delimiter(lineEnd),
 		func(_ *framer.Conn, line, reply []byte) ([]byte, error) {

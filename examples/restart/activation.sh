@@ -3,9 +3,9 @@
 # Use of this source code is governed by a BSD-style
 # license that can be found in the LICENSE file.
 
-# Activation.sh restarts a server three times under load, as "systemctl restart
-# framer-lines.service" does while framer-lines.socket holds the socket. "restart hold"
-# stands in for systemd.
+# Activation.sh restarts a server three times under load. It does the same as "systemctl
+# restart framer-lines.service" while framer-lines.socket holds the socket, but with
+# "restart hold" in place of systemd.
 
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

@@ -3,24 +3,24 @@
 # Use of this source code is governed by a BSD-style
 # license that can be found in the LICENSE file.
 
-# Common.sh is for the other scripts: it builds the program, runs it, and waits for what it
-# prints. All processes are ended by their ids.
+# Common.sh has the functions of the other scripts: they build the program, run it, and
+# wait for its output. They end every process by its id.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export GOWORK=off
 
-patience=30 # how many seconds a line is waited for
+patience=30 # how many seconds to wait for a line
 work=$(mktemp -d)
 restart=$work/restart
-pid=""   # of the last process
-pids=()  # of all processes
-lines=() # that they have printed
+pid=""   # the id of the last process
+pids=()  # the ids of all processes
+lines=() # all lines that they have printed
 answers=0 executed=0
 
 cleanup() {
 	if ((${#pids[@]} > 0)); then
-		{ kill -KILL "${pids[@]}" || true; wait; } 2>/dev/null # of which the shell would tell
+		{ kill -KILL "${pids[@]}" || true; wait; } 2>/dev/null # the shell would report their end
 	fi
 	rm -rf "$work"
 }
@@ -28,17 +28,17 @@ trap cleanup EXIT
 
 go build -o "$restart" .
 mkfifo "$work/output"
-exec 9<>"$work/output" # the output of all, line by line
+exec 9<>"$work/output" # the output of all processes, line by line
 
-# start starts a command, and sets pid.
+# start starts a command, and sets pid to its process id.
 start() {
 	"$@" >"$work/output" 9>&- &
 	pid=$!
 	pids+=("$pid")
 }
 
-# next reads the next line, if one comes within the time, and as long as the processes run
-# that must: the last that was started, and the proxy.
+# next reads the next line. It fails if no line comes in time, or if a process has ended
+# that must run: the last one that was started, or the proxy.
 next() {
 	local p end=$((SECONDS + patience))
 	until read -r -t 1 -u 9 line; do
@@ -55,8 +55,8 @@ next() {
 	done
 }
 
-# await waits for a line that matches the pattern, from the mark on, and sets found to the
-# parts of it.
+# await waits for a line after the mark that matches the pattern, and sets found to the
+# match and its groups.
 await() {
 	local i=$mark line
 	while true; do
@@ -76,17 +76,17 @@ await() {
 	done
 }
 
-# from_now sets the mark.
+# from_now sets the mark to the end of the output so far.
 from_now() { mark=${#lines[@]}; }
 from_now
 
-# ended waits for what the server with this id has executed, the last that it prints.
+# ended waits for the last line of the server with this id: how many requests it has executed.
 ended() {
 	await "[a-z]+/$1: executed ([0-9]+)"
 	executed=$((executed + found[1]))
 }
 
-# finish ends the load, which must not have lost a request.
+# finish ends the load, and fails if the load has lost a request.
 finish() {
 	kill -TERM "$load"
 	await "load: answered ([0-9]+)"
@@ -95,10 +95,10 @@ finish() {
 		echo "FAILED: the load has lost requests" >&2
 		exit 1
 	fi
-	pid="" # what ends from now on is told to
+	pid="" # from now on, processes end because they are told to
 }
 
-# check compares what was answered with what the servers have executed.
+# check compares the number of answered requests with the number of executed ones.
 check() {
 	if ((answers == 0 || answers != executed)); then
 		echo "FAILED: $answers requests answered, $executed executed" >&2

@@ -3,7 +3,7 @@
 # Use of this source code is governed by a BSD-style
 # license that can be found in the LICENSE file.
 
-# Handover.sh replaces a server three times under load, without a proxy: the old process
+# Handover.sh replaces a server three times under load, without a proxy. The old process
 # starts the new one on the same socket.
 
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"

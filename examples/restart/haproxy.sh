@@ -3,8 +3,8 @@
 # Use of this source code is governed by a BSD-style
 # license that can be found in the LICENSE file.
 
-# Haproxy.sh restarts two servers behind HAProxy, one after the other, under load. The
-# ports can be set in the environment.
+# Haproxy.sh restarts two servers behind HAProxy under load, one after the other. The
+# environment can set the ports.
 
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -13,11 +13,12 @@ if ! haproxy=$(PATH=$PATH:/usr/sbin command -v haproxy); then
 	exit 0
 fi
 
-# Between servers and HAProxy, then: the side that clients see, and the one for commands.
+# HAProxy connects to the servers at A and B. Clients connect to FRONT. ADMIN takes
+# commands.
 export A=${A:-127.0.0.1:7017} B=${B:-127.0.0.1:7027}
 export FRONT=${FRONT:-127.0.0.1:7007} ADMIN=${ADMIN:-127.0.0.1:7037}
 
-# tell gives HAProxy a command, and fails if it answers with more than an empty line.
+# tell sends a command to HAProxy, and fails if the answer is more than an empty line.
 tell() {
 	local answer
 	exec 8<>"/dev/tcp/${ADMIN%:*}/${ADMIN##*:}"
@@ -30,22 +31,22 @@ tell() {
 	fi
 }
 
-# serve starts server a or b, and sets server.
+# serve starts server a or b, and sets server to its process id.
 serve() {
 	start "$restart" serve -name "$1" -listen "$2" -grace 200ms
 	server=$pid
 	await "$1/$server: serving on .*"
 }
 
-# replace restarts server a or b, whose process is the third argument.
+# replace restarts server a or b. The third argument is the id of its process.
 replace() {
 	from_now
 	tell "set server lines/$1 state drain" # no new connections; the old ones stay
-	kill -TERM "$3"                        # it says goodbye on those
+	kill -TERM "$3"                        # it says goodbye on the old ones
 	ended "$3"
 	wait "$3"
 	serve "$1" "$2"
-	tell "set server lines/$1 health up" # without waiting for a check
+	tell "set server lines/$1 health up" # do not wait for a health check
 	tell "set server lines/$1 state ready"
 	await "load: hears $1/$server"
 }
@@ -56,7 +57,7 @@ serve b "$B"
 b=$server
 start "$haproxy" -db -f haproxy.cfg
 proxy=$pid
-# It has no line for us. The first who gets through has found it ready.
+# HAProxy prints no line when it is ready. It is ready when a connection succeeds.
 deadline=$((SECONDS + patience))
 until (exec 8<>"/dev/tcp/${FRONT%:*}/${FRONT##*:}") 2>/dev/null; do
 	if ((SECONDS > deadline)) || ! kill -0 "$proxy" 2>/dev/null; then
@@ -82,5 +83,5 @@ kill -TERM "$a" "$b"
 ended "$a"
 ended "$b"
 kill -TERM "$proxy"
-wait "$proxy" || true # HAProxy tells the signal by its status
+wait "$proxy" || true # the exit status of HAProxy is that of the signal
 check

@@ -26,18 +26,18 @@ import (
 type load struct {
 	address             string
 	conns, window, turn int
-	over                atomic.Bool // no new requests
+	over                atomic.Bool // no new requests are sent
 
 	mu       sync.Mutex
 	dials    int
-	goodbyes int            // of servers
-	again    int            // requests that were sent again after one
-	answers  map[string]int // by the name of the server
+	goodbyes int            // goodbyes that servers have sent
+	again    int            // requests that were sent again after a goodbye
+	answers  map[string]int // number of answers, by the name of the server
 }
 
 func newLoad() *load { return &load{answers: make(map[string]int)} }
 
-// run sends requests until SIGTERM, or until one is lost.
+// run sends requests until SIGTERM, or until a request is lost.
 func (l *load) run(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -63,10 +63,10 @@ func (l *load) run(ctx context.Context) error {
 	return err
 }
 
-// enough is how many answers of a server show that it serves.
+// enough is the number of answers that shows that a server works.
 const enough = 1000
 
-// count counts an answer, and tells when it is enough of its server.
+// count counts an answer. It prints a line when a server has given enough.
 func (l *load) count(server string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,13 +76,13 @@ func (l *load) count(server string) {
 	}
 }
 
-// A client has one connection after the other.
+// A client uses one connection after the other.
 type client struct {
 	load    *load
 	id      int
 	next    int      // the number of the next request
-	pending []string // requests without an answer, in order
-	ended   error    // why the session has
+	pending []string // requests without an answer, in the order in which they were sent
+	ended   error    // why the last session has ended
 }
 
 func (c *client) run() error {
@@ -101,8 +101,8 @@ func (c *client) run() error {
 	return nil
 }
 
-// talk sends requests over one connection, first those that the one before has not
-// answered.
+// talk sends requests over one connection. It begins with those that were not answered on
+// the connection before.
 func (c *client) talk(conn *framer.Conn) error {
 	var out []byte
 	for _, request := range c.pending {
@@ -110,7 +110,7 @@ func (c *client) talk(conn *framer.Conn) error {
 	}
 	left := c.load.turn - len(c.pending)
 	if c.id%2 == 0 {
-		left = math.MaxInt // until the server says goodbye
+		left = math.MaxInt // no limit until the server says goodbye
 	}
 	for {
 		for left > 0 && len(c.pending) < c.load.window && !c.load.over.Load() {
@@ -123,7 +123,7 @@ func (c *client) talk(conn *framer.Conn) error {
 		if len(c.pending) == 0 {
 			return nil
 		}
-		// The connection may have ended, with a goodbye that is still to be read.
+		// The connection may have ended with a goodbye that must still be read.
 		if err := conn.Push(out); err != nil {
 			return c.fail(err)
 		}
@@ -148,7 +148,7 @@ func (c *client) talk(conn *framer.Conn) error {
 	}
 }
 
-// fail notes why requests were lost.
+// fail records why requests were lost.
 func (c *client) fail(err error) error {
 	c.ended = fmt.Errorf("%d requests lost, the first is %s: %w", len(c.pending), c.pending[0], err)
 	return c.ended

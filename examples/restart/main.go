@@ -2,8 +2,8 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Command restart shows how a server is replaced while clients are at work, without
-// losing one of their requests. README.md has the three ways, and a script for each.
+// Command restart shows how to replace a server while clients are using it, without
+// losing a request. README.md describes three ways, and there is a script for each.
 //
 // Usage:
 //
@@ -11,19 +11,20 @@
 //	restart load -addr address [-c n] [-window n] [-turn n]
 //	restart hold [-listen address] command [argument ...]
 //
-// Serve answers every line with the line, a space and its name, which ends in the id of
-// the process. It uses the socket that it is given, by systemd or who acts like it, or
-// else listens on the address. SIGTERM ends it in order; before that, it goes on to
-// accept for the time of -grace. At SIGHUP it starts a successor on the same socket, and
-// ends when that is ready. The last that it prints is how many requests it has executed.
+// Serve answers every line with the line, a space and its name. The name ends in the id
+// of the process. It uses the socket that it is given by systemd, or by a program that
+// acts like systemd. Otherwise it listens on the address. SIGTERM ends it gracefully: it
+// still accepts connections for the time of -grace, and then ends. At SIGHUP it starts a
+// successor on the same socket, and ends when the successor is ready. The last line that
+// it prints is the number of requests it has executed.
 //
-// Load keeps a server busy over -c connections, with up to -window requests in flight
-// on each, until SIGTERM. Every second one is replaced by a new connection after -turn
-// requests. It fails if a request was not answered, or answered twice. The last that it
-// prints is how many were answered.
+// Load keeps a server busy until SIGTERM. It uses -c connections, with up to -window
+// requests in flight on each. On every second one, it changes to a new connection after
+// -turn requests. It fails if a request was not answered, or was answered twice. The last
+// line that it prints is the number of answered requests.
 //
-// Hold does what systemd does for a socket unit and its service: it holds the socket and
-// runs the command with it. At SIGHUP it restarts the command, at SIGTERM it ends it.
+// Hold does what systemd does for a socket unit and its service. It holds the socket and
+// runs the command with it. At SIGHUP it restarts the command, and at SIGTERM it ends it.
 //
 // The exit status is 0 on success, 1 on failure and 2 for wrong usage.
 package main
@@ -51,10 +52,10 @@ func main() {
 	}
 }
 
-// errUsage is returned for a wrong command line, about which all was said.
+// errUsage is returned for a wrong command line. The message has been printed already.
 var errUsage = errors.New("wrong usage")
 
-// about has what each command does.
+// about says what each command does.
 var about = map[string]string{
 	"serve": `
 Restart serve answers every line with the line and its own name, until SIGTERM. At
@@ -83,8 +84,8 @@ const usage = `Restart shows how a server is replaced while clients are at work.
 
 "restart serve -h" has the flags of one.`
 
-// maxShutdown is how long clients may take to leave once they were told. It is longer
-// than the default of Config.LingerTimeout.
+// maxShutdown is how long clients may take to leave at a shutdown. It is longer than the
+// default of Config.LingerTimeout.
 const maxShutdown = 10 * time.Second
 
 func run(args []string) error {

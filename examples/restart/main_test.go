@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// With this in its environment, the test program is the command.
+// If commandVariable is in the environment, the test program is the command.
 const commandVariable = "RESTART_TEST_COMMAND"
 
 func TestMain(m *testing.M) {
@@ -34,7 +34,7 @@ func TestCommand(t *testing.T) {
 	for _, test := range []struct {
 		args   string
 		status int
-		want   string // begins what is on standard error
+		want   string // the beginning of the standard error
 	}{
 		{"", 2, `restart: want serve, load or hold, not ""`},
 		{"nonsense", 2, `restart: want serve, load or hold, not "nonsense"`},

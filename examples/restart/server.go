@@ -22,9 +22,10 @@ import (
 const (
 	lineEnd = "\n"
 
-	// goodbye is the last line on a connection that the server ends. What the client has
-	// sent and got no answer for before it was not executed, and is safe to be sent
-	// again elsewhere: after HandleShutdown, no request reaches the handler.
+	// goodbye is the last line on a connection that the server ends. After
+	// HandleShutdown, no request reaches the handler. So a request that was sent and not
+	// answered before the goodbye was not executed, and the client can safely send it
+	// again, to another server.
 	goodbye = "goodbye"
 )
 
@@ -33,7 +34,7 @@ type server struct {
 	framer.Server
 	name     string
 	grace    time.Duration
-	executed atomic.Int64 // requests
+	executed atomic.Int64 // number of executed requests
 }
 
 func newServer() *server {
@@ -59,10 +60,10 @@ func (c *conn) FoundTerminator() error {
 	return c.Push(append(answer, lineEnd...))
 }
 
-// HandleShutdown is called when what has come is answered.
+// HandleShutdown is called when all requests that have come are answered.
 func (c *conn) HandleShutdown() error { return c.Push([]byte(goodbye + lineEnd)) }
 
-// run serves until a signal comes.
+// run serves until a signal arrives.
 func (s *server) run(address string) error {
 	s.name = fmt.Sprintf("%s/%d", s.name, os.Getpid())
 	socket, err := listen(address)
@@ -75,7 +76,7 @@ func (s *server) run(address string) error {
 	l := &listener{TCPListener: socket, stopped: make(chan struct{})}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
-	if err := notifyReady(); err != nil { // the socket takes connections from now on
+	if err := notifyReady(); err != nil { // the socket accepts connections from now on
 		return err
 	}
 	fmt.Printf("%s: serving on %s\n", s.name, l.Addr())
@@ -102,7 +103,7 @@ func (s *server) run(address string) error {
 	}
 }
 
-// end ends s, which has served what has come.
+// end ends s when it has served the requests that have come.
 func (s *server) end(served <-chan error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), maxShutdown)
 	defer cancel()
@@ -112,26 +113,26 @@ func (s *server) end(served <-chan error) error {
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", s.name, cli.CutOff(err, maxShutdown))
 	}
-	return nil // what else there can be is about a listener that was closed before
+	return nil // any other error comes from the listener, which may have been closed before
 }
 
-// A listener can stop to accept in a while.
+// A listener is a TCP listener that can stop after a delay.
 type listener struct {
 	*net.TCPListener
-	stopped chan struct{} // closed when it has
+	stopped chan struct{} // closed when the listener has stopped
 }
 
-// stopAfter has connections accepted for another d.
+// stopAfter makes Accept fail after d.
 //
-// Who sends them, such as a load balancer or DNS, learns only after a while that it should
-// not, and what is in the queue of a socket that is closed is lost.
+// A load balancer, or DNS, learns only after a while that it must send no more clients.
+// When a socket is closed, the connections in its queue are lost.
 func (l *listener) stopAfter(d time.Duration) { l.SetDeadline(time.Now().Add(d)) }
 
 func (l *listener) Accept() (net.Conn, error) {
 	nc, err := l.TCPListener.Accept()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		close(l.stopped)
-		return nil, net.ErrClosed // Serve waits for its connections then
+		return nil, net.ErrClosed // Serve then waits for its connections
 	}
 	return nc, err
 }

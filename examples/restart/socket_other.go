@@ -14,7 +14,7 @@ import (
 	"github.com/goframer/framer/internal/cli"
 )
 
-// listen returns a new socket: here none is handed over.
+// listen returns a new socket. On this system no socket can be handed over.
 func listen(address string) (*net.TCPListener, error) {
 	l, err := cli.Listen(context.Background(), "listen", address)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 	"github.com/goframer/framer/internal/cli"
 )
 
-// The names are those of sd_listen_fds(3) and sd_notify(3).
+// These names are from sd_listen_fds(3) and sd_notify(3).
 const (
 	listenPID    = "LISTEN_PID"
 	listenFDs    = "LISTEN_FDS"
@@ -30,9 +30,9 @@ const (
 	firstFD      = 3
 )
 
-// listen returns the socket that the process was given, or a new one.
+// listen returns the socket that the process was given, or else a new one.
 func listen(address string) (*net.TCPListener, error) {
-	defer os.Unsetenv(listenPID) // children must not take it for theirs
+	defer os.Unsetenv(listenPID) // a child process must not think that the socket is for it
 	defer os.Unsetenv(listenFDs)
 	if os.Getenv(listenPID) != strconv.Itoa(os.Getpid()) {
 		l, err := cli.Listen(context.Background(), "listen", address)
@@ -45,7 +45,7 @@ func listen(address string) (*net.TCPListener, error) {
 		return nil, fmt.Errorf("%s sockets were given, want 1", n)
 	}
 	f := os.NewFile(firstFD, "socket")
-	defer f.Close() // FileListener has its own descriptor
+	defer f.Close() // FileListener has made its own descriptor
 	l, err := net.FileListener(f)
 	if err != nil {
 		return nil, err
@@ -57,7 +57,8 @@ func listen(address string) (*net.TCPListener, error) {
 	return tcp, nil
 }
 
-// notifyReady tells who has started the process, if it wants to know, that it is ready.
+// notifyReady tells the starter of this process, such as systemd, that the process is
+// ready. It does nothing if the starter has not asked for that.
 func notifyReady() error {
 	name := os.Getenv(notifySocket)
 	os.Unsetenv(notifySocket)
@@ -73,20 +74,21 @@ func notifyReady() error {
 	return err
 }
 
-// command returns a command that is given the socket. Only the process itself knows its
-// LISTEN_PID, so that a shell begins it.
+// command returns a command that is given the socket. Only the process itself knows the
+// id that LISTEN_PID must have, so a shell sets it, and then becomes the command.
 func command(socket *os.File, args ...string) *exec.Cmd {
 	cmd := exec.Command("/bin/sh", append([]string{"-c", "LISTEN_PID=$$ exec \"$0\" \"$@\""}, args...)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.ExtraFiles = []*os.File{socket} // descriptor 3
+	cmd.ExtraFiles = []*os.File{socket} // becomes descriptor 3
 	cmd.Env = append(os.Environ(), listenFDs+"=1")
 	return cmd
 }
 
 // share returns a descriptor of the socket for another process.
 //
-// TCPListener.File has one, too, but to pass that on makes the socket wait in accept(2),
-// in all processes that share it: a Close would wait there for the next client.
+// TCPListener.File also returns a descriptor. But when that is passed on, the socket
+// becomes blocking, in all processes that share it. A Close would then wait for
+// accept(2), and so for the next client.
 func share(l *net.TCPListener) (*os.File, error) {
 	raw, err := l.SyscallConn()
 	if err != nil {
@@ -110,8 +112,9 @@ func share(l *net.TCPListener) (*os.File, error) {
 // maxStart is how long a successor may take to be ready.
 const maxStart = 10 * time.Second
 
-// startSuccessor starts the program anew, as it is on the disk now, on the same socket, and
-// returns when that is ready. What is in the queue of the socket is accepted by either.
+// startSuccessor starts the program again, as it is on the disk now, with the same
+// socket. It returns when the successor is ready. Until this process stops, both accept
+// connections from the queue of the socket.
 func startSuccessor(l *net.TCPListener) error {
 	program, err := os.Executable()
 	if err != nil {

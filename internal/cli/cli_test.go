@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// testFlags are one flag of each kind.
+// testFlags has one flag of each kind.
 type testFlags struct {
 	text, address string
 	wait, pause   time.Duration
@@ -46,8 +46,8 @@ func (o *testFlags) parse(args ...string) (stderr string, err error) {
 
 func TestParse(t *testing.T) {
 	for _, test := range []struct {
-		args string // one in each field
-		want string // "" if nothing is wrong
+		args string // separated by spaces
+		want string // the error; "" for none
 	}{
 		{"", ""},
 		{"-text x -addr :http -wait 0 -pause 1ns -n 1 -size 0 -on", ""},

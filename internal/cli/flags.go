@@ -2,12 +2,12 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Package cli is for what all programs of this repository say in the same way: what
-// is wrong with their flags, and why they can't begin or end.
+// Package cli has the error messages that all programs of this repository share: about
+// wrong flags, and about why a program can't start or end.
 //
-// An error is one line. It names the flag, the address or the file, and what to do where
-// that is not obvious. The exit status is [Misused] for a wrong command line, [Failed]
-// for other errors.
+// An error is one line. It names the flag, the address or the file, and says what to do
+// if that is not obvious. The exit status is [Misused] for a wrong command line and
+// [Failed] for other errors.
 package cli
 
 import (
@@ -32,26 +32,26 @@ const (
 type Flags struct {
 	*flag.FlagSet
 
-	// Arguments says that arguments may come behind the flags.
+	// Arguments says that arguments may follow the flags.
 	Arguments bool
 
 	about  string
 	stderr io.Writer
 }
 
-// NewFlags returns the flags of the program, or of its command, as in "restart load".
-// Its usage text, which goes to stderr, begins with about: what the program does, and
-// examples.
+// NewFlags returns the flags of a program, or of a command of a program, such as "restart
+// load". The usage text goes to stderr. It begins with about, which says what the program
+// does and gives examples.
 func NewFlags(name, about string, stderr io.Writer) *Flags {
 	f := &Flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError), about: about, stderr: stderr}
-	f.FlagSet.Usage = func() {} // Parse prints it, and only if it is asked for
+	f.FlagSet.Usage = func() {} // Parse prints the usage text, and only if it is asked for
 	f.SetOutput(io.Discard)
 	return f
 }
 
-// Parse reads the command line and then calls check, if that is not nil, which looks at
-// flags that depend on each other. If there is an error, Parse has printed it, or the
-// usage text for [flag.ErrHelp].
+// Parse reads the command line. Then it calls check, if that is not nil, to check flags
+// that depend on each other. If Parse returns an error, it has printed it, or the usage
+// text for [flag.ErrHelp].
 func (f *Flags) Parse(args []string, check func() error) error {
 	err := f.FlagSet.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -71,8 +71,8 @@ func (f *Flags) Parse(args []string, check func() error) error {
 	return err
 }
 
-// explain returns the text of an error, where package flag says of a boolean value only
-// that it can't be parsed.
+// explain returns the text of an error. It replaces the text for a wrong boolean value,
+// for which package flag says only that it can't be parsed.
 func explain(err error) string {
 	text := err.Error()
 	if strings.HasPrefix(text, "invalid boolean value ") {
@@ -88,26 +88,26 @@ func (f *Flags) usage() {
 	f.SetOutput(io.Discard)
 }
 
-// StringVar defines a flag with a value that is not empty.
+// StringVar defines a flag whose value must not be empty.
 func (f *Flags) StringVar(p *string, name, value, usage string) {
 	*p = value
 	f.Var(text{p, func(string) error { return nil }}, name, usage)
 }
 
-// AddressVar defines a flag for the address of a TCP server, a host and a port. An empty
-// host is any.
+// AddressVar defines a flag for the address of a TCP server: a host and a port. An empty
+// host means any host.
 func (f *Flags) AddressVar(p *string, name, value, usage string) {
 	*p = value
 	f.Var(text{p, checkAddress}, name, usage)
 }
 
-// DurationVar defines a flag for a duration that is not less than least.
+// DurationVar defines a flag for a duration of at least least.
 func (f *Flags) DurationVar(p *time.Duration, name string, value, least time.Duration, usage string) {
 	*p = value
 	f.Var(duration{p, least}, name, usage)
 }
 
-// IntVar defines a flag for a number that is not less than least.
+// IntVar defines a flag for a number of at least least.
 func (f *Flags) IntVar(p *int, name string, value, least int, usage string) {
 	*p = value
 	f.Var(integer[int]{p, least, math.MaxInt}, name, usage)
@@ -126,7 +126,7 @@ type text struct {
 }
 
 func (t text) String() string {
-	if t.p == nil { // the zero value, which package flag wants to know
+	if t.p == nil { // package flag calls String on a zero value
 		return ""
 	}
 	return *t.p
@@ -185,7 +185,7 @@ func (n integer[T]) Set(s string) error {
 	switch {
 	case err != nil && !errors.Is(err, strconv.ErrRange):
 		return errors.New("want a whole number, without a unit")
-	case v < int64(n.least): // also of a number that is out of range, for which v is the nearest
+	case v < int64(n.least): // also true for a number out of range, for which v is the nearest number in range
 		return fmt.Errorf("want at least %d", n.least)
 	case err != nil || v > int64(n.most):
 		return fmt.Errorf("want at most %d", n.most)
@@ -194,8 +194,8 @@ func (n integer[T]) Set(s string) error {
 	return nil
 }
 
-// checkAddress returns an error if address is not one of a TCP server. Package net takes
-// a port that is missing behind the colon for port 0, and so for any.
+// checkAddress returns an error if address is not the address of a TCP server. It refuses
+// an empty port, which package net takes for port 0, and so for any port.
 func checkAddress(address string) error {
 	_, port, err := net.SplitHostPort(address)
 	switch {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Listen listens on a TCP address, which is that of the flag.
+// Listen listens on a TCP address. name is the flag with the address.
 func Listen(ctx context.Context, name, address string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
@@ -26,16 +26,16 @@ func Listen(ctx context.Context, name, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// DialError returns what to say when nobody could be connected to at an address, which is
-// that of the flag.
+// DialError returns the error to print if no connection could be made. name is the flag
+// with the address.
 func DialError(name, address string, err error) error {
 	return &failure{fmt.Sprintf("can't connect to %s (-%s): %s", address, name, Reason(err)), err}
 }
 
-// Reword returns err in other words.
+// Reword returns an error with another text that wraps err.
 func Reword(err error, text string) error { return &failure{text, err} }
 
-// A failure is an error in other words.
+// A failure is an error with another text.
 type failure struct {
 	text string
 	err  error
@@ -44,7 +44,8 @@ type failure struct {
 func (f *failure) Error() string { return f.text }
 func (f *failure) Unwrap() error { return f.err }
 
-// Reason says why something has failed on the network, without the calls that were made.
+// Reason returns the text of a network error, without the names of the calls that were
+// made.
 func Reason(err error) string {
 	var dns *net.DNSError
 	var errno syscall.Errno
@@ -69,7 +70,8 @@ func Reason(err error) string {
 	return err.Error()
 }
 
-// LoadCertificate loads the files of the flags -cert and -key.
+// LoadCertificate loads the certificate and key from the files of the flags -cert and
+// -key.
 func LoadCertificate(cert, key string) (tls.Certificate, error) {
 	chain, err := os.ReadFile(cert)
 	if err != nil {
@@ -87,8 +89,8 @@ func LoadCertificate(cert, key string) (tls.Certificate, error) {
 	return certificate, nil
 }
 
-// CutOff returns what to say when Shutdown has returned err: that its context has ended,
-// by itself after timeout, or because of a second signal.
+// CutOff returns the error to print when Shutdown has returned err because its context
+// has ended. The context ends after timeout, or because of a second signal.
 func CutOff(err error, timeout time.Duration) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &failure{fmt.Sprintf("connections were cut off that had not ended %v after the signal", timeout), err}
