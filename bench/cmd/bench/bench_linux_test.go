@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goframer/framer/bench/internal/machine"
 	"github.com/goframer/framer/bench/internal/report"
 )
 
@@ -51,7 +52,7 @@ func TestPlace(t *testing.T) {
 	}
 	last := all[len(all)-1]
 	out, err := output(t.Context(), place{[]int{last}, 7}, "/bin/sh", "-c", "grep Cpus_allowed_list /proc/self/status; echo procs $GOMAXPROCS")
-	if want := fmt.Sprintf("Cpus_allowed_list: %d procs 7", last); firstFields(string(out), 4) != want || err != nil {
+	if want := fmt.Sprintf("Cpus_allowed_list: %d procs 7", last); machine.FirstFields(string(out), 4) != want || err != nil {
 		t.Errorf("it says %q, %v; want %q", out, err, want)
 	}
 }

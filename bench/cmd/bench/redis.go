@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goframer/framer/bench/internal/machine"
 	"github.com/goframer/framer/bench/internal/proc"
 	"github.com/goframer/framer/bench/internal/report"
 )
@@ -45,7 +46,7 @@ func redisVersion(path string) string {
 	if err != nil || !ok {
 		return redisServer
 	}
-	return redisServer + " " + firstFields(after, 1)
+	return redisServer + " " + machine.FirstFields(after, 1)
 }
 
 // startRedis starts a redis-server that writes nothing to the disk.
