@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "rewrite the programs in docs/from-async
 
 // documents are the documents that the tests check, relative to the root.
 var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/from-asynchat.md",
-	"docs/net-http.md", "docs/production.md", "docs/protocols.md"}
+	"docs/comparison.md", "docs/net-http.md", "docs/production.md", "docs/protocols.md"}
 
 const root = "../.."
 
