@@ -234,13 +234,13 @@ type endings struct{ severed, served sync.WaitGroup }
 
 // An output has the state and the limits of the writer.
 type output struct {
-	size     int          // how many bytes a write writes at once
+	size     int          // how many bytes one write writes, at most
 	written  atomic.Int64 // the number of bytes that the connection has taken
 	writing  atomic.Bool  // a write is under way; not set while the writer waits for a producer
 	notes    atomic.Bool  // progress must record when a byte has last moved
 	held     bool         // the system holds back what does not fill a segment
 	untold   bool         // the system does not tell when a byte has last moved; never changed
-	waitSize int          // how many bytes a write that waits writes at once
+	waitSize int          // how many bytes one write that waits writes, at most
 	run      func()       // runWriter
 }
 

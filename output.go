@@ -47,7 +47,7 @@ func (c *Conn) writeQueue() (ok bool) {
 	for ok = true; ok; {
 		p, followed, last := c.queue.take()
 		switch p.(type) {
-		case nil: // don't touch the hold: another writer may have begun
+		case nil: // don't call hold: another writer may have begun
 		case *batch, *bytesProducer:
 			if followed {
 				c.hold(true)

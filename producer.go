@@ -198,7 +198,7 @@ func (p *readerProducer) read() (n int) {
 		return 0
 	case n < 0 || n > room:
 		if limited != nil {
-			limited.N = left // it has subtracted the wrong count
+			limited.N = left // limited has subtracted the wrong count
 		}
 		p.err = fmt.Errorf("framer: the reader of a producer returned an impossible count of %d bytes", n)
 		return 0

@@ -57,8 +57,8 @@ const tcpInq = 36
 // TCP_INQ does not report that the connection was reset after the last byte. A write
 // reports that. So a read is left out only if there is something to write.
 type socket struct {
-	// For write. These fields are one cache line, because a push that goes to many
-	// connections finds nothing of it in the processor's cache.
+	// For write. These fields are only one cache line, because a push that goes to many
+	// connections finds none of them in the processor's cache.
 	raw      syscall.RawConn
 	onOutput func(fd uintptr) bool // writable
 	out      []byte                // what must be written; after writable, what was written
@@ -119,7 +119,7 @@ func (s *socket) readable(fd uintptr) bool {
 	nothing := s.spared && hasNothing(fd)
 	s.fd, s.drained, s.empty, s.spared = int(fd), false, false, false
 	s.noteTurn()
-	if nothing { // f would find that out, too, but it would have to get a buffer first
+	if nothing {
 		s.err = s.c.beginWait(true)
 		return s.err != nil
 	}
