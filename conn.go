@@ -546,12 +546,12 @@ func (c *Conn) DiscardBuffers() {
 
 // discardOutput drops what is queued. cause is why.
 func (c *Conn) discardOutput(cause error) {
-	producers, asked := c.queue.discard()
+	producers, current := c.queue.discard()
 	for _, p := range producers {
 		c.endProducer(p, cause)
 		c.queue.droppedProducer()
 	}
-	interruptProducer(asked)
+	interruptProducer(current)
 }
 
 // SetTerminator makes t the terminator of the input from the next byte on. Its rules and

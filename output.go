@@ -134,7 +134,7 @@ func (c *Conn) writeNow(data []byte) (written int) {
 		written += n
 		goesOn = err == nil && n == len(piece) && written < len(data)
 	}
-	c.wrote(int64(written), err != nil, false) // ending is false: writeNow is not called once only output is left
+	c.wrote(int64(written), err != nil, false) // not outputOnly: then nothing can be pushed
 	if err != nil {
 		c.writeFailed(err)
 	}
@@ -312,9 +312,9 @@ func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
 
 // wrote records that a write has ended, and that it has written n bytes. After a write
 // that has failed, out.writing stays set, because the connection will end; gotInput needs
-// that. ending says that perhaps only output goes on.
-func (c *Conn) wrote(n int64, failed, ending bool) {
-	if n > 0 && (ending || c.out.notes.Load()) {
+// that. outputOnly says that perhaps only output goes on.
+func (c *Conn) wrote(n int64, failed, outputOnly bool) {
+	if n > 0 && (outputOnly || c.out.notes.Load()) {
 		c.progress.wrote()
 	}
 	if !failed {

@@ -50,7 +50,7 @@ type queue struct {
 	mu        sync.Mutex
 	closed    bool      // the queue accepts nothing more
 	kept      bool      // keepOpen was called: the handler can still call pushLast
-	ending    bool      // the writer must end the output when the queue is empty
+	mustEnd   bool      // the writer must end the output when the queue is empty
 	over      bool      // nothing is written any more
 	finished  bool      // everything that was accepted has been written
 	turn      bool      // the handler is working through the input of one read
@@ -66,21 +66,21 @@ type queue struct {
 	solo      soloPush
 	line      waitingLine
 
-	entries  []Producer   // in order; consecutive pushes are one *batch
-	tail     []byte       // the last batch, which comes after all entries
-	usual    int          // the size of the last batch that left the tail, in bytes
-	room     int          // how many bytes push may add to tail without further checks
-	discards atomic.Int32 // how many times the queue was discarded
-	soloSeen int32        // the value of discards at the last endTurn
-	pushesUp uint32       // the upper half of pushes
-	waits    int64        // how many pushes had to wait for room
-	memory   *buffers
+	entries        []Producer   // in order; consecutive pushes are one *batch
+	tail           []byte       // the last batch, which comes after all entries
+	usual          int          // the size of the last batch that left the tail, in bytes
+	room           int          // how many bytes push may add to tail without further checks
+	discards       atomic.Int32 // how many times the queue was discarded
+	discardsAtTurn int32        // the value of discards at the last endTurn
+	pushesUp       uint32       // the upper half of pushes
+	waits          int64        // how many pushes had to wait for room
+	memory         *buffers
 
 	// For the writer.
-	discardsThen int32    // the value of discards at the last take
-	begun        Producer // what writeNow could not write: a *batch or a *bytesProducer for the next writer
-	taken        batch    // the batch that the writer has taken from the tail
-	asked        Producer // the producer that the writer has taken, or nil
+	discardsAtTake int32    // the value of discards at the last take
+	begun          Producer // what writeNow could not write: a *batch or a *bytesProducer for the next writer
+	taken          batch    // the batch that the writer has taken from the tail
+	current        Producer // the producer that the writer has taken, or nil
 }
 
 // A writer writes what a queue has. It calls take for one entry after the other, until
@@ -233,7 +233,7 @@ func (q *queue) pushLast(data []byte) (kept bool, err error) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.over || q.ending {
+	if q.over || q.mustEnd {
 		return false, errClosed
 	}
 	q.append(data)
@@ -481,7 +481,7 @@ func (q *queue) open(w writer) {
 
 // hasWork reports whether there is something to do for a writer that starts now. q.mu must
 // be held.
-func (q *queue) hasWork() bool { return q.pushed != q.gone || q.producers > 0 || q.ending }
+func (q *queue) hasWork() bool { return q.pushed != q.gone || q.producers > 0 || q.mustEnd }
 
 // keepOpen says that the handler will push more output. After seal, the queue accepts only
 // that, by pushLast. The output ends when pushLast or close is called.
@@ -516,8 +516,8 @@ func (q *queue) close() {
 // end says that the output ends when the queue is empty. It wakes the writer for that.
 // q.mu must be held.
 func (q *queue) end() {
-	if !q.ending {
-		q.ending = true
+	if !q.mustEnd {
+		q.mustEnd = true
 		q.wake()
 	}
 }
@@ -528,7 +528,7 @@ func (q *queue) end() {
 func (q *queue) shut() (busy bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.closed, q.ending, q.over, q.room = true, true, true, 0
+	q.closed, q.mustEnd, q.over, q.room = true, true, true, 0
 	q.writer = nil
 	q.line.next()
 	return q.busy
@@ -540,7 +540,7 @@ func (q *queue) shut() (busy bool) {
 func (q *queue) take() (p Producer, followed, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.discardsThen = q.discards.Load()
+	q.discardsAtTake = q.discards.Load()
 	q.busy = true
 	switch {
 	case q.begun != nil:
@@ -552,7 +552,7 @@ func (q *queue) take() (p Producer, followed, last bool) {
 		q.entries[0] = nil
 		q.entries = q.entries[1:]
 		if _, ok := p.(*batch); !ok {
-			q.asked = p
+			q.current = p
 		}
 		return p, q.isReady(), false
 	case len(q.tail) > 0:
@@ -561,12 +561,12 @@ func (q *queue) take() (p Producer, followed, last bool) {
 	}
 	q.busy = false
 	q.entries = nil // a silent connection needs no memory for them
-	q.running = q.ending
-	q.finished = q.ending && !q.over
+	q.running = q.mustEnd
+	q.finished = q.mustEnd && !q.over
 	if q.writer != nil {
 		q.writer.hold(false) // the producer that was expected did not come, or was discarded
 	}
-	return nil, false, q.ending
+	return nil, false, q.mustEnd
 }
 
 // isReady reports whether the next entry is a producer that is ready. q.mu must be held.
@@ -583,7 +583,7 @@ func (q *queue) hasProducers() bool {
 func (q *queue) active() Producer {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.asked
+	return q.current
 }
 
 // rest records that all of what was taken has been written. The writer calls it.
@@ -595,7 +595,7 @@ func (q *queue) rest() {
 
 // discarded reports whether the queue was discarded since the last take.
 func (q *queue) discarded() bool {
-	return q.discards.Load() != q.discardsThen
+	return q.discards.Load() != q.discardsAtTake
 }
 
 // written records that n bytes were written, and that this is not all of what was taken.
@@ -621,7 +621,7 @@ func (q *queue) doneBatch(data []byte, left int) {
 func (q *queue) doneShared(left int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.asked = nil
+	q.current = nil
 	q.doneBytes(left)
 }
 
@@ -635,7 +635,7 @@ func (q *queue) doneBytes(left int) {
 func (q *queue) doneProducer() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.asked = nil
+	q.current = nil
 	q.producers--
 	q.line.next()
 }
@@ -652,7 +652,7 @@ func (q *queue) droppedProducer() {
 // discard removes everything. It returns the producers that were queued, which the caller
 // must end, and the producer that the writer has taken, or nil. If the queue is closed, it
 // stays closed. An upgrade stays in the queue.
-func (q *queue) discard() (producers []Producer, asked Producer) {
+func (q *queue) discard() (producers []Producer, current Producer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.discards.Add(1)
@@ -675,7 +675,7 @@ func (q *queue) discard() (producers []Producer, asked Producer) {
 		}
 	}
 	q.line.next()
-	return producers, q.asked
+	return producers, q.current
 }
 
 // beginTurn records that the handler begins to work through the input of one read.
@@ -694,7 +694,7 @@ func (q *queue) endTurn() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.turn = false
-	q.soloSeen = q.discards.Load()
+	q.discardsAtTurn = q.discards.Load()
 	if q.solo.leads && !q.running && q.writer != nil {
 		q.writer.hold(false) // the producer that was expected did not come, or was sent
 	}
@@ -703,7 +703,7 @@ func (q *queue) endTurn() bool {
 
 // undisturbed reports whether the result of the last endTurn still holds. It does not if
 // the queue was discarded since.
-func (q *queue) undisturbed() bool { return q.discards.Load() == q.soloSeen }
+func (q *queue) undisturbed() bool { return q.discards.Load() == q.discardsAtTurn }
 
 // writeNow writes data on this goroutine, which is the writer meanwhile. What can't be
 // written at once, and what other goroutines have pushed meanwhile, is left to a writer
