@@ -190,7 +190,7 @@ type Conn struct {
 	observe    func(*Conn, ConnState) // Server.ConnState, or nil
 	id         int64                  // the number of the connection in its Server, or 0
 	began      int64                  // when the Conn was made, in nanoseconds since 1970
-	ends       endings
+	ends       endSteps
 	progress   progress
 
 	// Owned by the goroutine of Serve.
@@ -213,7 +213,7 @@ type Conn struct {
 	end       ending // why the connection ends
 	life      lifetime
 	outputEnd outputEnd
-	hijacked  hijacking
+	hijacked  hijackState
 	served    bool
 	poisonMark
 }
@@ -229,8 +229,8 @@ type requests struct {
 	handOver  atomic.Bool // the output must not be ended, because the function of Hijack goes on
 }
 
-// endings are the steps of the end that other goroutines wait for.
-type endings struct{ severed, served sync.WaitGroup }
+// endSteps are the steps of the end that other goroutines wait for.
+type endSteps struct{ severed, served sync.WaitGroup }
 
 // An output has the state and the limits of the writer.
 type output struct {
