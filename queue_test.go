@@ -194,7 +194,7 @@ func TestWriteBufferSize(t *testing.T) {
 }
 
 // blockedConn is for the tests below. The peer reads only what the test lets it read. The
-// writer has taken one byte, and waits in the write of it.
+// writer has taken one byte, and is blocked in writing it.
 func blockedConn(t *testing.T, cfg framer.Config) (c *framer.Conn, s *script, peer net.Conn) {
 	t.Helper()
 	nc, peer := net.Pipe()

@@ -39,8 +39,7 @@ const (
 // expected to be like them.
 const minStreak = 4
 
-// begin begins a turn. Its parameter pushed, and that of the other methods, is the value
-// of queue.pushed.
+// begin begins a turn. In all methods, pushed is the value of queue.pushed.
 func (s *soloPush) begin(pushed int64) { s.before, s.first, s.behind = pushed, 0, nobody }
 
 // expect makes the guess for the first push of the turn.

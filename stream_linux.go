@@ -202,8 +202,8 @@ const maxReceive = 256 << 10
 // The system call is not announced to the scheduler. The announcement lets other
 // goroutines run if the call takes long. But this call only copies, at most maxReceive
 // bytes. The scheduler does not know that, and for large copies it often wakes another
-// thread for nothing. Only while a write goes on, the call may have to wait until that is
-// over, and is announced.
+// thread for nothing. While a write goes on, the call may have to wait until the write is
+// over, so then it is announced.
 func (s *socket) receive(p []byte) (int, error) {
 	p = p[:min(len(p), maxReceive)]
 	// Call recvmsg(2) directly: syscall.Recvmsg would also ask for an address. For Unix
@@ -288,12 +288,12 @@ func (s *socket) write(p []byte, wait bool) (int, error) {
 // writable is called by RawConn.Write, at first, and whenever there may be room. It
 // returns false to wait for more.
 //
-// To send takes more than a copy: mostly the same system call also does the work of the
-// network, and on the same machine that of the peer's side. If the thread loses its
-// processor there, the scheduler must know it, so that other goroutines can run meanwhile.
-// If it did not know, fifty connections would take a fifth less CPU time, but their p99
-// latency would be three times as long. If a connection is alone, no other one waits for
-// it.
+// To send takes longer than to copy: the system call mostly does the work of the network
+// as well, and, if the peer is on the same machine, the work of the peer's side. If the
+// thread loses its processor there, the scheduler must know, so that other goroutines can
+// run meanwhile. Otherwise, fifty connections would take a fifth less CPU time, but their
+// p99 latency would be three times as long. If a connection is alone, no other connection
+// waits for it.
 //
 // (MSG_DONTWAIT is needed because os.File.Fd makes a descriptor blocking, and
 // net.TCPConn.File shares it.)
