@@ -11,8 +11,8 @@ import (
 	"unsafe"
 )
 
-// Sizes of memory in bytes: what a connection reads into at first, and how far
-// that grows by itself while reads fill it.
+// The sizes of the memory into which a connection reads, in bytes: the size at first, and
+// the size up to which it grows while reads fill it.
 const (
 	smallBuffer = 4 << 10
 	largeBuffer = 64 << 10
@@ -23,26 +23,27 @@ const largestPooled = smallBuffer << (poolCount - 1)
 
 const poolCount = 9
 
-// buffers is the memory of the connections of a Server, or of one that is alone.
-// A connection takes some while it has input or output, and gives it back when it
-// is silent. What nobody takes for a while is the garbage collector's.
+// buffers has the memory of the connections of a Server, or of a Conn without a Server. A
+// connection takes memory while it has input or output, and gives it back when it is
+// silent. Memory that nobody takes for a while is freed by the garbage collector.
 type buffers struct {
-	pools [poolCount]sync.Pool // of *byte, the first of smallBuffer<<i bytes
+	pools [poolCount]sync.Pool // each has *byte values; one of pool i points to the first of smallBuffer<<i bytes
 
-	// shared says that these are the buffers of a Server. Where a connection has its
-	// own, nothing is known of other connections of the program.
+	// shared says that these are the buffers of a Server. A Conn without a Server knows
+	// nothing of the other connections of the program, so it never counts as alone; see
+	// socket.
 	shared bool
 
-	// The address of the last connection that had input, as a number: it must not
-	// keep it alive.
+	// last is the address of the last connection that had input. It is a number, so that
+	// it does not keep the connection alive.
 	last atomic.Uintptr
 }
 
 // class returns the index of the pool for memory of n bytes or more.
 func class(n int) int { return bits.Len(uint(max(n, smallBuffer)-1) / smallBuffer) }
 
-// get returns memory for at least n bytes, of length zero. Its content is
-// whatever was there.
+// get returns memory of length zero with room for at least n bytes. Its content is
+// undefined.
 func (b *buffers) get(n int) []byte {
 	i := class(n)
 	if i >= len(b.pools) {
@@ -55,7 +56,7 @@ func (b *buffers) get(n int) []byte {
 	return make([]byte, 0, size)
 }
 
-// put gives memory back that came from get. Nobody may use it any more.
+// put gives memory back that get has returned. The caller must not use it any more.
 func (b *buffers) put(memory []byte) {
 	i := class(cap(memory))
 	if i < len(b.pools) && cap(memory) == smallBuffer<<i {
@@ -63,8 +64,8 @@ func (b *buffers) put(memory []byte) {
 	}
 }
 
-// grow returns memory with the content of p and room for n more bytes. If that is
-// not p, the memory of p has been given back.
+// grow returns memory with the content of p and with room for n more bytes. If that is
+// other memory than p, the memory of p was given back.
 func (b *buffers) grow(p []byte, n int) []byte {
 	if cap(p)-len(p) >= n {
 		return p

@@ -15,7 +15,7 @@ import (
 	"unsafe"
 )
 
-// The sizes around those where a class ends.
+// sizesOfInterest returns sizes around the limits of the pools.
 func sizesOfInterest() (sizes []int) {
 	sizes = []int{0, 1, 100}
 	for n := smallBuffer; n <= 4<<20; n *= 2 {
@@ -24,12 +24,11 @@ func sizesOfInterest() (sizes []int) {
 	return sizes
 }
 
-// What get returns is empty, large enough, and not more than twice as large as it
-// need be.
+// get returns memory that is empty, large enough, and at most twice as large as necessary.
 func TestBuffersGet(t *testing.T) {
 	var b buffers
 	for _, n := range sizesOfInterest() {
-		for range 2 { // fresh, and from a pool
+		for range 2 { // new memory, then memory from a pool
 			p := b.get(n)
 			if len(p) != 0 || cap(p) < n || cap(p) > max(2*n, smallBuffer) {
 				t.Errorf("get(%d): length %d, capacity %d", n, len(p), cap(p))
@@ -39,7 +38,8 @@ func TestBuffersGet(t *testing.T) {
 	}
 }
 
-// What was not got, or was cut, is not for the pools.
+// put does not take memory that get has not returned, or that is a part of what get has
+// returned.
 func TestBuffersPutOfStrangers(t *testing.T) {
 	var b buffers
 	strangers := [][]byte{nil, {}, make([]byte, 10), make([]byte, smallBuffer+1), make([]byte, 3*smallBuffer)}
@@ -58,7 +58,7 @@ func TestBuffersPutOfStrangers(t *testing.T) {
 	}
 }
 
-// Whatever is got, grown and put, no memory has two owners, and growing keeps the
+// After any sequence of get, grow and put, no memory has two owners, and grow has kept the
 // content.
 func TestBuffersHaveOneOwner(t *testing.T) {
 	var b buffers
@@ -111,8 +111,8 @@ func TestBuffersHaveOneOwner(t *testing.T) {
 type moveWatcher struct {
 	f     *Framer
 	text  string
-	start *byte // of the buffer
-	at    int   // where in it there was unread input, before
+	start *byte // the beginning of the buffer
+	at    int   // where the unread input began in it, before the read
 	moved int
 	step  int
 }
@@ -135,15 +135,15 @@ func (r *moveWatcher) Read(p []byte) (int, error) {
 func (r *moveWatcher) CollectIncomingData([]byte) error { r.at = r.f.start; return nil }
 func (r *moveWatcher) FoundTerminator() error           { r.at = r.f.start; return nil }
 
-// What is held back is moved about once, however long it is and however short the
-// reads are.
+// Bytes that are held back are moved about once, however many there are, and however short
+// the reads are.
 func TestHeldBackBytesStay(t *testing.T) {
 	const size = 40_000
 	for _, n := range []int{2, 100, 3000, 4096, 4097, 20_000} {
 		delim := strings.Repeat("a", n-1) + "b"
 		for _, text := range []string{
-			strings.Repeat("a", size),                            // ever the beginning of the delimiter
-			strings.Repeat(strings.Repeat("a", n-1)+"c", size/n), // and never the end
+			strings.Repeat("a", size),                            // always the beginning of the delimiter
+			strings.Repeat(strings.Repeat("a", n-1)+"c", size/n), // never the whole delimiter
 			strings.Repeat("x", 50) + strings.Repeat("a", size-1) + "b",
 		} {
 			for _, bufferSize := range []int{0, 16, 4096, 50_000} {
@@ -166,7 +166,7 @@ func TestHeldBackBytesStay(t *testing.T) {
 	}
 }
 
-// Whatever the steps in which a message is gathered, it is what was added.
+// A gathering returns what was added, whatever the sizes in which it was added.
 func TestGathering(t *testing.T) {
 	letters := make([]byte, 3<<20)
 	rand.NewChaCha8([32]byte{}).Read(letters)
@@ -217,8 +217,7 @@ func TestGathering(t *testing.T) {
 	}
 }
 
-// A barHandler writes down the bytes it is given, and a bar for the end of each
-// message.
+// A barHandler records the bytes that it is given, and a bar for the end of each message.
 type barHandler struct{ written []byte }
 
 func (h *barHandler) CollectIncomingData(data []byte) error {
@@ -231,8 +230,8 @@ func (h *barHandler) FoundTerminator() error {
 	return nil
 }
 
-// A discardReader gives out its text in pieces, and lets f discard what it has when
-// there is as much left as discard says.
+// A discardReader returns its text in pieces. When discard bytes are left, it makes f
+// discard what f has.
 type discardReader struct {
 	f       *Framer
 	text    string
@@ -255,7 +254,7 @@ func (r *discardReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// What was discarded does not count for the limit, unless a Handler has it.
+// Input that was discarded does not count for the limit, unless a Handler was given it.
 func TestDiscardedDoesNotCount(t *testing.T) {
 	const limit, size, collected = 10, 4, "abcdefg"
 	for _, test := range []struct {
@@ -285,7 +284,7 @@ func TestDiscardedDoesNotCount(t *testing.T) {
 		err := f.Run(h)
 		long, _ := err.(*MessageTooLongError)
 		switch {
-		case test.term.kind == kindSplit: // nothing was given before
+		case test.term.kind == kindSplit: // a Split gives nothing before the whole message
 			if string(h.written) != test.want+"|" || err != nil {
 				t.Errorf("%v: Run: %q, %v", test.term, h.written, err)
 			}

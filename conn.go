@@ -104,7 +104,7 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// protect calls f and returns what it panics with as a *PanicError.
+// protect calls f and returns its error. If f panics, protect returns a *PanicError.
 func protect(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -174,85 +174,86 @@ func (s ConnState) String() string {
 // See ExampleNewConn, ExampleConn_SetTerminator, ExampleConn_TryPush and
 // ExampleConn_StartTLS in example_test.go.
 type Conn struct {
-	// What a push needs that is written at once is in a cache line here, in two of the
-	// queue, and in one of a socket.
-	stream  stream                 // another after StartTLS, as nc; see goOnWith
+	// A push that is written at once needs one cache line here, two of the queue, and one
+	// of a socket.
+	stream  stream                 // replaced after StartTLS, as nc is; see goOnWith
 	cfg     atomic.Pointer[Config] // see config
-	writers sync.WaitGroup         // the writer: a goroutine, or one that pushes
+	writers sync.WaitGroup         // the writer: the writer goroutine, or one that pushes
 	out     output                 // owned by the writer
 	traffic traffic
 	asked   requests
-	refused atomic.Int64 // pushes, by TryPush
+	refused atomic.Int64 // how many pushes TryPush and TryPushWithProducer have refused
 	queue   queue        // at a multiple of 64 bytes
 
 	nc         net.Conn
 	newHandler func(*Conn) Handler
-	observe    func(*Conn, ConnState) // of a Server, or nil
-	id         int64                  // in that Server, or 0
-	began      int64                  // when nc was given to us, in nanoseconds since 1970
-	ends       endings
+	observe    func(*Conn, ConnState) // Server.ConnState, or nil
+	id         int64                  // the number of the connection in its Server, or 0
+	began      int64                  // when the Conn was made, in nanoseconds since 1970
+	ends       endSteps
 	progress   progress
 
 	// Owned by the goroutine of Serve.
-	session *sessionState // if the handler is one
-	upgrade *upgrade      // of StartTLS, or nil; changed with mu held
+	session *sessionState // if the handler is a Session
+	upgrade *upgrade      // a StartTLS that is not complete, or nil; changed with mu held
 	leaving departure
 	handler Handler
 	framer  Framer
 	replies replies
-	broken  error // what the network said to the last read
+	broken  error // the error of the network for the last read
 
-	// Guarded by mu, but for wait, which the goroutine of Serve owns: it looks at these
-	// before it waits for input, and finds them in two cache lines.
+	// Guarded by mu, except wait, which the goroutine of Serve owns. Before that goroutine
+	// waits for input, it looks at the fields from mu to wait. They are in two cache
+	// lines.
 	mu        sync.Mutex
 	state     ConnState
-	deadline  time.Time // for reading, as it was last set
-	linger    *linger   // from the end of the output
+	deadline  time.Time // the read deadline, as it was last set
+	linger    *linger   // set when the output has ended
 	wait      inputWait
 	end       ending // why the connection ends
 	life      lifetime
 	outputEnd outputEnd
-	hijacked  hijacking
+	hijacked  hijackState
 	served    bool
 	poisonMark
 }
 
-// traffic is what has come.
+// traffic counts what has come: bytes, and messages.
 type traffic struct{ read, messages atomic.Int64 }
 
-// requests are what a connection was asked for, from any goroutine.
+// requests are what other goroutines, or the handler, have asked the connection to do.
 type requests struct {
 	shutdown  atomic.Bool
-	close     atomic.Bool // CloseWhenDone
-	halfClose atomic.Bool // CloseWrite
-	handOver  atomic.Bool // the output is not ended: the function of Hijack goes on
+	close     atomic.Bool // CloseWhenDone was called
+	halfClose atomic.Bool // CloseWrite was called
+	handOver  atomic.Bool // the output must not be ended, because the function of Hijack goes on
 }
 
-// endings are what is waited for at the end of a connection.
-type endings struct{ severed, served sync.WaitGroup }
+// endSteps are the steps of the end that other goroutines wait for.
+type endSteps struct{ severed, served sync.WaitGroup }
 
-// An output is how the writer writes.
+// An output has the state and the limits of the writer.
 type output struct {
-	size     int          // how much is written at once
-	written  atomic.Int64 // bytes that the connection has accepted
-	writing  atomic.Bool  // a write goes on; not while the writer waits for a producer
-	notes    atomic.Bool  // progress must keep when a byte last moved
+	size     int          // how many bytes one write writes, at most
+	written  atomic.Int64 // the number of bytes that the connection has taken
+	writing  atomic.Bool  // a write is under way; not set while the writer waits for a producer
+	notes    atomic.Bool  // progress must record when a byte has last moved
 	held     bool         // the system holds back what does not fill a segment
-	untold   bool         // the system does not tell when a byte last moved; it does not change
-	waitSize int          // how much is written at once if it has to wait
+	untold   bool         // the system does not tell when a byte has last moved; never changed
+	waitSize int          // how many bytes one write that waits writes, at most
 	run      func()       // runWriter
 }
 
-// A lifetime is what the contexts of a connection are made of.
+// A lifetime has what the contexts of a connection are made of.
 type lifetime struct {
-	values context.Context // of Serve, or nil
-	ctx    context.Context // made by Context
+	values context.Context // the context of Serve, or nil
+	ctx    context.Context // made by the method Context
 	cancel context.CancelCauseFunc
 }
 
-// An outputEnd is the end of the output.
+// An outputEnd is the state of the end of the output.
 type outputEnd struct {
-	told    bool          // to the peer
+	told    bool          // the peer was told of the end
 	drained chan struct{} // closed by the writer after the last byte; made by awaitWriter
 }
 
@@ -295,7 +296,7 @@ func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *b
 		nc:         nc,
 		newHandler: newHandler,
 		wait:       inputWait{message: -1},
-		deadline:   longAgo, // whatever it is
+		deadline:   longAgo, // so that the first wait sets one
 		began:      time.Now().UnixNano(),
 	}
 	c.cfg.Store(cfg)
@@ -318,7 +319,7 @@ func newConn(nc net.Conn, newHandler func(*Conn) Handler, cfg *Config, memory *b
 	return c
 }
 
-// config returns the Config in force, which must not be changed.
+// config returns the Config in force. The caller must not change it.
 func (c *Conn) config() *Config { return c.cfg.Load() }
 
 // Config returns the limits of c as they were given to it last. A field that is zero has its
@@ -357,7 +358,7 @@ func Dial(ctx context.Context, network, address string, newHandler func(*Conn) H
 	return start(ctx, nc, newHandler, cfg)
 }
 
-// start has a Conn on nc serve on a goroutine of its own. The connection's context has
+// start runs a Conn on nc, on a goroutine of its own. The context of the connection has
 // the values of ctx.
 func start(ctx context.Context, nc net.Conn, newHandler func(*Conn) Handler, cfg *Config) (*Conn, error) {
 	c := NewConn(nc, newHandler, cfg)
@@ -475,7 +476,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 		c.queue.dropMark(mark)
 	}
 	select {
-	case err := <-mark: // both have come about
+	case err := <-mark: // ctx has ended, but the mark was reached as well
 		return err
 	default:
 	}
@@ -529,7 +530,7 @@ func (c *Conn) CloseWrite() error {
 	}
 	c.asked.halfClose.Store(true)
 	c.queue.seal()
-	c.interrupt() // what keeps the queue open is over when there is nothing to read
+	c.interrupt() // if keepOpen was called, the queue is closed when there is nothing to read
 	return nil
 }
 
@@ -540,17 +541,17 @@ func (c *Conn) CloseWrite() error {
 func (c *Conn) DiscardBuffers() {
 	c.framer.discard.Store(true)
 	c.discardOutput(errDiscarded)
-	c.interrupt() // the stream may have relied on the output
+	c.interrupt() // the stream may have left out a read because of this output; see socket
 }
 
-// discardOutput drops what is queued, for the given reason.
+// discardOutput drops what is queued. cause is why.
 func (c *Conn) discardOutput(cause error) {
-	producers, asked := c.queue.discard()
+	producers, current := c.queue.discard()
 	for _, p := range producers {
 		c.endProducer(p, cause)
 		c.queue.droppedProducer()
 	}
-	interruptProducer(asked)
+	interruptProducer(current)
 }
 
 // SetTerminator makes t the terminator of the input from the next byte on. Its rules and

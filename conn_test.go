@@ -24,8 +24,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The comments "asynchat:" and "asyncore:" name the tests of CPython whose
-// counterpart a test is.
+// A comment that begins with "asynchat:" or "asyncore:" names the tests of CPython to
+// which a test corresponds.
+
 // asynchat: line_terminator1, line_terminator2, line_terminator3,
 // numeric_terminator1, numeric_terminator2, none_terminator, empty_line
 func TestConnDividesInput(t *testing.T) {
@@ -76,8 +77,8 @@ func TestConnDividesInput(t *testing.T) {
 	}
 }
 
-// asynchat: find_prefix_at_end. What could begin the delimiter is held back, and
-// nothing else.
+// asynchat: find_prefix_at_end. The bytes with which a delimiter may begin are held back,
+// and no others.
 func TestConnHoldsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := net.Pipe()
@@ -99,8 +100,8 @@ func TestConnHoldsBack(t *testing.T) {
 	})
 }
 
-// asynchat: disallow_negative_terminator. A senseless terminator is refused, and the
-// one in force stays. During a Length, it is what remains.
+// asynchat: disallow_negative_terminator. A terminator that makes no sense is refused, and
+// the old one stays in force. During a Length, Terminator returns what is left of it.
 func TestConnTerminator(t *testing.T) {
 	nc, peer := net.Pipe()
 	defer peer.Close()
@@ -112,7 +113,7 @@ func TestConnTerminator(t *testing.T) {
 			t.Error("a negative length was accepted")
 		}
 		got = append(got, s.Terminator())
-		return s.SetTerminator(s.Terminator()) // or the refusal would end the connection
+		return s.SetTerminator(s.Terminator()) // otherwise the refusal would end the connection
 	}
 	c := s.serve(t, nc, framer.Config{})
 	writeString(t, peer, "ab")
@@ -125,7 +126,7 @@ func TestConnTerminator(t *testing.T) {
 	}
 }
 
-// endInput ends what peer sends, in the way that it can.
+// endInput ends the output of peer, by CloseWrite if peer has it.
 func endInput(t *testing.T, peer net.Conn) {
 	t.Helper()
 	var err error
@@ -160,7 +161,7 @@ func TestHooksAreCalledOnce(t *testing.T) {
 	})
 }
 
-// asyncore: unhandled. A Handler needs no hook.
+// asyncore: unhandled. A Handler needs none of the optional methods.
 func TestMinimalHandler(t *testing.T) {
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 		c := serve(t, nc, func(c *framer.Conn) framer.Handler {
@@ -273,7 +274,7 @@ func TestCloseTwice(t *testing.T) {
 	})
 }
 
-// handshake does the peer's part of a TLS handshake.
+// handshake performs the peer's part of a TLS handshake, if there is one.
 func handshake(t *testing.T, peer net.Conn) {
 	t.Helper()
 	if tc, ok := peer.(interface{ Handshake() error }); ok {
@@ -327,8 +328,8 @@ func TestServeTwice(t *testing.T) {
 	}
 }
 
-// failures are the ways in which a callback can fail. check is given the reason
-// why the connection ended.
+// failures returns the ways in which a callback can fail. check is given the reason of the
+// connection's end.
 func failures() []failure {
 	errBad := errors.New("bad")
 	return []failure{
@@ -374,8 +375,8 @@ func checkPanic(t *testing.T, err error, logs *logBook) {
 	}
 }
 
-// asyncore: readwriteexc. Whatever fails in a handler, what it has pushed before
-// arrives, and the peer sees an orderly end.
+// asyncore: readwriteexc. If a handler fails, the peer still receives what was pushed
+// before, and an orderly end.
 func TestHandlerFails(t *testing.T) {
 	t.Parallel()
 	hooks := []struct {
@@ -428,7 +429,7 @@ func testHandlerFails(t *testing.T, nc, peer net.Conn, set func(*script, func() 
 	}
 }
 
-// CloseWhenDone from another goroutine is not held up by a read.
+// CloseWhenDone of another goroutine does not wait for a read to return.
 func TestCloseWhenDoneWhileReading(t *testing.T) {
 	t.Parallel()
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
@@ -456,7 +457,8 @@ func TestCloseWhenDoneWhileReading(t *testing.T) {
 
 type contextKey struct{}
 
-// The end of Serve's context closes the connection at once, with its cause.
+// When the context of Serve ends, the connection is closed at once. The reason is the
+// cause of the context.
 func TestServeContextEnds(t *testing.T) {
 	t.Parallel()
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
@@ -518,7 +520,7 @@ func TestDial(t *testing.T) {
 			if s.Conn != c {
 				t.Error("newHandler was not called before Dial returned")
 			}
-			cancel() // is for the connecting only
+			cancel() // ctx only limits the time for connecting
 			if got := c.Context().Value(contextKey{}); got != "value" {
 				t.Errorf("the context has the value %v", got)
 			}
@@ -562,7 +564,8 @@ func TestDialFails(t *testing.T) {
 	}
 }
 
-// A fullScript is a script that has a say in timeouts and at the end of the input, too.
+// A fullScript is a script that also has the methods for timeouts and for the end of the
+// input.
 type fullScript struct {
 	script
 	onTimeout func(err error) error
@@ -597,12 +600,12 @@ func (s *fullScript) serve(t *testing.T, nc net.Conn, cfg framer.Config) *framer
 	return serve(t, nc, s.newHandler, cfg)
 }
 
-// A seeThroughConn wraps a connection and lets look through it.
+// A seeThroughConn wraps a connection and returns it by NetConn.
 type seeThroughConn struct{ net.Conn }
 
 func (c seeThroughConn) NetConn() net.Conn { return c.Conn }
 
-// onWrappedTransports is onTransports, with connections that wrap another one as well.
+// onWrappedTransports is onTransports, and runs test with wrapped connections as well.
 func onWrappedTransports(t *testing.T, test func(t *testing.T, nc, peer net.Conn)) {
 	t.Helper()
 	onTransports(t, test)
@@ -619,8 +622,8 @@ func onWrappedTransports(t *testing.T, test func(t *testing.T, nc, peer net.Conn
 	}
 }
 
-// A hijacking line takes the connection away: what was pushed before is sent first, and
-// what has come behind the line is read first, however much it is.
+// A line makes the handler call Hijack. What was pushed before is sent first. What has
+// come after the line is read first, however much it is.
 func TestHijack(t *testing.T) {
 	t.Parallel()
 	for style := range lineStyles(nil) {
@@ -645,7 +648,7 @@ func testHijack(t *testing.T, style string, size int, nc, peer net.Conn) {
 				t.Errorf("the function did not get what was sent: %v", err)
 			}
 			io.WriteString(nc, "raw")
-			io.ReadFull(nc, got[:min(size, 1)]) // there is no deadline left
+			io.ReadFull(nc, got[:min(size, 1)]) // a deadline that was left would end this read
 		})
 		return c.Push([]byte("taking over\n"))
 	})[style]
@@ -670,8 +673,8 @@ func testHijack(t *testing.T, style string, size int, nc, peer net.Conn) {
 	}
 }
 
-// What was handed on stays open when Serve has returned; nothing of the Conn's touches it
-// any more.
+// A connection that the function of Hijack hands on stays open after Serve has returned.
+// The Conn does not touch it any more.
 func TestHijackHandsOn(t *testing.T) {
 	t.Parallel()
 	onWrappedTransports(t, func(t *testing.T, nc, peer net.Conn) {
@@ -697,8 +700,8 @@ func TestHijackHandsOn(t *testing.T) {
 	})
 }
 
-// CloseWrite ends one side: the peer sees the end behind what was pushed, goes on, and is
-// heard.
+// After CloseWrite, the peer sees the end of the output after what was pushed. It goes on
+// sending, and its messages are still handled.
 func TestCloseWrite(t *testing.T) {
 	t.Parallel()
 	for style := range lineStyles(nil) {
@@ -754,7 +757,8 @@ func TestCloseWrite(t *testing.T) {
 	}
 }
 
-// The reason that is given to CloseWithError is told to all, at level Info.
+// Serve, Wait and HandleClose report the error of CloseWithError. It is logged at level
+// Info.
 func TestCloseWithError(t *testing.T) {
 	t.Parallel()
 	errSlow := errors.New("too slow")
@@ -795,7 +799,7 @@ func TestCloseWithError(t *testing.T) {
 	}
 }
 
-// The handler that newHandler has returned is found from elsewhere.
+// The method Handler returns the handler that newHandler has returned.
 func TestConnHandler(t *testing.T) {
 	nc, peer := net.Pipe()
 	var s script
@@ -826,7 +830,8 @@ func TestConnHandler(t *testing.T) {
 	}
 }
 
-// HandleEnd comes once, behind all that the peer has sent, and what it pushes arrives.
+// HandleEnd is called once, after all that the peer has sent was handled. The peer
+// receives what it pushes.
 func TestHandleEnd(t *testing.T) {
 	t.Parallel()
 	errBad := errors.New("bad")

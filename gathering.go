@@ -6,27 +6,28 @@ package framer
 
 import "math/bits"
 
-// A gathering is a message that is collected while it comes. Its memory grows with
-// the bytes that have come, and the work is linear in them.
+// A gathering is a message that is collected while it comes. Its memory grows with the
+// bytes that have come, and the work is proportional to their number.
 //
-// It begins as one piece of memory, which is moved to a larger one when it is full:
-// for small messages nothing is faster. A large one gets further pieces instead, an
-// eighth of it each or what is known to come, and is made one piece by join, at the
-// end. So its memory is never more than about twice the message.
+// It begins as one piece of memory. When that is full, it is moved to a larger one: for
+// small messages nothing is faster. A large message gets further pieces instead. Each of
+// them has an eighth of the length so far, or as much as is known to come. At the end,
+// join makes the message one piece. So a gathering never has more memory than about twice
+// the message.
 //
-// The memory comes from the pools that are passed to the methods, always the same,
-// or from the heap if they are nil.
+// The memory comes from the pools that are passed to the methods, or from the heap if they
+// are nil. All calls must be given the same pools.
 type gathering struct {
-	full   [][]byte // pieces without room
-	before int      // bytes in them
-	last   []byte   // the piece behind them
-	joined bool     // there was a join in the middle of the message
+	full   [][]byte // the pieces that are full
+	before int      // the number of bytes in full
+	last   []byte   // the piece that comes after full
+	joined bool     // join was called for this message
 }
 
 func (g *gathering) len() int { return g.before + len(g.last) }
 
-// room returns memory behind what was gathered, for n bytes if possible, at least
-// for one. What is written there belongs to the message after took.
+// room returns memory for the next bytes of the message: for n bytes if possible, and for
+// at least one. The caller writes to it, and calls took.
 func (g *gathering) room(memory *buffers, n int) []byte {
 	switch {
 	case len(g.full) == 0 && cap(g.last) < largestPooled && memory != nil:
@@ -42,7 +43,7 @@ func (g *gathering) room(memory *buffers, n int) []byte {
 			g.before += len(g.last)
 		}
 		if memory != nil {
-			g.last = memory.get(1 << (bits.Len(uint(n)) - 1)) // not more than n, if that is a size of the pools
+			g.last = memory.get(1 << (bits.Len(uint(n)) - 1)) // not more than n, unless n is less than the smallest size of the pools
 		} else {
 			g.last = make([]byte, 0, n)
 		}
@@ -50,10 +51,10 @@ func (g *gathering) room(memory *buffers, n int) []byte {
 	return g.last[len(g.last):cap(g.last)]
 }
 
-// took adds the first n bytes of what room has returned to the message.
+// took makes the first n bytes of the memory that room has returned a part of the message.
 func (g *gathering) took(n int) { g.last = g.last[:len(g.last)+n] }
 
-// add adds a copy of data.
+// add adds a copy of data to the message.
 func (g *gathering) add(memory *buffers, data []byte) {
 	for len(data) > 0 {
 		n := copy(g.room(memory, len(data)), data)
@@ -62,9 +63,9 @@ func (g *gathering) add(memory *buffers, data []byte) {
 	}
 }
 
-// join makes the message one piece of memory, with room for n more bytes behind
-// it, and returns it. If there was a join before, there is room for a fifth more:
-// who joins after every byte must not copy the message for every byte.
+// join makes the message one piece of memory, with room for n more bytes after it, and
+// returns it. If join was called before, it makes room for at least a fifth of the
+// message: a caller that joins after every byte must not copy the message for every byte.
 func (g *gathering) join(memory *buffers, n int) []byte {
 	if len(g.full) == 0 && cap(g.last)-len(g.last) >= n {
 		return g.last
@@ -82,8 +83,8 @@ func (g *gathering) join(memory *buffers, n int) []byte {
 	return whole
 }
 
-// reset forgets the message. The last piece of memory is used again, unless it is
-// too large for the pools.
+// reset drops the message. It keeps one piece of memory for the next message. If memory is
+// not nil, it does not keep a piece that is too large for the pools.
 func (g *gathering) reset(memory *buffers) {
 	last := g.last
 	switch {
@@ -94,13 +95,13 @@ func (g *gathering) reset(memory *buffers) {
 	case cap(last) > largestPooled:
 		last = nil
 	default:
-		g.last = nil // not for giveBack
+		g.last = nil // so that giveBack does not free it
 	}
 	g.giveBack(memory)
 	g.last = last[:0]
 }
 
-// giveBack gives all memory back.
+// giveBack gives all memory back to the pools, and drops the message.
 func (g *gathering) giveBack(memory *buffers) {
 	if memory != nil {
 		for _, piece := range g.full {

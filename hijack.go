@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A hijacking is the state of a call of Hijack.
-type hijacking struct {
+// A hijackState is the state of a call of Hijack.
+type hijackState struct {
 	f        func(net.Conn) // nil if Hijack was not called; owned by the goroutine of Serve
 	released bool           // f has returned and owns the connection; owned by the goroutine of Serve
 	lent     bool           // f has the connection and has not returned; guarded by Conn.mu

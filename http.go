@@ -71,18 +71,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuseHTTP(w, r, http.StatusInternalServerError, "the connection can't be upgraded: "+err.Error())
 		return
 	}
-	c, err := s.enrol(nc, s.NewHandler, given)
+	c, err := s.register(nc, s.NewHandler, fromProgram)
 	if err != nil {
 		s.release()
 		s.refuseUpgraded(nc, err)
-		s.turnAway(c)
+		s.closeRejected(c)
 		return
 	}
 	c.Push(s.switchingProtocols(w.Header()))
 	ctx := context.WithoutCancel(r.Context())
 	go func() { // Shutdown waits for c, and so for this goroutine
 		defer s.release()
-		s.attend(ctx, c)
+		s.serveRegistered(ctx, c)
 	}()
 }
 
@@ -145,7 +145,7 @@ func hijack(w http.ResponseWriter) (net.Conn, error) {
 	return Unread(nc, unread), err // Unread keeps the slice; newConn copies it
 }
 
-// refuseUpgraded answers the request of a connection for which enrol has returned an
+// refuseUpgraded answers the request of a connection for which register has returned an
 // error.
 func (s *Server) refuseUpgraded(nc net.Conn, err error) {
 	if err != ErrServerClosed {
@@ -197,7 +197,7 @@ func (s *Server) TLSNextProto(hs *http.Server, c *tls.Conn, h http.Handler) {
 	}
 	if s.tryAcquire() {
 		defer s.release()
-		s.serve(ctx, c, s.NewHandler, given)
+		s.serve(ctx, c, s.NewHandler, fromProgram)
 		return
 	}
 	if s.Refuse != nil && s.refusals.TryAcquire(1) {

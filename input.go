@@ -15,14 +15,14 @@ import (
 // A connReader is the input of a Conn, for its Framer.
 type connReader struct{ c *Conn }
 
-// errLingered ends the wait for the peer's end.
+// errLingered ends the wait for the peer to end its side.
 var errLingered = errors.New("framer: the peer did not end its side in time")
 
-// longAgo is a deadline that interrupts.
+// longAgo is a deadline that interrupts a read or a write at once.
 var longAgo = time.Unix(1, 0)
 
-// Read reads what there is. It returns early when the connection is to close or
-// to shut down.
+// Read reads what has come. It returns an error if the connection is to be closed or to
+// leave for a shutdown.
 func (r connReader) Read(p []byte) (int, error) {
 	c := r.c
 	if found := c.framer.found; found != c.traffic.messages.Load() {
@@ -43,45 +43,46 @@ func (r connReader) Read(p []byte) (int, error) {
 	return c.stream.Read(p)
 }
 
-// An inputWait is what a peer takes its time over: the wait for input that goes on, and
-// the message that it is about.
+// An inputWait describes the current wait for input, or the last one, and the message that
+// the wait is for. The timeouts of input are counted from it.
 type inputWait struct {
-	on        bool          // input is waited for
-	cutShort  bool          // the wait was interrupted before its time
-	inMessage bool          // and that counts for MessageTimeout and MinReadRate
-	message   int64         // counted by framer.ends; -1 if there was none yet
-	spent     time.Duration // in waits for that message
-	before    int64         // bytes that had come when it began
-	began     time.Time     // if it is timed
-	failed    error         // the last timeout
+	on        bool          // the connection waits for input
+	cutShort  bool          // the wait was interrupted before its deadline
+	inMessage bool          // the wait counts for MessageTimeout and MinReadRate
+	message   int64         // the number of the message, as counted by framer.ends; -1 before the first one
+	spent     time.Duration // how long the earlier waits for this message took
+	before    int64         // the number of bytes that had come when the message began
+	began     time.Time     // when the wait began, if there is a timeout for it
+	failed    error         // the error of the last timeout
 }
 
-// A departure is how a connection leaves for a shutdown.
+// A departure is what a connection has to remember while it leaves for a shutdown.
 type departure struct {
 	stage   departureStage
-	reads   int32 // since it was asked for
-	bytes   int64 // that had come before
-	message int64 // that comes to its end before, counted by framer.ends
+	reads   int32 // the number of reads since the shutdown was asked for
+	bytes   int64 // the number of bytes that had come at the first of them
+	message int64 // the message that may still be completed, as counted by framer.ends
 }
 
 type departureStage uint8
 
 const (
 	staying   departureStage = iota
-	noticed                  // what has come may still be read
-	finishing                // one message, which has begun, comes to its end
-	left                     // the handler knows; what is read after that is up to it
+	noticed                  // the connection knows of the shutdown; what has come may still be read
+	finishing                // one message that has begun may still be completed
+	left                     // the handler was told; it decides what is still read
 )
 
-// How often, and how much, a connection that shuts down reads of what may have come
-// before. A peer that never pauses must not go on for ever.
+// After a shutdown was asked for, a connection still reads what may have come before: at
+// most so many reads, and so many bytes. A peer that never pauses must not keep it open
+// for ever.
 const (
 	maxLateReads = 16
 	maxLateBytes = largeBuffer
 )
 
-// isLate is for a read after a shutdown was asked for. It reports whether that ends the
-// reading now.
+// isLate is called before a read after a shutdown was asked for. It reports whether the
+// connection must leave instead of reading.
 func (c *Conn) isLate() bool {
 	read := c.traffic.read.Load()
 	if c.leaving.reads == 0 {
@@ -94,17 +95,19 @@ func (c *Conn) isLate() bool {
 	return c.mayLeave()
 }
 
-// mustLeave is isLate for a wait. drained says that what has come was read.
+// mustLeave is called before a wait after a shutdown was asked for. It reports whether the
+// connection must leave instead of waiting. drained says that everything that has come was
+// read.
 func (c *Conn) mustLeave(drained bool) bool {
 	if c.leaving.stage == staying {
-		c.leaving.stage = noticed // it may have come since that was read
+		c.leaving.stage = noticed // more may have come since the last read
 		return false
 	}
 	return drained && c.mayLeave()
 }
 
-// mayLeave reports whether there is no message that has begun, when what has come was
-// read.
+// mayLeave is called when everything that has come was read. It reports whether the
+// connection can leave now, because no message has begun that may still be completed.
 func (c *Conn) mayLeave() bool {
 	switch c.leaving.stage {
 	case left:
@@ -119,7 +122,7 @@ func (c *Conn) mayLeave() bool {
 	return true
 }
 
-// readAndDiscard reads from r and throws it away.
+// readAndDiscard reads from r once, and throws the bytes away.
 func (c *Conn) readAndDiscard(r io.Reader) error {
 	buf := c.framer.memory.get(smallBuffer)
 	defer c.framer.memory.put(buf)
@@ -127,7 +130,8 @@ func (c *Conn) readAndDiscard(r io.Reader) error {
 	return err
 }
 
-// discardAll throws away what comes from s, until nothing does at the moment.
+// discardAll reads from s and throws the bytes away. It returns the error when there is
+// nothing to read at the moment, or when there is no point in going on.
 func (c *Conn) discardAll(s stream) error {
 	for {
 		if err := s.discard(); err != nil {
@@ -142,9 +146,8 @@ func (c *Conn) discardAll(s stream) error {
 	}
 }
 
-// gotInput notes what the network said to a read and returns its error, by the
-// name that we have for it. It is for the stream, as are beginWait and
-// interrupted.
+// gotInput records the result of a read, and returns the error of the read, which it may
+// replace. The streams call it, as well as beginWait and interrupted.
 func (c *Conn) gotInput(n int, err error) error {
 	c.endWait()
 	c.traffic.read.Add(int64(n))
@@ -154,17 +157,17 @@ func (c *Conn) gotInput(n int, err error) error {
 	switch {
 	case err == nil:
 	case c.isClosed():
-		err = errClosed // whatever nc calls it
+		err = errClosed // whatever error nc has returned
 	case err == io.EOF && c.out.writing.Load() && wasReset(c.nc):
-		err = opError(c.nc, "read", syscall.ECONNRESET) // only a write was told
+		err = opError(c.nc, "read", syscall.ECONNRESET) // Linux has reported the reset to a write, and to nobody else
 	}
 	c.broken = err
 	return err
 }
 
-// beginWait makes ready to wait for input, or to go on with that after an
-// interruption: it sets the deadline, or says why there must be no wait. drained says
-// that what has come was read, so that there would indeed be a wait.
+// beginWait prepares a wait for input, or its continuation after an interruption: it sets
+// the read deadline. If the connection must not wait, beginWait returns the reason.
+// drained says that everything that has come was read, so that a read would in fact block.
 func (c *Conn) beginWait(drained bool) error {
 	if !c.wait.on {
 		c.wait.on = true
@@ -178,17 +181,17 @@ func (c *Conn) beginWait(drained bool) error {
 		}
 	}
 	if c.asked.halfClose.Load() {
-		c.queue.close() // all answers were pushed
+		c.queue.close() // the handler has pushed all its answers to what has come
 	}
 	err := c.arm(drained)
 	if err != nil {
-		// If the handler goes on nevertheless, it has the whole time again.
+		// If the handler goes on nevertheless, the next wait has the whole time again.
 		c.wait.on, c.wait.message = false, -1
 	}
 	return err
 }
 
-// endWait takes the time of a wait.
+// endWait records that the wait is over, and how long it took.
 func (c *Conn) endWait() {
 	if c.wait.on && c.wait.inMessage {
 		c.wait.spent += time.Since(c.wait.began)
@@ -196,7 +199,7 @@ func (c *Conn) endWait() {
 	c.wait.on = false
 }
 
-// timeoutError returns the error for the limit that which is the reason of.
+// timeoutError returns a *TimeoutError with the reason which, and the text for it.
 func (c *Conn) timeoutError(which EndReason) error {
 	var text string
 	switch which {
@@ -218,7 +221,8 @@ func (c *Conn) timeoutError(which EndReason) error {
 	return &TimeoutError{which, text}
 }
 
-// arm sets the deadline for a wait, or says why there must be none.
+// arm sets the read deadline for a wait. If the connection must not wait, arm returns the
+// reason.
 func (c *Conn) arm(drained bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -235,7 +239,7 @@ func (c *Conn) arm(drained bool) error {
 		return err
 	}
 	deadline, which := c.readDeadline()
-	if which != NotEnded && which != EndLingerTimeout && !deadline.After(time.Now()) { // lingered decides for itself
+	if which != NotEnded && which != EndLingerTimeout && !deadline.After(time.Now()) { // lingered has checked its own limit
 		err := c.timeoutError(which)
 		if which != EndMinReadRate {
 			c.wait.failed = err
@@ -244,7 +248,7 @@ func (c *Conn) arm(drained bool) error {
 	}
 	if shutting && c.leaving.stage == noticed {
 		if soon := time.Now().Add(pause); which == NotEnded || deadline.After(soon) {
-			deadline = soon // only what has come
+			deadline = soon // wait only for what has come already
 		}
 	}
 	if !deadline.Equal(c.deadline) {
@@ -254,8 +258,8 @@ func (c *Conn) arm(drained bool) error {
 	return nil
 }
 
-// readDeadline returns the earliest deadline that applies to a wait. c.mu must be
-// held.
+// readDeadline returns the earliest deadline that applies to a wait for input, and the
+// timeout that it belongs to. If there is none, which is NotEnded. c.mu must be held.
 func (c *Conn) readDeadline() (deadline time.Time, which EndReason) {
 	until := func(t time.Time, w EndReason) {
 		if which == NotEnded || t.Before(deadline) {
@@ -263,7 +267,7 @@ func (c *Conn) readDeadline() (deadline time.Time, which EndReason) {
 		}
 	}
 	if c.state != StateActive {
-		// While there is output, progress sees to it that it gets on.
+		// While there is output, progress is responsible for the timeouts.
 		if c.linger != nil {
 			until(c.linger.end, EndLingerTimeout)
 		}
@@ -290,30 +294,30 @@ func (c *Conn) readDeadline() (deadline time.Time, which EndReason) {
 	return deadline, which
 }
 
-// A linger is the wait for the peer's end, after the output has ended: to close a TCP
-// connection that has unread input, or is about to get some, destroys output that the
-// peer has not received yet.
+// A linger is the wait for the peer to end its side, after the end of our output. The wait
+// is needed because closing a TCP connection that has unread input, or is about to get
+// some, destroys output that the peer has not received yet.
 type linger struct {
-	timeout time.Duration // how long to wait; 0: not at all
-	end     time.Time     // when to look whether it is over
-	limit   time.Time     // when it is over, whatever the peer takes
-	taken   time.Time     // when its system has last acknowledged output
-	unsent  int           // what it had not acknowledged then
-	waits   bool          // output did, at the last look
+	timeout time.Duration // how long to wait; 0 means not at all
+	end     time.Time     // when to look again whether the wait is over
+	limit   time.Time     // when the wait is over, even if the peer goes on taking output
+	taken   time.Time     // when the peer's system has last acknowledged output
+	unsent  int           // how many bytes it had not acknowledged then
+	waits   bool          // at the last look, output was not acknowledged yet
 	blind   bool          // the peer can't see the end of the output
-	read    int64         // what had come at the last look
+	read    int64         // how many bytes had come at the last look
 }
 
-// minLingerRate is what a peer must take of the output that is left, in bytes a second,
-// for the wait to go on.
+// minLingerRate is how fast the peer must take the output that is left, in bytes a second.
+// Otherwise the wait does not go on.
 const minLingerRate = 512
 
-// pause is how long nothing must come for it to be clear that what has come was read,
-// where the connection can't be asked.
+// If the connection can't tell whether everything that has come was read, this is assumed
+// when nothing has come for the duration of pause.
 const pause = 10 * time.Millisecond
 
-// newLinger begins the wait with so much unsent. half says that the peer can see the
-// end of the output.
+// newLinger begins the wait. unsent is how many bytes the peer has not acknowledged. half
+// says that the peer can see the end of the output.
 func newLinger(timeout time.Duration, unsent int, half bool) *linger {
 	now := time.Now()
 	l := &linger{timeout: timeout, unsent: unsent, taken: now, blind: !half}
@@ -327,11 +331,11 @@ func newLinger(timeout time.Duration, unsent int, half bool) *linger {
 	return l
 }
 
-// lingered returns an error if there must be no further wait for the peer's end.
-// c.mu must be held.
+// lingered returns an error if the wait for the peer to end its side is over. c.mu must be
+// held.
 func (c *Conn) lingered() error {
 	l := c.linger
-	if l == nil || c.state == StateActive { // after CloseWrite, for instance
+	if l == nil || c.state == StateActive { // the output has ended, but the input goes on: after CloseWrite, for instance
 		return nil
 	}
 	now := time.Now()
@@ -352,8 +356,9 @@ func (c *Conn) lingered() error {
 		if l.unsent != before {
 			l.taken = now
 		}
-		// What is left to be acknowledged, other than the FIN itself, is output
-		// that waits. When all of it has been, the peer has as long again to end.
+		// The FIN itself counts as one byte. If more is not acknowledged, output still
+		// waits. When all of it is acknowledged, the peer has the whole timeout again to
+		// end its side.
 		waited := l.waits
 		l.waits = l.unsent > 1
 		switch timeout := c.config().writeTimeout(); {
@@ -368,8 +373,8 @@ func (c *Conn) lingered() error {
 	return nil
 }
 
-// interrupted notes that a deadline has ended a wait, and reports whether it had
-// expired. In any case it must be set anew.
+// interrupted records that a deadline has ended a wait, and reports whether our deadline
+// has expired. In both cases a new one must be set.
 func (c *Conn) interrupted() (expired bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -379,7 +384,8 @@ func (c *Conn) interrupted() (expired bool) {
 	return expired
 }
 
-// interrupt makes a read return, for stop or shutting to be seen.
+// interrupt makes a read return, so that the goroutine of Serve notices what it was asked
+// for.
 func (c *Conn) interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -395,7 +401,8 @@ func (c *Conn) isClosed() bool {
 	return c.state == StateClosed
 }
 
-// shutdown asks the handler to say goodbye.
+// shutdown asks the connection to leave: the handler can say goodbye first. A connection
+// in a TLS handshake is closed at once.
 func (c *Conn) shutdown() {
 	c.asked.shutdown.Store(true)
 	c.mu.Lock()

@@ -24,8 +24,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// wantEndAfter fails the test unless c is open one nanosecond before d has passed,
-// and has ended then. It returns the reason.
+// wantEndAfter fails the test unless c is open until one nanosecond before d has passed,
+// and has ended when d has passed. It returns the reason.
 func wantEndAfter(t *testing.T, c *framer.Conn, d time.Duration) error {
 	t.Helper()
 	wantOpenFor(t, c, d-1)
@@ -51,7 +51,7 @@ func wantOpenFor(t *testing.T, c *framer.Conn, d time.Duration) {
 	}
 }
 
-// wantTimeout fails the test unless err says that the time limit was exceeded.
+// wantTimeout fails the test unless err is the timeout of limit, a field of Config.
 func wantTimeout(t *testing.T, err error, limit string) {
 	t.Helper()
 	if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(err.Error(), "(Config."+limit+")") {
@@ -66,7 +66,7 @@ func testMessageTimeout(t *testing.T) {
 	defer peer.Close()
 	var s script
 	s.onFound = func() error {
-		time.Sleep(time.Hour) // the handler's time does not count
+		time.Sleep(time.Hour) // the time that the handler takes does not count
 		return nil
 	}
 	c := s.serve(t, nc, framer.Config{MessageTimeout: 10 * time.Second})
@@ -80,12 +80,12 @@ func testMessageTimeout(t *testing.T) {
 	writeString(t, peer, "a")
 	for range 9 {
 		wantOpenFor(t, c, time.Second)
-		writeString(t, peer, "a") // does not prolong it
+		writeString(t, peer, "a") // does not prolong the time for the message
 	}
 	wantTimeout(t, wantEndAfter(t, c, time.Second), "MessageTimeout")
 }
 
-// The time for a message that is thrown away is not taken from the next one.
+// The time that a dropped message takes does not count for the next message.
 func TestMessageTimeoutAfterOversize(t *testing.T) { synctest.Test(t, testMessageTimeoutAfterOversize) }
 
 func testMessageTimeoutAfterOversize(t *testing.T) {
@@ -110,12 +110,12 @@ func testIdleTimeout(t *testing.T) {
 	defer peer.Close()
 	var s script
 	s.onFound = func() error {
-		time.Sleep(time.Hour) // is not idle
+		time.Sleep(time.Hour) // a connection whose handler runs is not idle
 		return nil
 	}
 	c := s.serve(t, nc, framer.Config{IdleTimeout: 10 * time.Second})
 	const almost = 10*time.Second - 1
-	// Input, and output: more often than a loop that gives up would bear.
+	// Input and output, more often than a loop with a limit of rounds would allow.
 	for range 200 {
 		wantOpenFor(t, c, almost)
 		writeString(t, peer, "x")
@@ -133,8 +133,7 @@ func testIdleTimeout(t *testing.T) {
 	wantTimeout(t, wantEndAfter(t, c, 10*time.Second), "IdleTimeout")
 }
 
-// A peer that takes a long output slowly is not idle, though the write that it
-// takes is one.
+// A peer that takes a long output slowly is not idle, even if that is a single write.
 func TestSlowDownloadIsNotIdle(t *testing.T) { synctest.Test(t, testSlowDownloadIsNotIdle) }
 
 func testSlowDownloadIsNotIdle(t *testing.T) {
@@ -150,7 +149,7 @@ func testSlowDownloadIsNotIdle(t *testing.T) {
 	wantTimeout(t, wantEndAfter(t, c, 10*time.Second), "IdleTimeout")
 }
 
-// After a timeout of the reader, output that waits is still sent.
+// After a timeout of input, output that waits is still sent.
 func TestTimeoutEndsInOrder(t *testing.T) { synctest.Test(t, testTimeoutEndsInOrder) }
 
 func testTimeoutEndsInOrder(t *testing.T) {
@@ -191,16 +190,16 @@ func TestWriteTimeout(t *testing.T) {
 				defer peer.Close()
 				var s script
 				c := s.serve(t, nc, framer.Config{WriteTimeout: 10 * time.Second})
-				wantOpenFor(t, c, time.Hour) // nothing waits
+				wantOpenFor(t, c, time.Hour) // nothing waits to be written
 				if err := test.push(c); err != nil {
 					t.Fatal(err)
 				}
-				for range 50 { // a slow peer is none that does not read
+				for range 50 { // a slow peer is not one that has stopped reading
 					wantOpenFor(t, c, 9*time.Second)
 					readString(t, peer, "\x00")
 				}
-				// The time runs from the beginning of the write that has waited
-				// last, if that was accepted some of, from its end.
+				// The time counts from the beginning of the write that waits, or, if
+				// the peer has taken some of a write, from the end of that write.
 				wantOpenFor(t, c, 9*time.Second)
 				time.Sleep(11 * time.Second)
 				synctest.Wait()
@@ -213,7 +212,7 @@ func TestWriteTimeout(t *testing.T) {
 	}
 }
 
-// A peer that accepts nothing at all is dropped to the nanosecond.
+// A peer that takes nothing at all is dropped after exactly the WriteTimeout.
 func TestWriteTimeoutIsExact(t *testing.T) {
 	tests := []struct {
 		name string
@@ -260,8 +259,8 @@ func testNoWriteTimeout(t *testing.T) {
 	}
 }
 
-// While the connection closes, a producer may not be silent for longer than
-// WriteTimeout; before, it may.
+// While the connection closes, a producer must not be silent for longer than WriteTimeout.
+// Before that, it may be.
 func TestSilentProducer(t *testing.T) {
 	for _, peerDone := range []bool{false, true} {
 		name := map[bool]string{false: "CloseWhenDone", true: "peer done"}[peerDone]
@@ -323,7 +322,7 @@ func TestLingerTimeout(t *testing.T) {
 					t.Errorf("the peer got %q", got)
 				}
 				rubbish := make(chan struct{})
-				go func() { // is thrown away, and does not prolong it
+				go func() { // this input is thrown away, and does not prolong the wait
 					defer close(rubbish)
 					var err error
 					for err == nil {
@@ -343,7 +342,7 @@ func TestLingerTimeout(t *testing.T) {
 	}
 }
 
-// The peer's end is all that is waited for.
+// When the peer ends its side, the wait is over.
 func TestLingerEndsWithPeer(t *testing.T) { synctest.Test(t, testLingerEndsWithPeer) }
 
 func testLingerEndsWithPeer(t *testing.T) {
@@ -359,8 +358,8 @@ func testLingerEndsWithPeer(t *testing.T) {
 	}
 }
 
-// A handler that is slow to return after CloseWhenDone does not use up the time
-// for the peer's end.
+// LingerTimeout begins when the handler has returned, even if that takes long after
+// CloseWhenDone.
 func TestLingerBeginsAfterHandler(t *testing.T) { synctest.Test(t, testLingerBeginsAfterHandler) }
 
 func testLingerBeginsAfterHandler(t *testing.T) {
@@ -396,7 +395,7 @@ func TestHandshakeTimeout(t *testing.T) {
 				server, _ := tlsConfigs(t)
 				var s script
 				c := s.serve(t, tls.Server(nc, server), test.cfg)
-				c.CloseWhenDone() // does not prolong it
+				c.CloseWhenDone() // does not prolong the handshake
 				wantTimeout(t, wantEndAfter(t, c, test.want), "HandshakeTimeout")
 				if s.called("connect") != 0 {
 					t.Error("HandleConnect was called")
@@ -406,8 +405,8 @@ func TestHandshakeTimeout(t *testing.T) {
 	}
 }
 
-// The deadline of the last write is not in force for what TLS itself may have to
-// write later, in a Read.
+// After a write over TLS there is no write deadline. TLS itself may have to write later,
+// in a Read.
 func TestTLSWriteDeadlineIsCleared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := framertest.Pipe()
@@ -427,7 +426,7 @@ func TestTLSWriteDeadlineIsCleared(t *testing.T) {
 	})
 }
 
-// A deadlineConn remembers whether there is a deadline for writing.
+// A deadlineConn records whether a write deadline is set.
 type deadlineConn struct {
 	net.Conn
 	armed atomic.Bool
@@ -438,7 +437,7 @@ func (c *deadlineConn) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(t)
 }
 
-// bubblePairs are connections for bubbles.
+// bubblePairs are the connections that work in a synctest bubble.
 var bubblePairs = map[string]func(t *testing.T) (nc, peer net.Conn){
 	"pipe":   func(*testing.T) (nc, peer net.Conn) { return net.Pipe() },
 	"memory": memoryPair,
@@ -449,8 +448,8 @@ var bubblePairs = map[string]func(t *testing.T) (nc, peer net.Conn){
 	},
 }
 
-// After a timeout, Next has the whole time again, however often: a Session can ask
-// whether the peer is still there.
+// After a timeout, the next call of Next has the whole time again, any number of times. So
+// a Session can ask whether the peer is still there.
 func TestSessionPings(t *testing.T) {
 	t.Parallel()
 	for name, pair := range bubblePairs {
@@ -468,7 +467,7 @@ func TestSessionPings(t *testing.T) {
 }
 
 func testSessionPings(t *testing.T, pair func(t *testing.T) (nc, peer net.Conn), cfg framer.Config) {
-	const rounds = 150 // more than a loop that gives up would bear
+	const rounds = 150 // more than a loop with a limit of rounds would allow
 	nc, peer := pair(t)
 	defer peer.Close()
 	c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
@@ -517,15 +516,16 @@ func testSessionPings(t *testing.T, pair func(t *testing.T) (nc, peer net.Conn),
 	}
 }
 
-// beginningOf returns what Next returns of the beginning of a message.
+// beginningOf returns what Next returns at a timeout if only the beginning of a message
+// has come.
 func beginningOf(term framer.Terminator, beginning string) string {
 	if strings.HasPrefix(term.String(), "Split") {
-		return "" // only its function knows what belongs to the message
+		return "" // only the SplitFunc knows what belongs to the message
 	}
 	return strings.Trim(beginning, "\x00\x04\r")
 }
 
-// What Next returns at a timeout is the same on every transport.
+// At a timeout, Next returns the same on every transport.
 func TestNextAtTimeout(t *testing.T) {
 	t.Parallel()
 	for name, half := range halves {
@@ -570,7 +570,7 @@ func TestNextAtTimeout(t *testing.T) {
 	}
 }
 
-// A patchyReader gives its pieces, with a timeout before each of them.
+// A patchyReader returns its pieces one by one, with a timeout before each of them.
 type patchyReader struct {
 	pieces []string
 	failed bool
@@ -590,7 +590,7 @@ func (r *patchyReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// So it is without a Conn.
+// At a timeout, Next of a Framer returns the same as Next of a Conn.
 func TestFramerNextAtTimeout(t *testing.T) {
 	for name, half := range halves {
 		f := framer.NewFramer(&patchyReader{pieces: []string{half.first, half.rest}}, nil)
@@ -611,8 +611,8 @@ func TestFramerNextAtTimeout(t *testing.T) {
 	}
 }
 
-// A peer that sends or takes a byte now and then passes every timeout, but not a
-// minimum rate; one that is as fast as that may take as long as it likes.
+// A peer that sends or takes a byte now and then passes all timeouts, but not a minimum
+// rate. A peer that is as fast as the minimum rate may take as long as it likes.
 func TestMinRates(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -635,7 +635,7 @@ func TestMinRates(t *testing.T) {
 				c := s.serve(t, nc, test.cfg)
 				defer c.Close()
 				defer peer.Close()
-				time.Sleep(time.Hour) // between messages and without output there is no rate
+				time.Sleep(time.Hour) // no rate applies between messages, and without output
 				synctest.Wait()
 				if test.cfg.MinWriteRate > 0 {
 					c.Push(make([]byte, 1<<20))
@@ -665,7 +665,7 @@ func TestMinRates(t *testing.T) {
 	}
 }
 
-// A message that has begun keeps its limit when SetConfig changes it.
+// If SetConfig is called in the middle of a message, the message keeps its limit.
 func TestSetConfigInMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := net.Pipe()
@@ -699,8 +699,8 @@ func TestSetConfigInMessage(t *testing.T) {
 	})
 }
 
-// A limit that SetConfig changes in the middle of a message rules, too, when another
-// terminator was set there.
+// If SetConfig and SetTerminator are called in the middle of a message, the new limit
+// applies to the rest.
 func TestSetConfigAndTerminator(t *testing.T) {
 	long := strings.Repeat("x", 50)
 	for _, test := range []struct {
@@ -728,7 +728,7 @@ func TestSetConfigAndTerminator(t *testing.T) {
 					cfg := c.Config()
 					cfg.MaxMessageSize = after
 					c.SetConfig(cfg)
-					c.Next(test.t) // what has come already
+					c.Next(test.t) // returns what has come already
 					_, err := c.Next(test.t)
 					return err
 				}), framer.Config{MaxMessageSize: before, MessageTimeout: time.Second})
@@ -745,7 +745,7 @@ func TestSetConfigAndTerminator(t *testing.T) {
 	}
 }
 
-// SetConfig rules from the next message, wait and push on.
+// The limits of SetConfig apply from the next message, wait and push on.
 func TestSetConfig(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := framertest.Pipe()
@@ -769,7 +769,7 @@ func TestSetConfig(t *testing.T) {
 			if string(line) == "full" {
 				nc.HoldWrites(true)
 				c.Push([]byte("12"))
-				synctest.Wait() // the writer has it
+				synctest.Wait() // the writer has taken it
 				if err := c.TryPush([]byte("345")); err != framer.ErrQueueFull {
 					t.Errorf("TryPush: %v, want ErrQueueFull", err)
 				}
@@ -801,8 +801,8 @@ func TestSetConfig(t *testing.T) {
 	})
 }
 
-// onTimeouts runs test in a bubble for all limits of an input that ends in nothing, each
-// of ten seconds.
+// onTimeouts runs test in a bubble for each timeout of input, all of which are ten
+// seconds.
 func onTimeouts(t *testing.T, test func(t *testing.T, nc, peer net.Conn, cfg framer.Config, limit string)) {
 	for name, pair := range bubblePairs {
 		for limit, cfg := range map[string]framer.Config{
@@ -821,11 +821,11 @@ func onTimeouts(t *testing.T, test func(t *testing.T, nc, peer net.Conn, cfg fra
 	}
 }
 
-// As long as HandleTimeout returns nil, the wait has the whole time again, and the
-// message goes on.
+// If HandleTimeout returns nil, the wait has the whole time again, any number of times,
+// and the message goes on.
 func TestHandleTimeoutPings(t *testing.T) {
 	onTimeouts(t, func(t *testing.T, nc, peer net.Conn, cfg framer.Config, limit string) {
-		const rounds = 150 // more than a loop that gives up would bear
+		const rounds = 150 // more than a loop with a limit of rounds would allow
 		var s fullScript
 		s.onTimeout = func(err error) error {
 			wantTimeout(t, err, limit)
@@ -853,7 +853,7 @@ func TestHandleTimeoutPings(t *testing.T) {
 	})
 }
 
-// HandleTimeout says how the connection ends, and what it pushes arrives.
+// HandleTimeout decides how the connection ends, and the peer receives what it pushes.
 func TestHandleTimeoutEnds(t *testing.T) {
 	errBad := errors.New("bad")
 	for name, way := range map[string]struct {
@@ -866,7 +866,7 @@ func TestHandleTimeoutEnds(t *testing.T) {
 		"CloseWhenDone":  {func(s *fullScript, _ error) error { return s.CloseWhenDone() }, nil},
 		"bad terminator": {func(s *fullScript, _ error) error { s.SetTerminator(framer.Length(1 << 40)); return nil }, new(framer.MessageTooLongError)},
 		"Close": {func(s *fullScript, _ error) error {
-			err := s.Flush(s.Context()) // or the peer might get nothing
+			err := s.Flush(s.Context()) // otherwise the peer might receive nothing
 			s.Close()
 			return err
 		}, net.ErrClosed},
@@ -887,7 +887,7 @@ func TestHandleTimeoutEnds(t *testing.T) {
 				if got := time.Since(begun); got != 10*time.Second {
 					t.Errorf("the timeout came after %v", got)
 				}
-				io.Copy(io.Discard, peer) // or it might reset the end
+				io.Copy(io.Discard, peer) // otherwise the peer's close might reset the connection
 				peer.Close()
 				err := c.Wait()
 				if _, ok := way.want.(*framer.MessageTooLongError); ok {
@@ -905,7 +905,7 @@ func TestHandleTimeoutEnds(t *testing.T) {
 	}
 }
 
-// A terminator that HandleTimeout sets rules over what has come.
+// A terminator that HandleTimeout sets applies to what has come already.
 func TestHandleTimeoutSetsTerminator(t *testing.T) {
 	onTimeouts(t, func(t *testing.T, nc, peer net.Conn, cfg framer.Config, _ string) {
 		var s fullScript
@@ -916,7 +916,7 @@ func TestHandleTimeoutSetsTerminator(t *testing.T) {
 		time.Sleep(11 * time.Second)
 		writeString(t, peer, "f\n!")
 		readString(t, peer, "half\n")
-		io.Copy(io.Discard, peer) // or it might reset the end
+		io.Copy(io.Discard, peer) // otherwise the peer's close might reset the connection
 		peer.Close()
 		if err := c.Wait(); err != nil {
 			t.Error(err)
@@ -924,7 +924,7 @@ func TestHandleTimeoutSetsTerminator(t *testing.T) {
 	})
 }
 
-// Only input counts for ReadIdleTimeout, and only while it is waited for.
+// Only input counts for ReadIdleTimeout, and only the time of waits for input.
 func TestReadIdleTimeout(t *testing.T) {
 	for name, pair := range bubblePairs {
 		t.Run(name, func(t *testing.T) {
@@ -938,7 +938,7 @@ func testReadIdleTimeout(t *testing.T, pair func(*testing.T) (nc, peer net.Conn)
 	defer peer.Close()
 	var s script
 	s.onFound = func() error {
-		time.Sleep(time.Hour) // the handler's time does not count
+		time.Sleep(time.Hour) // the time that the handler takes does not count
 		return nil
 	}
 	c := s.serve(t, nc, framer.Config{ReadIdleTimeout: 10 * time.Second, IdleTimeout: time.Minute, LingerTimeout: -1})
@@ -952,13 +952,13 @@ func testReadIdleTimeout(t *testing.T, pair func(*testing.T) (nc, peer net.Conn)
 	for range 9 {
 		c.Push([]byte("broadcast\n"))
 		readString(t, peer, "broadcast\n")
-		c.DiscardBuffers() // interrupts the wait, and does not prolong it
+		c.DiscardBuffers() // interrupts the wait, but does not prolong it
 		wantOpenFor(t, c, time.Second)
 	}
 	wantTimeout(t, wantEndAfter(t, c, time.Second), "ReadIdleTimeout")
 }
 
-// While a write is stuck, IdleTimeout ends the connection without a call.
+// While a write is stuck, IdleTimeout ends the connection without a call of HandleTimeout.
 func TestNoHandleTimeoutWhileWriteIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := net.Pipe()
@@ -974,8 +974,8 @@ func TestNoHandleTimeoutWhileWriteIsStuck(t *testing.T) {
 	})
 }
 
-// A server of IRC asks a silent client whether it is there; whoever does not answer is
-// dropped, however much goes out to it.
+// A server of IRC asks a silent client whether it is still there. A client that does not
+// answer is dropped, however much output it takes.
 func TestPingLoop(t *testing.T) {
 	onTimeouts(t, func(t *testing.T, nc, peer net.Conn, cfg framer.Config, limit string) {
 		if limit != "ReadIdleTimeout" {
@@ -1019,8 +1019,8 @@ func TestPingLoop(t *testing.T) {
 	})
 }
 
-// A connection that was idle before its output began to wait ends nevertheless, if the
-// peer takes nothing, also where WriteTimeout is off.
+// A connection is idle, and then its output waits because the peer takes nothing. It ends,
+// even if WriteTimeout is off.
 func TestIdleBeforeOutputIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := net.Pipe()

@@ -12,17 +12,18 @@ import (
 	"github.com/goframer/framer/internal/poison"
 )
 
-// A poisonMark is how package framertest has a Conn lend as a lender does.
+// By a poisonMark, package framertest makes a Conn use a lender.
 type poisonMark = poison.Mark
 
-// A lender lends copies, and overwrites them when the loan has ended, so that a test
-// finds out who keeps them. A Framer mostly has none, and lends its own memory.
+// A lender lends copies, and overwrites them when the loan ends, so that a test finds code
+// that keeps lent data. Only tests have a lender. Without one, a Framer lends its own
+// memory.
 type lender struct {
 	poison poison.Byte
-	lent   []byte // until takeBack
+	lent   []byte // the copy that is lent until takeBack
 }
 
-// newLender returns a lender that overwrites with b, or nil if b is zero.
+// newLender returns a lender that overwrites its copies with b, or nil if b is zero.
 func newLender(b poison.Byte) *lender {
 	if b == 0 {
 		return nil
@@ -30,33 +31,34 @@ func newLender(b poison.Byte) *lender {
 	return &lender{poison: b}
 }
 
-// lend lends a copy of data, until takeBack.
+// lend returns a copy of data, which is lent until takeBack.
 func (l *lender) lend(data []byte) []byte {
 	l.lent = slices.Clip(bytes.Clone(data))
 	return l.lent
 }
 
-// takeBack ends the loan.
+// takeBack overwrites the copy that lend has returned.
 func (l *lender) takeBack() {
 	l.poison.Overwrite(l.lent[:cap(l.lent)])
 	l.lent = nil
 }
 
-// lendFor calls f with a copy of data, which is lent until f returns.
+// lendFor calls f with a copy of data, and overwrites the copy when f has returned.
 func (l *lender) lendFor(data []byte, f func(lent []byte) error) error {
 	lent := slices.Clip(bytes.Clone(data))
 	defer l.poison.Overwrite(lent)
 	return f(lent)
 }
 
-// endLoan ends that of the last message of Next, if there is a lender.
+// endLoan ends the loan of the last message that Next has returned, if there is a lender.
 func (f *Framer) endLoan() {
 	if f.lender != nil {
 		f.lender.takeBack()
 	}
 }
 
-// lendMessage is nextMessage of a Framer that has a lender.
+// lendMessage is nextMessage of a Framer that has a lender. It lends a copy of the
+// message.
 func (f *Framer) lendMessage() ([]byte, error) {
 	f.endLoan()
 	l := f.lender
@@ -66,7 +68,7 @@ func (f *Framer) lendMessage() ([]byte, error) {
 	return l.lend(msg), err
 }
 
-// lendUnfinished is unfinishedMessage for those to whom it is lent.
+// lendUnfinished is unfinishedMessage, but lends a copy if there is a lender.
 func (f *Framer) lendUnfinished() []byte {
 	msg := f.unfinishedMessage()
 	if f.lender != nil {
@@ -75,20 +77,21 @@ func (f *Framer) lendUnfinished() []byte {
 	return msg
 }
 
-// handler returns h for a Run whose pieces are lent by l.
+// handler returns a Handler that lends copies of its pieces to h.
 func (l *lender) handler(h Handler) Handler {
 	return borrower{h, l}
 }
 
-// A borrower is a Handler that is lent copies. It has the optional methods of Run:
-// where the other Handler has not, they do what is done without them.
+// A borrower is a Handler that lends copies to another Handler. It has all optional
+// methods that Run calls. If the other Handler does not have one of them, the method does
+// what Run does without it.
 type borrower struct {
 	Handler
 	lender *lender
 }
 
-// collector returns the Collector that the Handler embeds, or nil, also if it is behind
-// a nil pointer.
+// collector returns the Collector that the Handler embeds, or nil. It also returns nil if
+// finding the Collector panics, because it is behind a nil pointer.
 func (b borrower) collector() (c *Collector) {
 	protect(func() error {
 		c = collectorOf(b.Handler)
@@ -123,9 +126,9 @@ func (b borrower) HandleOversize(e *MessageTooLongError) error {
 	return e
 }
 
-// endLoanOfBytes overwrites the memory that an embedded Collector, if it is empty, keeps
-// for the next message, and takes it away: what was kept of it shall not look like the
-// next message.
+// endLoanOfBytes is for an embedded Collector that is empty, and keeps memory for the next
+// message. It overwrites that memory and takes it away. The memory is taken away so that
+// data that was kept wrongly does not look like the next message.
 func (b borrower) endLoanOfBytes() {
 	if c := b.collector(); c != nil && c.Len() == 0 {
 		spare := c.Take()
@@ -133,7 +136,8 @@ func (b borrower) endLoanOfBytes() {
 	}
 }
 
-// replies returns f with a reply that is lent by l. (The messages are those of Next.)
+// replies returns a function that calls f with a reply that is lent. (The messages of f
+// are lent by Next.)
 func (l *lender) replies(f func(c *Conn, msg, reply []byte) ([]byte, error)) func(*Conn, []byte, []byte) ([]byte, error) {
 	return func(c *Conn, msg, _ []byte) ([]byte, error) {
 		room := make([]byte, 0, smallBuffer)
@@ -143,7 +147,7 @@ func (l *lender) replies(f func(c *Conn, msg, reply []byte) ([]byte, error)) fun
 	}
 }
 
-// writer returns w for a WriteTo that lends copies.
+// writer returns an io.Writer for WriteTo that lends copies to w.
 func (l *lender) writer(w io.Writer) io.Writer { return lendingWriter{w, l} }
 
 type lendingWriter struct {

@@ -22,8 +22,7 @@ func (c *Conn) start() {
 	go c.out.run()
 }
 
-// runWriter is the writer goroutine: it sends what is queued, until there is
-// nothing.
+// runWriter is the writer goroutine. It sends what is queued until the queue is empty.
 func (c *Conn) runWriter() {
 	defer c.writers.Done()
 	reason := errWriterEnded
@@ -38,16 +37,17 @@ func (c *Conn) runWriter() {
 	reason = nil
 }
 
-// dropOutput ends what waits in the queue of a connection that has ended. The handler may
-// wait for that, and the end of the connection for the handler.
+// dropOutput drops what is queued, after the connection has ended. It must not be left to
+// finish: the handler may wait for its producers to end, and finish waits for the handler.
 func (c *Conn) dropOutput() { c.discardOutput(causeOf(c.err())) }
 
-// writeQueue returns false if the connection has ended before the queue.
+// writeQueue sends what is queued until the queue is empty. It returns false if the
+// connection has ended before that.
 func (c *Conn) writeQueue() (ok bool) {
 	for ok = true; ok; {
 		p, followed, last := c.queue.take()
 		switch p.(type) {
-		case nil: // another writer may have begun
+		case nil: // don't call hold: another writer may have begun
 		case *batch, *bytesProducer:
 			if followed {
 				c.hold(true)
@@ -83,10 +83,11 @@ func (c *Conn) writeQueue() (ok bool) {
 	return false
 }
 
-// hold has the system hold back what does not fill a segment, or send it after all: a push
-// leaves with the beginning of a producer that is ready behind it, as a header with its
-// file, and small pieces together. The system holds nothing for more than 200
-// milliseconds; see MSG_MORE in send(2), TCP_CORK in tcp(7). It is for the writer.
+// hold tells the system to hold back what does not fill a segment, or not to hold it back
+// any longer. So a push is sent together with the beginning of a producer that is ready
+// and follows it, such as a header with its file, and small pieces are sent together. The
+// system holds nothing back for longer than 200 milliseconds; see MSG_MORE in send(2) and
+// TCP_CORK in tcp(7). Only the writer may call hold.
 func (c *Conn) hold(on bool) {
 	if c.out.held != on {
 		c.out.held = on
@@ -94,11 +95,11 @@ func (c *Conn) hold(on bool) {
 	}
 }
 
-// smallPiece is the size of the smallest piece that leaves by itself, in bytes.
+// smallPiece is the size from which a piece of a producer is not held back, in bytes.
 const smallPiece = 16 << 10
 
-// sendBytes writes what was pushed, and calls done with how many bytes were not noted
-// as written. It reports whether the writer can go on.
+// sendBytes writes pushed bytes, and calls done with the number of bytes that it has not
+// reported to queue.written. It reports whether the writer can go on.
 func (c *Conn) sendBytes(data []byte, done func(left int)) (ok bool) {
 	written := 0
 	err := protect(func() error {
@@ -121,8 +122,8 @@ func (c *Conn) sendBytes(data []byte, done func(left int)) (ok bool) {
 func (c *Conn) join()  { c.writers.Add(1) }
 func (c *Conn) leave() { c.writers.Done() }
 
-// writeNow does what the writer goroutine would with data, as long as it need not
-// wait, and returns how many bytes it has written.
+// writeNow writes data on the goroutine that pushes, as much as is possible without
+// waiting, and returns how many bytes it has written.
 func (c *Conn) writeNow(data []byte) (written int) {
 	c.out.writing.Store(true)
 	var err error
@@ -133,21 +134,22 @@ func (c *Conn) writeNow(data []byte) (written int) {
 		written += n
 		goesOn = err == nil && n == len(piece) && written < len(data)
 	}
-	c.wrote(int64(written), err != nil, false) // where only output goes on, nothing is written like this
+	c.wrote(int64(written), err != nil, false) // not outputOnly: then nothing can be pushed
 	if err != nil {
 		c.writeFailed(err)
 	}
 	return written
 }
 
-// A flushMark is told when all that was pushed before it has been written.
+// A flushMark is a Producer without bytes. When the writer comes to it, all that was
+// pushed before has been written, and the channel receives nil. If it is dropped, the
+// channel receives the cause.
 type flushMark chan error
 
 func (m flushMark) More() ([]byte, error) { return nil, nil }
 func (m flushMark) end(cause error) error { m <- cause; return nil }
 
-// send writes all that p produces and ends it. It reports whether the writer can
-// go on.
+// send writes all that p produces, and ends p. It reports whether the writer can go on.
 func (c *Conn) send(p Producer) (ok bool) {
 	err := errors.New("framer: the producer has ended its goroutine")
 	defer func() {
@@ -158,13 +160,14 @@ func (c *Conn) send(p Producer) (ok bool) {
 	return ok
 }
 
-// sent ends p, which has failed with err if that is not nil.
+// sent ends p. err is the error with which p has failed, or nil. sent reports whether the
+// writer can go on.
 func (c *Conn) sent(p Producer, err error) bool {
 	if err == nil {
-		c.queue.rest() // before p can tell anyone
+		c.queue.rest() // before p ends, because its end may call the program
 	}
 	if err == errDiscarded && c.isClosed() {
-		err = errClosed // it was interrupted by the end
+		err = errClosed // p was interrupted because the connection has ended
 	}
 	if err != nil && err != errDiscarded {
 		var w *writeError
@@ -180,7 +183,8 @@ func (c *Conn) sent(p Producer, err error) bool {
 	return err == nil || err == errDiscarded
 }
 
-// endProducer closes p, which nobody can be told of if it fails in that.
+// endProducer closes p. An error in that is logged, because it can't be returned to
+// anybody.
 func (c *Conn) endProducer(p Producer, cause error) {
 	if err := protect(func() error { return endProducer(p, cause) }); err != nil {
 		c.logError(err, "closing a producer")
@@ -192,20 +196,20 @@ type writeError struct{ err error }
 
 func (e *writeError) Error() string { return e.err.Error() }
 
-// writeFailed ends the connection, which has failed to write.
+// writeFailed ends the connection after an error of writing.
 func (c *Conn) writeFailed(err error) {
 	c.logPanic(err, "Write")
 	c.abort(err, originOf(err))
 }
 
-// produce writes what p produces until it is exhausted or discarded.
+// produce writes what p produces, until p is exhausted or was discarded.
 func (c *Conn) produce(p Producer) error {
 	t, canTransfer := p.(transferrer)
 	tcp, ok := c.nc.(*net.TCPConn)
 	canTransfer = canTransfer && ok
 	for first := true; first || !c.queue.discarded(); first = false {
 		if c.isClosed() {
-			return errClosed // p may wait for ever for what it has to say
+			return errClosed // don't call p: it may block for ever
 		}
 		if canTransfer {
 			n, err := c.transfer(t, tcp)
@@ -223,7 +227,7 @@ func (c *Conn) produce(p Producer) error {
 		switch {
 		case err == nil, err == io.EOF:
 		case c.queue.discarded():
-			return errDiscarded // it was interrupted
+			return errDiscarded // the error comes from the interrupt
 		default:
 			return err
 		}
@@ -240,12 +244,12 @@ func (c *Conn) produce(p Producer) error {
 	return errDiscarded
 }
 
-// recordSize is the size of a TLS record, RFC 8446 section 5.1. Where it is not known
-// what the peer's system has acknowledged, it is only known of whole records what it
-// has accepted.
+// recordSize is the size of a TLS record (RFC 8446 section 5.1), in bytes. If the system
+// does not tell what the peer has acknowledged, a write over TLS shows only that whole
+// records were accepted. So no more than a record is written at once.
 const recordSize = 16 << 10
 
-// limitToRecords is for a connection under TLS.
+// limitToRecords limits the writes of a connection under TLS to a record each.
 func (o *output) limitToRecords() {
 	o.size, o.waitSize = min(o.size, recordSize), min(o.waitSize, recordSize)
 }
@@ -262,13 +266,14 @@ func (c *Conn) writeAll(p []byte) error {
 	return nil
 }
 
-// writeSome writes the beginning of p, at most WriteBufferSize.
+// writeSome writes the beginning of p, at most WriteBufferSize bytes. It blocks until the
+// connection has taken at least one byte.
 func (c *Conn) writeSome(p []byte) (int, error) {
 	c.out.writing.Store(true)
 	p = p[:min(len(p), c.out.size)]
 	n, err := c.stream.write(p, false)
 	for early := 0; n == 0 && err == nil; early++ {
-		if early == maxEmpty { // an expired deadline that stays, as that of TLS does
+		if early == maxEmpty { // the deadline has expired for good, as over TLS
 			err = c.timeoutError(EndWriteTimeout)
 			break
 		}
@@ -292,7 +297,7 @@ func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
 		failed := err != nil && err != errNoTransfer
 		err = c.progress.endWait(n, err)
 		if failed && n == 0 && err == nil {
-			continue // it was not our deadline
+			continue // somebody else had set the deadline
 		}
 		var file *fs.PathError
 		failed = failed && err != nil && err != errDiscarded && !errors.As(err, &file)
@@ -305,11 +310,11 @@ func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
 	return 0, &writeError{io.ErrNoProgress}
 }
 
-// wrote notes that a write has ended and has written n bytes. A write that has failed counts
-// as going on, because the connection will end; see gotInput. ending says that only output
-// goes on, perhaps.
-func (c *Conn) wrote(n int64, failed, ending bool) {
-	if n > 0 && (ending || c.out.notes.Load()) {
+// wrote records that a write has ended, and that it has written n bytes. After a write
+// that has failed, out.writing stays set, because the connection will end; gotInput needs
+// that. outputOnly says that perhaps only output goes on.
+func (c *Conn) wrote(n int64, failed, outputOnly bool) {
+	if n > 0 && (outputOnly || c.out.notes.Load()) {
 		c.progress.wrote()
 	}
 	if !failed {
@@ -318,10 +323,10 @@ func (c *Conn) wrote(n int64, failed, ending bool) {
 	c.out.written.Add(n)
 }
 
-// endOutput tells the peer that nothing more will come, and begins the wait for its
-// end.
+// endOutput tells the peer that nothing more will come, and begins the wait for the peer
+// to end its side.
 func (c *Conn) endOutput() {
-	if c.asked.handOver.Load() { // somebody goes on
+	if c.asked.handOver.Load() { // the function of Hijack goes on
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.outputEnd.told = true
@@ -332,11 +337,11 @@ func (c *Conn) endOutput() {
 	left, known := unsent(c.nc)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.abort(err, byPeer) // the peer might take what it got for the whole
+		c.abort(err, byPeer) // the peer was not told of the end in time, so the end is not orderly
 	case !known || left <= 1:
-		// The peer has got all, as far as is known, and may have gone since.
+		// As far as is known, the peer has received everything. It may have gone since.
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		c.abort(err, byNetwork) // a read would not find it any more, but an end
+		c.abort(err, byNetwork) // a read would not return this error again, but io.EOF
 	}
 	c.progress.endEnd()
 	c.mu.Lock()
@@ -350,8 +355,8 @@ func (c *Conn) endOutput() {
 	c.tellDrained()
 }
 
-// EndLingerTimeout returns how long to wait for the peer's end. half says that the peer can
-// see ours.
+// lingerTimeout returns how long to wait until the peer ends its side. half says that the
+// peer can see the end of our output.
 func (c *Conn) lingerTimeout(half bool) time.Duration {
 	if !half && !losesUnsent(c.nc) {
 		return 0
@@ -359,14 +364,15 @@ func (c *Conn) lingerTimeout(half bool) time.Duration {
 	return c.config().lingerTimeout()
 }
 
-// writeEnd ends the output, if the connection can.
+// writeEnd ends the output if the connection can do that. It reports whether the peer can
+// see the end.
 func (c *Conn) writeEnd() (bool, error) {
 	if _, ok := c.nc.(*net.TCPConn); ok {
-		return closeWrite(c.nc) // which does not wait
+		return closeWrite(c.nc) // does not block
 	}
 	if isTLS(c.nc) {
-		// A tls.Conn gives close_notify five seconds, even if the peer is slow in
-		// taking what is before it.
+		// A tls.Conn gives itself five seconds to send close_notify, even if the peer is
+		// slow to take the output before it.
 		prolong := newAlarm(time.Second, func() { c.nc.SetWriteDeadline(time.Time{}) })
 		defer prolong.stop()
 	}
@@ -378,7 +384,7 @@ func (c *Conn) writeEnd() (bool, error) {
 	return half, err
 }
 
-// tellDrained wakes awaitWriter. c.mu must be held.
+// tellDrained wakes the goroutine in awaitWriter. c.mu must be held.
 func (c *Conn) tellDrained() {
 	if c.outputEnd.drained != nil {
 		close(c.outputEnd.drained)

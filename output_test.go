@@ -18,18 +18,18 @@ import (
 	"unsafe"
 )
 
-// InterruptProducer is what a Conn does with a producer that may wait.
+// InterruptProducer interrupts a producer as a Conn does.
 var InterruptProducer = interruptProducer
 
-// EndProducer is how a Conn closes a producer.
+// EndProducer closes a producer as a Conn does.
 var EndProducer = endProducer
 
-// TransferProducer calls the transfer of a producer that has one.
+// TransferProducer calls the method transfer of p.
 func TransferProducer(p Producer, w io.ReaderFrom) (int64, error) {
 	return p.(transferrer).transfer(w)
 }
 
-// A slowWriter writes all that it is given, when it is told to.
+// A slowWriter writes everything that it is given, when the test lets it.
 type slowWriter struct {
 	t    *testing.T
 	goOn chan struct{}
@@ -48,7 +48,8 @@ func (w slowWriter) writeNow(data []byte) int {
 	return len(data)
 }
 
-// Who waits for room while a push is written at once goes on when that is done.
+// A push that waits for room while another one is written at once goes on when that write
+// is done.
 func TestRoomAfterWriteNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q queue
@@ -56,7 +57,7 @@ func TestRoomAfterWriteNow(t *testing.T) {
 		w := slowWriter{t, make(chan struct{})}
 		q.writer, q.solo.expected = w, true
 		done := make(chan error)
-		go func() { done <- q.push(make([]byte, 20)) }() // alone, it may be larger
+		go func() { done <- q.push(make([]byte, 20)) }() // an empty queue takes more than its limit
 		synctest.Wait()
 		go func() {
 			fits := func() bool { return q.fits(5) }
@@ -75,8 +76,8 @@ func TestRoomAfterWriteNow(t *testing.T) {
 	})
 }
 
-// A greedyWriter takes at most so many bytes at once, and counts the goroutines that are
-// started for the rest.
+// A greedyWriter takes a limited number of bytes at once. It counts the goroutines that
+// are started for the rest.
 type greedyWriter struct {
 	takes   int
 	given   [][]byte
@@ -99,8 +100,9 @@ func (w *greedyWriter) writeNow(data []byte) int {
 	return n
 }
 
-// One push to a quiet connection is written by who pushes, as far as the system takes it.
-// What is pushed in a row, or in a turn, is left to a goroutine, which writes it together.
+// A single push to a quiet connection is written on the goroutine that pushes, as far as
+// the system takes it. Consecutive pushes, and pushes in a turn, are left to a writer
+// goroutine, which writes them together.
 func TestTryPushAtOnce(t *testing.T) {
 	payload := bytes.Repeat([]byte("payload "), 100)
 	ways := map[string]func(q *queue) error{
@@ -157,10 +159,11 @@ func TestTryPushAtOnce(t *testing.T) {
 	}
 }
 
-// An embedding producer has a More of its own.
+// An embeddingProducer stands for a type that embeds a SimpleProducer and may have a More
+// of its own.
 type embeddingProducer struct{ *SimpleProducer }
 
-// What may wait for something is not ready, whatever it embeds or reads from.
+// A producer that may block is not ready, whatever it embeds or reads from.
 func TestIsReady(t *testing.T) {
 	simple := NewSimpleProducer([]byte("x"), 0)
 	silent := ProducerFunc(func() ([]byte, error) { select {} })
@@ -192,16 +195,16 @@ func TestIsReady(t *testing.T) {
 	}
 }
 
-// A large push is written from the memory of who pushes, as far as the system takes it, if
-// there is no writer.
+// If there is no writer, a large push is written from the memory of the caller, as far as
+// the system takes it.
 func TestLargePushAtOnce(t *testing.T) {
 	small, large := []byte("small"), bytes.Repeat([]byte("l"), minDirect)
 	for _, test := range []struct {
 		name   string
 		turn   bool
 		before func(q *queue)
-		takes  int // bytes in a write
-		given  int // writes at once
+		takes  int // how many bytes the writer takes at once
+		given  int // how many pushes are written at once
 		queued int
 	}{
 		{name: "alone", takes: minDirect, given: 1},
@@ -242,7 +245,7 @@ func TestLargePushAtOnce(t *testing.T) {
 	}
 }
 
-// No style copies a large push that the system takes.
+// No style copies a large push that the system takes at once.
 func TestLargePushes(t *testing.T) {
 	large := bytes.Repeat([]byte("l"), 100<<10)
 	push := func(c *Conn) error { return c.Push(large) }
@@ -301,7 +304,7 @@ func TestLargePushes(t *testing.T) {
 	}
 }
 
-// A largeAnswer pushes when something has come.
+// A largeAnswer calls push when something has come.
 type largeAnswer struct {
 	c    *Conn
 	push func(c *Conn) error
@@ -310,7 +313,7 @@ type largeAnswer struct {
 func (a largeAnswer) CollectIncomingData([]byte) error { return a.push(a.c) }
 func (largeAnswer) FoundTerminator() error             { return nil }
 
-// The number of pushes is in two halves.
+// The number of pushes is kept in two halves.
 func TestCountPush(t *testing.T) {
 	q := queue{pushes: math.MaxUint32 - 1}
 	for want := int64(math.MaxUint32); want <= 1<<32+1; want++ {
@@ -321,8 +324,8 @@ func TestCountPush(t *testing.T) {
 	}
 }
 
-// A Conn just fits the memory that the runtime has for its size, and what a push needs
-// that is written at once is in few cache lines.
+// A Conn just fits into the size of memory that the runtime allocates for it. A push that
+// is written at once needs few cache lines.
 func TestConnLayout(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("the sizes are those of 64 bits")

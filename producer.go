@@ -43,13 +43,14 @@ type Producer interface {
 	More() ([]byte, error)
 }
 
-// An interrupter is a Producer whose More may wait for something outside.
+// An interrupter is a Producer whose More may block for a reason other than its
+// connection.
 type interrupter interface {
-	// interrupt makes More return soon. It may be called from any goroutine, more
-	// than once, before, while and after More, transfer and end run. No lock may be
-	// held that More, or a Close, can need. From then on, what More returns is not
-	// for the peer, and its error not to be reported: it is errDiscarded where More
-	// could have had more to say.
+	// interrupt makes More return soon. It may be called from any goroutine, more than
+	// once, and before, during and after calls of More, transfer and end. The caller must
+	// not hold a lock that More or Close may need. After interrupt, the result of More is
+	// not sent to the peer, and its error is not reported. More returns errDiscarded if it
+	// might have had more to return.
 	interrupt()
 }
 
@@ -60,10 +61,10 @@ func interruptProducer(p Producer) {
 	}
 }
 
-// isReady reports whether More, and transfer, of p are known to wait for nothing outside:
-// it has its bytes in memory or in a file. It may be called before them, and not while they
-// run. (A method would be that of a type as well that embeds a SimpleProducer, and has
-// a More of its own.)
+// isReady reports whether it is known that More and transfer of p don't block, because p
+// has its bytes in memory or in a file. It may be called before them, but not while they
+// run. (It is not a method: a type that embeds a SimpleProducer and has a More of its own
+// would have that method as well.)
 func isReady(p Producer) bool {
 	switch p := p.(type) {
 	case *SimpleProducer, *bytesProducer:
@@ -122,6 +123,7 @@ func (p *SimpleProducer) More() ([]byte, error) {
 // It counts in bytes for Config.MaxQueuedBytes, as a push does, and not as a producer.
 func NewBytesProducer(data []byte) Producer { return &bytesProducer{data} }
 
+// A bytesProducer is what NewBytesProducer returns.
 type bytesProducer struct{ data []byte }
 
 func (p *bytesProducer) More() ([]byte, error) {
@@ -145,19 +147,19 @@ func (p *bytesProducer) More() ([]byte, error) {
 // like, where the system has it.
 func NewReaderProducer(r io.Reader) Producer { return &readerProducer{r: r, hasAll: hasAll(r)} }
 
-// readerBufferSize is what a readerProducer reads at once, in bytes.
+// readerBufferSize is how many bytes a readerProducer reads at once.
 const readerBufferSize = 32 << 10
 
 type readerProducer struct {
 	r      io.Reader
-	hasAll bool // asked once: it may take a system call, and a queue wants to know it often
+	hasAll bool // the result of the function hasAll; the queue needs it often, and the function may make a system call
 	buf    []byte
-	err    error // what r said with the last piece
+	err    error // the error that r returned with the last piece
 
 	stopped atomic.Bool // interrupted, or closed
-	seeks   atomic.Bool // r is a file that has a position, and need not be closed to go on
+	seeks   atomic.Bool // r is a file that has a position, so a transfer of it need not be interrupted by Close
 
-	mu       sync.Mutex // held while r is interrupted or closed, not while it is read
+	mu       sync.Mutex // held while r is interrupted or closed, but not while it is read
 	closed   bool
 	closeErr error
 }
@@ -177,7 +179,7 @@ func (p *readerProducer) More() ([]byte, error) {
 	return nil, io.ErrNoProgress
 }
 
-// read reads into p.buf. What r says with the bytes is in p.err.
+// read reads into p.buf, and sets p.err to the error of r.
 func (p *readerProducer) read() (n int) {
 	if p.stopped.Load() {
 		p.err = errDiscarded
@@ -192,11 +194,11 @@ func (p *readerProducer) read() (n int) {
 	n, p.err = p.r.Read(p.buf)
 	switch {
 	case p.stopped.Load():
-		p.err = errDiscarded // whatever r says: an io.EOF may be that of a Close
+		p.err = errDiscarded // not the error of r: an io.EOF may come from the Close
 		return 0
 	case n < 0 || n > room:
 		if limited != nil {
-			limited.N = left // it believes what it is told
+			limited.N = left // limited has subtracted the wrong count
 		}
 		p.err = fmt.Errorf("framer: the reader of a producer returned an impossible count of %d bytes", n)
 		return 0
@@ -204,10 +206,10 @@ func (p *readerProducer) read() (n int) {
 	return n
 }
 
-// source returns what can be closed or interrupted.
+// source returns the reader that can be closed or interrupted.
 func (p *readerProducer) source() io.Reader { return sourceOf(p.r) }
 
-// sourceOf returns what r reads from, if that is known, or r.
+// sourceOf returns the reader below r if r is an *io.LimitedReader, and otherwise r.
 func sourceOf(r io.Reader) io.Reader {
 	if limited, ok := r.(*io.LimitedReader); ok {
 		return limited.R
@@ -215,7 +217,7 @@ func sourceOf(r io.Reader) io.Reader {
 	return r
 }
 
-// hasAll reports whether r has all of its bytes already.
+// hasAll reports whether all bytes of r are in memory or in a file.
 func hasAll(r io.Reader) bool {
 	switch r := sourceOf(r).(type) {
 	case *bytes.Reader, *bytes.Buffer, *strings.Reader:
@@ -229,17 +231,17 @@ func hasAll(r io.Reader) bool {
 
 func (p *readerProducer) interrupt() {
 	if p.stopped.Swap(true) {
-		return // perhaps by the Close that has led here
+		return // perhaps by Close, which has called r, and r has called this
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || p.setReadDeadline() || p.seeks.Load() {
-		return // a Close would wait for a transfer on some systems
+		return // no Close: on some systems it would wait for the transfer
 	}
 	p.closeOnce()
 }
 
-// setReadDeadline ends the reads of r, if it can.
+// setReadDeadline makes the reads of r return, and reports whether r can do that.
 func (p *readerProducer) setReadDeadline() bool {
 	r, ok := p.source().(interface{ SetReadDeadline(time.Time) error })
 	return ok && protect(func() error { return r.SetReadDeadline(longAgo) }) == nil
@@ -264,23 +266,23 @@ func (p *readerProducer) closeOnce() {
 	}
 }
 
-// A transferrer is a Producer that can pass its bytes to a connection without
-// reading them.
+// A transferrer is a Producer that can send its bytes to a connection without reading them
+// into memory.
 type transferrer interface {
-	// transfer sends some bytes to w and returns their number, 0 when the
-	// producer is exhausted. After an error it can go on behind the n bytes that
-	// were sent. errNoTransfer means that More must be used for the next piece.
+	// transfer sends some bytes to w and returns their number. It returns 0 and no error
+	// when the producer is exhausted. After an error, the next call goes on after the n
+	// bytes that were sent. errNoTransfer means that the next piece must come from More.
 	transfer(w io.ReaderFrom) (n int64, err error)
 }
 
 var errNoTransfer = errors.New("framer: not a file")
 
-// transferSize is what goes out at once by sendfile, in bytes.
+// transferSize is how many bytes one transfer sends at most.
 const transferSize = 1 << 20
 
 func (p *readerProducer) transfer(w io.ReaderFrom) (int64, error) {
 	if p.err != nil {
-		return 0, errNoTransfer // More returns it
+		return 0, errNoTransfer // More returns p.err
 	}
 	src, size := p.r, int64(transferSize)
 	limited, ok := src.(*io.LimitedReader)
@@ -313,7 +315,7 @@ func (p *readerProducer) transfer(w io.ReaderFrom) (int64, error) {
 		return n, errDiscarded
 	}
 	if err != nil {
-		// ReadFrom may have read more than it could send, also if that was nothing.
+		// ReadFrom may have read more than it could send, even if it has sent nothing.
 		if _, seekErr := file.Seek(offset+n, io.SeekStart); seekErr != nil {
 			return n, seekErr
 		}
@@ -338,13 +340,13 @@ func NewDotProducer(r io.Reader) Producer {
 	return &dotProducer{src: readerProducer{r: r, hasAll: hasAll(r)}, lineStart: true}
 }
 
-// A dotProducer sends what src has, line by line. It is no transferrer: a file must
-// not pass it by.
+// A dotProducer sends the text of src line by line. It is not a transferrer, because every
+// line of a file must be looked at.
 type dotProducer struct {
 	src       readerProducer
 	block     []byte // the piece that is lent
 	lineStart bool   // the next byte begins a line
-	afterCR   bool   // of a line end that was sent already, with the LF that may follow
+	afterCR   bool   // the last byte was the CR of a line end, which was sent; an LF that follows belongs to it
 	ended     bool   // the lone dot was sent
 }
 
@@ -364,8 +366,8 @@ func (p *dotProducer) More() ([]byte, error) {
 	return p.block, nil
 }
 
-// stuff appends data to the block. Each byte is looked at twice, however many lines
-// there are, and of whatever kind.
+// stuff appends data to the block, with dots doubled and line ends replaced. It looks at
+// each byte twice, however many lines there are, and however they end.
 func (p *dotProducer) stuff(data []byte) {
 	for len(data) > 0 {
 		text, rest, newline := bytes.Cut(data, []byte{'\n'})
@@ -388,7 +390,7 @@ func (p *dotProducer) stuff(data []byte) {
 	}
 }
 
-// text appends a part of a line.
+// text appends a part of a line to the block.
 func (p *dotProducer) text(part []byte) {
 	if len(part) == 0 {
 		return
@@ -405,7 +407,7 @@ func (p *dotProducer) endLine() {
 	p.lineStart = true
 }
 
-// end appends the lone dot.
+// end appends the lone dot to the block.
 func (p *dotProducer) end() {
 	if !p.lineStart {
 		p.endLine()
@@ -456,9 +458,9 @@ func Concat(ps ...Producer) Producer {
 }
 
 type concatProducer struct {
-	mu   sync.Mutex // for changes of rest, and for interrupt
+	mu   sync.Mutex // held while rest is changed, and while interrupt reads it
 	rest []Producer
-	errs []error // of those that were closed
+	errs []error // the errors of those that were closed
 
 	interrupted atomic.Bool
 }
@@ -466,7 +468,7 @@ type concatProducer struct {
 func (p *concatProducer) More() ([]byte, error) {
 	for len(p.rest) > 0 {
 		if p.interrupted.Load() {
-			return nil, errDiscarded // the interrupt was for one before
+			return nil, errDiscarded // the interrupt was for an earlier producer
 		}
 		piece, err := p.rest[0].More()
 		if err != nil && err != io.EOF {
@@ -502,8 +504,8 @@ func (p *concatProducer) transfer(w io.ReaderFrom) (int64, error) {
 	return 0, nil
 }
 
-// advance closes the first producer, which is exhausted. It has given all it had,
-// so that the next one follows even if it can't be closed.
+// advance closes the first producer, which is exhausted. The next one follows even if the
+// close fails, because all bytes were sent.
 func (p *concatProducer) advance() {
 	first := p.rest[0]
 	p.setRest(p.rest[1:])
@@ -517,7 +519,7 @@ func (p *concatProducer) setRest(rest []Producer) {
 }
 
 func (p *concatProducer) interrupt() {
-	p.interrupted.Store(true) // first: what follows the one that is interrupted must not begin
+	p.interrupted.Store(true) // before the interrupt: after it, the next producer must not begin
 	p.mu.Lock()
 	var first Producer
 	if len(p.rest) > 0 {
@@ -539,7 +541,7 @@ func (p *concatProducer) end(cause error) error {
 
 func (p *concatProducer) Close() error { return p.end(errDiscarded) }
 
-// lastPiece stands for a Producer that has returned io.EOF with a piece.
+// A lastPiece takes the place of a Producer that has returned io.EOF with a piece.
 type lastPiece struct{ p Producer }
 
 func (lastPiece) More() ([]byte, error)   { return nil, nil }
@@ -577,7 +579,7 @@ func (p *doneProducer) More() ([]byte, error) {
 	}
 	piece, err := p.p.More()
 	if err != nil && err != io.EOF {
-		if err != errDiscarded { // which is not its own
+		if err != errDiscarded { // the error of an interrupt is not the producer's own
 			p.err = err
 		}
 		return nil, err
@@ -613,7 +615,7 @@ func (p *doneProducer) end(cause error) error {
 	p.f = nil
 	err := endProducer(p.p, cause)
 	if cause == errDiscarded {
-		p.n += p.lent // the writer has stopped between two pieces
+		p.n += p.lent // the last piece was sent: the writer stops only between two pieces
 	}
 	switch {
 	case p.exhausted:
@@ -629,12 +631,11 @@ func (p *doneProducer) end(cause error) error {
 
 func (p *doneProducer) Close() error { return p.end(errDiscarded) }
 
-// An ender is a Producer that wants to know why it is closed. cause is nil if it
-// is exhausted.
+// An ender is a Producer that is told why it is closed. cause is nil if it is exhausted.
 type ender interface{ end(cause error) error }
 
-// endProducer closes p, once and for all. A panic is an error, so that those that
-// are closed with p, or told of it, still are.
+// endProducer closes p. It returns a panic as an error, so that other producers are still
+// closed, and everybody who waits for the end is told.
 func endProducer(p Producer, cause error) error {
 	return protect(func() error {
 		switch p := p.(type) {

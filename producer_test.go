@@ -29,13 +29,13 @@ import (
 	"github.com/goframer/framer"
 )
 
-// A testProducer produces its pieces and then ends in its own way. It counts how
-// often it is closed.
+// A testProducer returns its pieces, and then calls ending. It counts how many times it is
+// closed.
 type testProducer struct {
 	pieces []string
-	ending func(piece []byte) ([]byte, error) // for the last piece, or for what is after it
-	with   bool                               // the ending comes with the last piece
-	note   func(string)                       // told of every call, if not nil
+	ending func(piece []byte) ([]byte, error) // called for the last piece, or for the piece after it
+	with   bool                               // ending is called for the last piece
+	note   func(string)                       // called at every call of a method, if not nil
 	closes atomic.Int32
 	ended  bool
 	errs   []error
@@ -70,7 +70,7 @@ func (p *testProducer) Close() error {
 
 var errProducer = errors.New("the producer failed")
 
-// Endings of producers.
+// The ways for a testProducer to end.
 func endEmpty(piece []byte) ([]byte, error) { return piece, nil }
 func endEOF(piece []byte) ([]byte, error)   { return piece, io.EOF }
 func endError([]byte) ([]byte, error)       { return nil, errProducer }
@@ -96,8 +96,8 @@ func (c *writeNotice) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// newProducerTest returns a Conn that is not served yet. Nothing it writes gets
-// anywhere until the peer reads.
+// newProducerTest returns a Conn for which Serve was not called yet. Its writes block
+// until the peer reads.
 func newProducerTest(t *testing.T) *producerTest {
 	t.Helper()
 	here, there := net.Pipe()
@@ -114,7 +114,7 @@ func (pt *producerTest) serve(t *testing.T) {
 	go func() { pt.served <- pt.Serve(t.Context()) }()
 }
 
-// block makes the writer wait for the peer, unless it fails before.
+// block waits until the writer waits for the peer, or the connection has ended.
 func (pt *producerTest) block() {
 	select {
 	case <-pt.writing:
@@ -122,7 +122,7 @@ func (pt *producerTest) block() {
 	}
 }
 
-// finish reads what is sent until the end.
+// finish closes the Conn in order, and reads what it sends until the end.
 func (pt *producerTest) finish(t *testing.T) (received string, reason error) {
 	t.Helper()
 	pt.CloseWhenDone()
@@ -133,7 +133,7 @@ func (pt *producerTest) finish(t *testing.T) (received string, reason error) {
 	return string(data), <-pt.served
 }
 
-// produce sends ps over a Conn and returns what arrives and how it ends.
+// produce sends ps over a Conn. It returns what arrives, and the reason of the end.
 func produce(t *testing.T, ps ...framer.Producer) (received string, reason error) {
 	t.Helper()
 	pt := newProducerTest(t)
@@ -216,7 +216,7 @@ var nestings = []struct {
 	}, 1},
 }
 
-// circumstances are what can happen to a producer.
+// circumstances are the ways for a producer to come to its end.
 var circumstances = []struct {
 	name string
 	run  func(t *testing.T, p framer.Producer)
@@ -339,7 +339,7 @@ func TestProducers(t *testing.T) {
 		{"OnDone", framer.OnDone(framer.NewBytesProducer(text), func(int64, error) {}), string(text)},
 	}
 	for _, test := range tests {
-		// What is behind a producer follows it at once.
+		// What was pushed after a producer follows it at once.
 		received, reason := produce(t, framer.NewBytesProducer([]byte("<")), test.p, framer.NewBytesProducer([]byte(">")))
 		if received != "<"+test.want+">" || reason != nil {
 			t.Errorf("%s: %d bytes arrived, reason %v", test.name, len(received), reason)
@@ -377,7 +377,7 @@ func TestProducerErrors(t *testing.T) {
 		{"reader in Concat", framer.Concat(framer.NewReaderProducer(partial), framer.NewBytesProducer([]byte("d"))), "abc", errProducer},
 	}
 	for _, test := range tests {
-		// The peer must not take what was cut off for the whole: nothing follows.
+		// Nothing follows, so that the peer does not take what was cut off for the whole.
 		received, reason := produce(t, test.p, framer.NewBytesProducer([]byte("more")))
 		if received != test.want || !errors.Is(reason, test.wantErr) {
 			t.Errorf("%s: %q arrived, reason %v; want %q, %v", test.name, received, reason, test.want, test.wantErr)
@@ -505,7 +505,8 @@ func TestConcatClosesAllAfterFailure(t *testing.T) {
 	}
 }
 
-// A producer whose Close panics does not keep others open, nor OnDone silent.
+// If Close of a producer panics, other producers are still closed, and OnDone still calls
+// its function.
 func TestProducerClosePanic(t *testing.T) {
 	for _, circumstance := range circumstances {
 		bad := newSilentReader(io.NopCloser(strings.NewReader("a")))
@@ -527,13 +528,13 @@ func TestProducerClosePanic(t *testing.T) {
 	}
 }
 
-// A doneResult is what OnDone says.
+// A doneResult has the arguments of the function of OnDone.
 type doneResult struct {
 	n   int64
 	err error
 }
 
-// onDone wraps p and returns a channel for the result.
+// onDone returns p with OnDone, and a channel that receives the result.
 func onDone(p framer.Producer) (framer.Producer, <-chan doneResult) {
 	done := make(chan doneResult, 2)
 	return framer.OnDone(p, func(n int64, err error) { done <- doneResult{n, err} }), done
@@ -581,7 +582,7 @@ func TestOnDoneEarly(t *testing.T) {
 		var wantErr error
 		switch circumstance.name {
 		case "discarded while it ran":
-			wantN, wantErr = 3, net.ErrClosed // the write that goes on is not torn
+			wantN, wantErr = 3, net.ErrClosed // the write that has begun is completed
 		case "behind one that fails":
 			wantErr = errProducer
 		case "the peer goes away":
@@ -596,7 +597,7 @@ func TestOnDoneEarly(t *testing.T) {
 }
 
 func TestProducerClosedTwice(t *testing.T) {
-	// Who uses producers without a Conn closes them himself.
+	// A program that uses producers without a Conn closes them itself.
 	inner := &testProducer{ending: endEmpty}
 	p, done := onDone(inner)
 	p = framer.Concat(p)
@@ -635,11 +636,11 @@ func TestSeqProducerStops(t *testing.T) {
 	}
 }
 
-// A closingReader counts how often it is closed.
+// A closingReader counts how many times it is closed.
 type closingReader struct {
 	io.Reader
 	closes int
-	err    error // of Close
+	err    error // what Close returns
 }
 
 func (r *closingReader) Close() error { r.closes++; return r.err }
@@ -654,7 +655,7 @@ func TestReaderProducerCloses(t *testing.T) {
 	}
 	for i, wrap := range wraps {
 		r := &closingReader{Reader: strings.NewReader("abc"), err: errors.New("a close that fails")}
-		// It was read to its end, and an error of Close does not change that.
+		// The reader was read to its end. An error of its Close does not change that.
 		received, reason := produce(t, wrap(r), framer.NewBytesProducer([]byte(".")))
 		if received != "abc." || reason != nil || r.closes != 1 {
 			t.Errorf("%d: %q, %v, closed %d times", i, received, reason, r.closes)
@@ -683,7 +684,7 @@ func TestReaderProducerStutters(t *testing.T) {
 }
 
 func TestFileProducer(t *testing.T) {
-	// On TCP, files take another way than More.
+	// Over TCP, files are not read by More.
 	const size = 3 << 20
 	content := strings.Repeat("0123456789abcdef", size/16)
 	name := filepath.Join(t.TempDir(), "file")
@@ -735,7 +736,7 @@ func TestFileProducer(t *testing.T) {
 	}
 }
 
-// produceTCP sends p over the loopback.
+// produceTCP sends p over a TCP connection on the loopback.
 func produceTCP(t *testing.T, p framer.Producer) (received string, reason error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "localhost:0")
@@ -765,8 +766,8 @@ func produceTCP(t *testing.T, p framer.Producer) (received string, reason error)
 	return string(data), <-served
 }
 
-// A silentReader notes when it is read, which lasts until it is interrupted, and
-// counts how often it is closed.
+// A silentReader records that it is read. Its Read blocks until it is interrupted. It
+// counts how many times it is closed.
 type silentReader struct {
 	io.ReadCloser
 	reading chan struct{} // closed by the first Read
@@ -801,13 +802,12 @@ func (r deadlineReader) SetReadDeadline(t time.Time) error {
 	return r.ReadCloser.(interface{ SetReadDeadline(time.Time) error }).SetReadDeadline(t)
 }
 
-// A noDeadlineReader only has the method.
+// A noDeadlineReader has a method SetReadDeadline that always fails.
 type noDeadlineReader struct{ *silentReader }
 
 func (r noDeadlineReader) SetReadDeadline(time.Time) error { return os.ErrNoDeadline }
 
-// silences are readers that have nothing to say. end is what ends them by
-// themselves.
+// silences are readers that return nothing. end ends their input.
 var silences = []struct {
 	name string
 	make func(t *testing.T) (r io.Reader, silent *silentReader, end func())
@@ -856,7 +856,7 @@ var silences = []struct {
 	}},
 }
 
-// interruptNestings are where a reader can be.
+// interruptNestings are the places in which a reader can be.
 var interruptNestings = []struct {
 	name string
 	wrap func(r io.Reader) framer.Producer
@@ -889,7 +889,7 @@ var interruptNestings = []struct {
 	}},
 }
 
-// exhaust asks p as the writer does, until it has no more or fails.
+// exhaust calls p.More as the writer does, until p is exhausted or fails.
 func exhaust(p framer.Producer) error {
 	for {
 		piece, err := p.More()
@@ -938,7 +938,7 @@ func TestProducerInterrupt(t *testing.T) {
 						t.Errorf("the reader was closed %d times", n)
 					}
 					if err != nil {
-						// Not what the reader was interrupted with.
+						// Not the error with which the reader was interrupted.
 						if got := <-done; !errors.Is(got.err, net.ErrClosed) || errors.Is(got.err, os.ErrDeadlineExceeded) {
 							t.Errorf("done: %v", got.err)
 						}
@@ -954,14 +954,14 @@ func TestProducerInterrupt(t *testing.T) {
 	}
 }
 
-// An interrupt comes when the producer ends by itself, or goes on to the next one,
-// which waits for ever.
+// An interrupt comes when the producer ends by itself, or when it goes on to a next
+// producer, which blocks for ever.
 func TestProducerInterruptRaces(t *testing.T) {
 	t.Parallel()
 	const rounds = 200
 	for _, silence := range silences {
 		if silence.name == "TCP" {
-			continue // as net.Pipe, but slower
+			continue // like net.Pipe, but slower
 		}
 		t.Run(silence.name, func(t *testing.T) {
 			for range rounds {
@@ -994,7 +994,7 @@ func TestProducerInterruptRaces(t *testing.T) {
 	}
 }
 
-// What can't be interrupted is left alone.
+// Interrupting a producer that can't be interrupted has no effect.
 func TestProducerInterruptOfOthers(t *testing.T) {
 	text := "abc"
 	producers := map[string]framer.Producer{
@@ -1021,7 +1021,7 @@ func TestProducerInterruptOfOthers(t *testing.T) {
 	framer.InterruptProducer(nil)
 }
 
-// A panic of the reader is not one of the goroutine that interrupts.
+// A panic of a reader that is interrupted does not reach the goroutine that interrupts.
 func TestProducerInterruptPanic(t *testing.T) {
 	silent := newSilentReader(io.NopCloser(strings.NewReader("")))
 	silent.after = func() { panic(errProducer) }
@@ -1032,7 +1032,7 @@ func TestProducerInterruptPanic(t *testing.T) {
 	}
 }
 
-// A pipe that nothing is wrapped around is asked for a transfer first.
+// A pipe that is not wrapped is first asked for a transfer.
 func TestPipeProducerInterrupt(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -1060,7 +1060,7 @@ func TestPipeProducerInterrupt(t *testing.T) {
 	}
 }
 
-// A file is not closed while it is transferred, and not transferred any more.
+// A file is not closed during a transfer. After the transfer, nothing more is sent of it.
 func TestFileProducerInterrupt(t *testing.T) {
 	f := openFile(t, "0123456789")
 	p, done := onDone(framer.Concat(framer.NewReaderProducer(&io.LimitedReader{R: f, N: 8}), framer.NewBytesProducer([]byte("more"))))
@@ -1089,7 +1089,7 @@ func TestFileProducerInterrupt(t *testing.T) {
 	}
 }
 
-// openFile returns a file of content.
+// openFile returns a file with the content.
 func openFile(t *testing.T, content string) *os.File {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "file")
@@ -1159,20 +1159,21 @@ func TestFileProducerImpossibleCounts(t *testing.T) {
 	}
 }
 
-// A transfer that fails goes on behind what was sent, and counts it.
+// After a transfer that has failed, the producer goes on after what was sent, and counts
+// it.
 func TestFileProducerPartialTransfer(t *testing.T) {
 	for _, test := range []struct {
 		sent int64
 		rest string
 	}{
 		{4, "45678"},
-		{0, "012345678"}, // the deadline had expired before
+		{0, "012345678"}, // the deadline had expired before the transfer
 	} {
 		f := openFile(t, "0123456789")
 		limited := &io.LimitedReader{R: f, N: 9}
 		p, done := onDone(framer.NewReaderProducer(limited))
 		w := readerFromFunc(func(r io.Reader) (int64, error) {
-			_, err := io.CopyN(io.Discard, r, 7) // more than is sent
+			_, err := io.CopyN(io.Discard, r, 7) // ReadFrom reads more than it sends
 			return test.sent, errors.Join(err, errProducer)
 		})
 		n, err := framer.TransferProducer(p, w)
@@ -1235,8 +1236,8 @@ var dotTests = []struct{ text, want string }{
 	{"..", "...\r\n.\r\n"},
 	{"a.b\n.c\n..", "a.b\r\n..c\r\n...\r\n.\r\n"},
 	{"\x00\xff\n", "\x00\xff\r\n.\r\n"},
-	// What a peer may take for the end of the block if it takes more than CRLF for a
-	// line end.
+	// What a peer may take for the end of the block, if it takes other line ends than
+	// CRLF, too.
 	{"a\r\n.\r\nQUIT", "a\r\n..\r\nQUIT\r\n.\r\n"},
 	{"a\n.\nQUIT", "a\r\n..\r\nQUIT\r\n.\r\n"},
 	{"a\n.\r\nQUIT", "a\r\n..\r\nQUIT\r\n.\r\n"},
@@ -1246,7 +1247,7 @@ var dotTests = []struct{ text, want string }{
 	{"a\r\n\x00.\r\n", "a\r\n\x00.\r\n.\r\n"},
 }
 
-// drain returns what p produces, in pieces.
+// drain returns the pieces that p produces.
 func drain(p framer.Producer) (pieces []string, err error) {
 	for {
 		piece, err := p.More()
@@ -1283,7 +1284,7 @@ func ExampleNewDotProducer() {
 	// "."
 }
 
-// A block does not depend on how its text is read.
+// The block does not depend on the sizes in which the text is read.
 func TestDotProducer(t *testing.T) {
 	readers := []func(io.Reader) io.Reader{
 		func(r io.Reader) io.Reader { return r },
@@ -1304,7 +1305,8 @@ func TestDotProducer(t *testing.T) {
 	}
 }
 
-// A block that an error cuts off does not end, before a line end or behind it.
+// If the reader fails, the lone dot is not sent, whether the text was cut off before a
+// line end or after it.
 func TestDotProducerCutOff(t *testing.T) {
 	tests := map[string]string{"": "", "a": "a", "a\r": "a\r\n", "a\r\n": "a\r\n", "\n.": "\r\n.."}
 	for text, want := range tests {
@@ -1316,7 +1318,7 @@ func TestDotProducerCutOff(t *testing.T) {
 	}
 }
 
-// An interrupt between the last line and the lone dot leaves no whole block behind.
+// After an interrupt between the last line and the lone dot, the lone dot is not sent.
 func TestDotProducerInterruptedAtEnd(t *testing.T) {
 	var p framer.Producer
 	p = framer.NewDotProducer(readerFunc(func(b []byte) (int, error) {
@@ -1328,7 +1330,7 @@ func TestDotProducerInterruptedAtEnd(t *testing.T) {
 	}
 }
 
-// A file on TCP goes out line by line, not by sendfile.
+// Over TCP, the lines of a file are sent by More, not by sendfile.
 func TestDotProducerOfFile(t *testing.T) {
 	f := openFile(t, ".a\nb")
 	received, reason := produceTCP(t, framer.NewDotProducer(f))
@@ -1340,8 +1342,8 @@ func TestDotProducerOfFile(t *testing.T) {
 	}
 }
 
-// Pieces are neither tiny nor huge, and their memory is used again, whatever the
-// lines are like.
+// Pieces are neither tiny nor huge, and their memory is used again, whatever the lines
+// are.
 func TestDotProducerPieces(t *testing.T) {
 	const size = 1 << 20
 	for _, pattern := range []string{"a", "\n", "\r", "\r\n", ".", ".\n", ".\r", "a line of some length\n"} {
@@ -1374,8 +1376,8 @@ func TestDotProducerPieces(t *testing.T) {
 	}
 }
 
-// unstuff is the receiving side of a dot block, with line ends of CRLF alone. rest
-// is what is behind the block.
+// unstuff does what the receiver of a dot block does. Only CRLF is a line end. rest is
+// what comes after the block.
 func unstuff(block string) (text, rest string, err error) {
 	for {
 		line, rest, ok := strings.Cut(block, "\r\n")
@@ -1390,7 +1392,7 @@ func unstuff(block string) (text, rest string, err error) {
 	}
 }
 
-// FuzzDotProducer reads a text in pieces of any sizes.
+// FuzzDotProducer reads a text in pieces of any size.
 func FuzzDotProducer(f *testing.F) {
 	for _, test := range dotTests {
 		f.Add(test.text, []byte{1, 3, 2})
@@ -1420,12 +1422,12 @@ func FuzzDotProducer(f *testing.F) {
 			t.Errorf("%q in pieces is %q, %v; whole it is %q", text, got, err, block)
 		}
 
-		// The line ends of the text as they must arrive.
+		// The text with the line ends that must arrive.
 		want := strings.NewReplacer("\r\n", "\r\n", "\r", "\r\n", "\n", "\r\n").Replace(text)
 		if want != "" && !strings.HasSuffix(want, "\r\n") {
 			want += "\r\n"
 		}
-		// No byte is behind the first lone dot, so that it is the only one.
+		// No byte comes after the first lone dot, so it is the only one.
 		if got, rest, err := unstuff(block); got != want || rest != "" || err != nil {
 			t.Errorf("%q is received as %q, %q, %v; want %q", text, got, rest, err, want)
 		}
@@ -1435,8 +1437,8 @@ func FuzzDotProducer(f *testing.F) {
 	})
 }
 
-// A handler may wait for its producers. When the connection ends, those that have not
-// begun are ended although the handler has not returned.
+// A handler may wait for its producers. When the connection ends, the producers that have
+// not begun are ended although the handler has not returned.
 func TestOnDoneWhileHandlerWaits(t *testing.T) {
 	for name, end := range map[string]func(c *framer.Conn, peer net.Conn, cancel func()){
 		"peer":    func(_ *framer.Conn, peer net.Conn, _ func()) { peer.Close() },
@@ -1464,7 +1466,7 @@ func TestOnDoneWhileHandlerWaits(t *testing.T) {
 				t.Handshake()
 			}
 			<-pushed
-			io.ReadFull(peer, make([]byte, 100)) // the first one has begun
+			io.ReadFull(peer, make([]byte, 100)) // now the first one has begun
 			end(c, peer, cancel)
 			c.Wait()
 			for _, err := range dones {
@@ -1476,7 +1478,7 @@ func TestOnDoneWhileHandlerWaits(t *testing.T) {
 	}
 }
 
-// zeros is a reader without end.
+// zeros is a reader of an endless number of zeros.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
@@ -1484,7 +1486,8 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A push that has begun is not torn by DiscardBuffers, whichever way it came.
+// A push that has begun to be written is completed in spite of DiscardBuffers, by
+// whichever method it was pushed.
 func TestDiscardTearsNoPush(t *testing.T) {
 	message := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
 	for name, push := range map[string]func(c *framer.Conn) error{

@@ -30,21 +30,21 @@ import (
 type progress struct {
 	c *Conn
 
-	mu      sync.Mutex
-	alarm   *alarm    // made when it is first needed
-	armed   bool      // alarm is set and will ring
-	waiting bool      // a write waits for the peer
-	ending  bool      // no input is given to the handler any more, and output goes on
-	over    bool      // the output has ended
-	looked  bool      // look has asked since the write began to wait, and got an answer
-	last    bool      // the write that waits, or is about to wait, is the last attempt
-	busy    bool      // for MinWriteRate: there was always output since waited and before were set
-	expired EndReason // the timeout for which the waiting write was told to return, or NotEnded
-	stalls  int64     // writes that have waited for stallTime or longer
-	since   time.Time // when the write began to wait, or ending was set
-	taken   time.Time // when the peer has last taken output
-	moved   time.Time // when a byte has last moved either way, if there is an IdleTimeout
-	acked   uint64    // what the peer's system had acknowledged at the last look; see the function acked
+	mu         sync.Mutex
+	alarm      *alarm    // made when it is first needed
+	armed      bool      // alarm is set and will ring
+	waiting    bool      // a write waits for the peer
+	outputOnly bool      // no input is given to the handler any more, and output goes on
+	over       bool      // the output has ended
+	looked     bool      // look has asked since the write began to wait, and got an answer
+	last       bool      // the write that waits, or is about to wait, is the last attempt
+	busy       bool      // for MinWriteRate: there was always output since waited and before were set
+	expired    EndReason // the timeout for which the waiting write was told to return, or NotEnded
+	stalls     int64     // writes that have waited for stallTime or longer
+	since      time.Time // when the write began to wait, or outputOnly was set
+	taken      time.Time // when the peer has last taken output
+	moved      time.Time // when a byte has last moved either way, if there is an IdleTimeout
+	acked      uint64    // what the peer's system had acknowledged at the last look; see the function acked
 
 	// While busy is set: how long the peer was waited for, and how much it had taken
 	// before that.
@@ -112,7 +112,7 @@ func (p *progress) endWait(n int64, err error) error {
 	if p.busy {
 		p.waited += waited
 	}
-	if n > 0 && (p.ending || p.c.config().idleTimeout() > 0) { // otherwise nobody asks for these times
+	if n > 0 && (p.outputOnly || p.c.config().idleTimeout() > 0) { // otherwise nobody asks for these times
 		p.taken, p.moved = now, now
 	}
 	timedOut := errors.Is(err, os.ErrDeadlineExceeded)
@@ -175,7 +175,7 @@ func (p *progress) beginEnd() {
 	if p.over {
 		return
 	}
-	p.ending = true
+	p.outputOnly = true
 	p.since = time.Now()
 	p.acked, p.looked = acked(p.c.nc)
 	p.watch()
@@ -185,21 +185,21 @@ func (p *progress) beginEnd() {
 func (p *progress) goOn() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ending = false
+	p.outputOnly = false
 }
 
 // endEnd records that the output has ended.
 func (p *progress) endEnd() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ending, p.over = false, true
+	p.outputOnly, p.over = false, true
 }
 
 // stop ends the watch for good.
 func (p *progress) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.waiting, p.ending = false, false
+	p.waiting, p.outputOnly = false, false
 	if p.alarm != nil {
 		p.alarm.stop()
 	}
@@ -300,7 +300,7 @@ func (p *progress) stalled() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.armed = false
-	if !p.waiting && !p.ending {
+	if !p.waiting && !p.outputOnly {
 		return nil
 	}
 	switch {

@@ -28,71 +28,73 @@ var (
 	errDiscarded = error(discardedError{})
 )
 
-// A discardedError is for output that DiscardBuffers has dropped. It is
-// [net.ErrClosed], as the error of all output that is not sent; but it does not read
-// like that, because the connection is open.
+// A discardedError is the error for output that DiscardBuffers has dropped. Like the error
+// for all output that is not sent, it is [net.ErrClosed]. But its text does not say so,
+// because the connection is open.
 type discardedError struct{}
 
 func (discardedError) Error() string        { return "framer: output was discarded (Conn.DiscardBuffers)" }
 func (discardedError) Is(target error) bool { return target == net.ErrClosed }
 
-// maxProducers is how many producers can wait in a queue, or be at work.
+// maxProducers is how many producers can be in a queue, including the one that the writer
+// has taken.
 const maxProducers = 16
 
-// A queue is the output of a connection that waits for its writer: pushed bytes and
-// producers, in the order in which they came. Pushes in a row are one batch, which
-// grows until the writer takes it, so that many small ones leave in one write.
+// A queue is the output of a connection that waits for its writer: bytes and producers, in
+// the order in which they were pushed. Consecutive pushes of bytes share one batch, which
+// grows until the writer takes it. So many small pushes are sent in one write.
 type queue struct {
-	// What a push needs that is written at once comes first, in two cache lines: one that
-	// goes to many connections finds none of them in the cache.
+	// A push that is written at once needs the fields from here to line. They are only two
+	// cache lines, because a push that goes to many connections finds none of them in the
+	// processor's cache.
 	mu        sync.Mutex
-	closed    bool      // nothing more is accepted
-	kept      bool      // the handler has output to push even so
-	ending    bool      // the writer ends the output when it has come to the end
+	closed    bool      // the queue accepts nothing more
+	kept      bool      // keepOpen was called: the handler can still call pushLast
+	mustEnd   bool      // the writer must end the output when the queue is empty
 	over      bool      // nothing is written any more
-	finished  bool      // all that was accepted has been written
-	turn      bool      // the handler works through what was read
+	finished  bool      // everything that was accepted has been written
+	turn      bool      // the handler is working through the input of one read
 	running   bool      // there is a writer
-	busy      bool      // it has taken something, and not yet written all of it
-	writer    writer    // nil while it must not run yet
-	tried     time.Time // when something was last tried to be pushed, or zero
-	maxBytes  int64     // 0: no limit
-	pushed    int64     // bytes that ever were
-	gone      int64     // of them, those that were written or discarded
-	producers int32     // in entries, or taken and not yet ended
-	pushes    uint32    // how often something was pushed: the lower half; see countPush
+	busy      bool      // the writer has taken something and not written all of it yet
+	writer    writer    // nil before open, and after shut
+	tried     time.Time // when isQuiet last looked at the clock, or zero
+	maxBytes  int64     // the limit of pushed - gone; 0 means no limit
+	pushed    int64     // the number of bytes that were ever pushed
+	gone      int64     // how many of them were written or discarded
+	producers int32     // those in entries, and the one that the writer has taken and not ended yet
+	pushes    uint32    // the number of pushes, its lower half; see countPush
 	solo      soloPush
 	line      waitingLine
 
-	entries  []Producer   // in order, with pushes in a row as a *batch
-	tail     []byte       // what was pushed last, behind all entries
-	usual    int          // the size of the last batch, in bytes
-	room     int          // bytes that can be added to tail with nothing else to do
-	discards atomic.Int32 // how often the queue was discarded
-	soloSeen int32        // discards when the handler had got through
-	pushesUp uint32       // the upper half of pushes
-	waits    int64        // how often a push had to wait for room
-	memory   *buffers
+	entries        []Producer   // in order; consecutive pushes are one *batch
+	tail           []byte       // the last batch, which comes after all entries
+	usual          int          // the size of the last batch that left the tail, in bytes
+	room           int          // how many bytes push may add to tail without further checks
+	discards       atomic.Int32 // how many times the queue was discarded
+	discardsAtTurn int32        // the value of discards at the last endTurn
+	pushesUp       uint32       // the upper half of pushes
+	waits          int64        // how many pushes had to wait for room
+	memory         *buffers
 
-	// Of the writer.
-	discardsThen int32    // discards at the last take
-	begun        Producer // what writeNow has left for the next writer, a *batch or a *bytesProducer
-	taken        batch    // what the writer has of the tail
-	asked        Producer // what the writer is at, if it is a producer
+	// For the writer.
+	discardsAtTake int32    // the value of discards at the last take
+	begun          Producer // what writeNow could not write: a *batch or a *bytesProducer for the next writer
+	taken          batch    // the batch that the writer has taken from the tail
+	current        Producer // the producer that the writer has taken, or nil
 }
 
-// A writer writes what a queue has, as take gives it out, until that says that it
-// must end. There is one at most.
+// A writer writes what a queue has. It calls take for one entry after the other, until
+// take reports that the writer must end. A queue has at most one writer at a time.
 type writer interface {
 	start()                   // starts a goroutine that writes; the queue's mutex is held
-	join()                    // announces writeNow; the queue's mutex is held
-	writeNow(data []byte) int // writes on this goroutine, as far as it need not wait
-	dropOutput()              // ends what is queued, when nothing is written any more
-	leave()                   // ends what join announced
-	hold(on bool)             // what is written leaves in full segments only, until that is over
+	join()                    // announces a call of writeNow; the queue's mutex is held
+	writeNow(data []byte) int // writes on this goroutine, as much as is possible without waiting
+	dropOutput()              // drops what is queued, when nothing is written any more
+	leave()                   // reports that what join has announced is over
+	hold(on bool)             // on: only full segments are sent; off: everything is sent
 }
 
-// A batch is what was pushed in a row.
+// A batch has the bytes of consecutive pushes.
 type batch struct{ data []byte }
 
 func (b *batch) More() ([]byte, error) {
@@ -106,7 +108,7 @@ func (q *queue) init(maxBytes int64, memory *buffers) {
 	q.memory = memory
 }
 
-// setMaxBytes changes the limit, also for those who wait.
+// setMaxBytes changes the limit, also for pushes that wait already.
 func (q *queue) setMaxBytes(n int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -117,10 +119,11 @@ func (q *queue) setMaxBytes(n int64) {
 	q.line.next()
 }
 
-// push appends a copy of data. If the queue is full it waits, until it is closed.
+// push appends a copy of data. If the queue is full, push blocks until there is room or
+// the queue is closed.
 func (q *queue) push(data []byte) error {
 	q.mu.Lock()
-	if uint(len(data)-1) < uint(q.room) { // neither empty nor too much
+	if uint(len(data)-1) < uint(q.room) { // data is not empty, and fits in room
 		q.tail = append(q.tail, data...)
 		q.pushed += int64(len(data))
 		q.countPush()
@@ -136,7 +139,7 @@ func (q *queue) push(data []byte) error {
 	return err
 }
 
-// pushContext is push that gives up when ctx ends.
+// pushContext is push, but stops waiting when ctx ends.
 func (q *queue) pushContext(ctx context.Context, data []byte) error {
 	err := q.tryPush(data)
 	if err == ErrQueueFull {
@@ -145,27 +148,28 @@ func (q *queue) pushContext(ctx context.Context, data []byte) error {
 	return err
 }
 
-// pushLater is push for when the queue is full.
+// pushLater is push for a queue that is full.
 func (q *queue) pushLater(ctx context.Context, data []byte) error {
 	fits := func() bool { return q.fits(len(data)) }
 	return q.wait(ctx, fits, func() { q.append(data) })
 }
 
-// tryPush is push without waiting.
+// tryPush is push, but returns ErrQueueFull where push would block.
 func (q *queue) tryPush(data []byte) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.admit(data, q.isQuiet())
 }
 
-// quiet is how long nothing must have been pushed by tryPush or tryPushProducer for the
-// next one to be written at once: it is one to many connections, perhaps, and to start a
-// writer for each would take longer. One who tries to push many in a row has them
-// written together.
+// If tryPush and tryPushProducer were not called for longer than quiet, the next call
+// writes at once. It may be one of many calls, each for another connection, and it would
+// take longer to start a writer for each of them. If a program tries to push many times in
+// a row, the pushes wait for a writer, which writes them together.
 const quiet = 100 * time.Microsecond
 
-// isQuiet reports whether nothing was tried to be pushed for a while, outside of turns.
-// It is to be called for every try, with q.mu held.
+// isQuiet reports whether a try to push may write at once: there is no writer, no turn
+// goes on, and the last try was more than quiet ago. Every try must call it, with q.mu
+// held.
 func (q *queue) isQuiet() bool {
 	if q.running || q.writer == nil || q.turn {
 		return false
@@ -174,13 +178,13 @@ func (q *queue) isQuiet() bool {
 		q.tried = time.Now()
 		return true
 	}
-	passed := time.Since(q.tried) // which is faster than Now
+	passed := time.Since(q.tried) // faster than time.Now
 	q.tried = q.tried.Add(passed)
 	return passed > quiet
 }
 
-// admit is tryPush with q.mu held; it may be released meanwhile. atOnce says that data
-// shall be written at once, before which there is nothing.
+// admit is tryPush with q.mu held, which may be released meanwhile. atOnce says that data
+// should be written at once; then nothing is queued before it.
 func (q *queue) admit(data []byte, atOnce bool) error {
 	switch {
 	case q.closed:
@@ -200,26 +204,26 @@ func (q *queue) admit(data []byte, atOnce bool) error {
 		q.append(data)
 		return nil
 	default:
-		q.writer.hold(false) // nothing is behind it
+		q.writer.hold(false) // nothing follows
 	}
 	q.count(len(data))
 	q.writeNow(data, false)
 	return nil
 }
 
-// minDirect is how many bytes are written by who pushes them if there is no writer, as far
-// as the system takes them: to copy them, and to start a goroutine for them, would take
-// longer. (Where small pushes come before, which wait for their writer, a copy is faster
-// than two writes.)
+// If there is no writer, a push of minDirect bytes or more is written by the goroutine
+// that pushes, as far as the system takes it. It would take longer to copy the bytes and
+// to start a goroutine for them. (If small pushes already wait for their writer, one copy
+// is faster than two writes.)
 const minDirect = 64 << 10
 
-// comesAlone reports whether there is nothing before what is pushed next, nor behind it,
-// as it is to be expected. q.mu must be held.
+// comesAlone reports whether nothing is queued before the next push, and whether that push
+// is expected to come alone or to lead; see soloPush. q.mu must be held.
 func (q *queue) comesAlone() bool { return q.solo.expected && !q.running && q.writer != nil }
 
-// pushLast is push for a handler that has said keepOpen. If the queue was closed since,
-// data is the last that it accepts. The memory of data comes from the pools; pushLast
-// reports whether the queue has kept it instead of copying it.
+// pushLast is push for a handler that has called keepOpen. If the queue was closed after
+// that, data is the last push that the queue accepts. The memory of data must come from
+// the pools. kept reports whether the queue has kept that memory instead of copying it.
 func (q *queue) pushLast(data []byte) (kept bool, err error) {
 	if q.tryKeep(data) {
 		return true, nil
@@ -229,7 +233,7 @@ func (q *queue) pushLast(data []byte) (kept bool, err error) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.over || q.ending {
+	if q.over || q.mustEnd {
 		return false, errClosed
 	}
 	q.append(data)
@@ -237,8 +241,8 @@ func (q *queue) pushLast(data []byte) (kept bool, err error) {
 	return false, nil
 }
 
-// tryKeep makes data the batch at the end, if there is none and it need not wait. It
-// leaves to push what is written at once.
+// tryKeep makes data itself the tail, and reports whether it has. It does not if there is
+// a tail already, if data must wait, or if push would write data at once.
 func (q *queue) tryKeep(data []byte) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -250,8 +254,8 @@ func (q *queue) tryKeep(data []byte) bool {
 	return true
 }
 
-// pushProducer appends p. If the queue is full it waits, until it is closed or
-// ctx ends.
+// pushProducer appends p. If the queue is full, pushProducer blocks until there is room,
+// the queue is closed, or ctx ends.
 func (q *queue) pushProducer(ctx context.Context, p Producer) error {
 	if b, ok := p.(*bytesProducer); ok {
 		err := q.tryPushProducer(p)
@@ -268,7 +272,8 @@ func (q *queue) pushProducer(ctx context.Context, p Producer) error {
 	})
 }
 
-// tryPushProducer is pushProducer without waiting.
+// tryPushProducer is pushProducer, but returns ErrQueueFull where pushProducer would
+// block.
 func (q *queue) tryPushProducer(p Producer) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -291,8 +296,8 @@ func (q *queue) tryPushProducer(p Producer) error {
 	return nil
 }
 
-// pushMark appends mark, which may also be behind a close that waits. It reports
-// whether everything has been written already.
+// pushMark appends mark, also to a queue that is closed and whose output has not ended
+// yet. done reports that everything has been written already, and mark was not appended.
 func (q *queue) pushMark(ctx context.Context, mark flushMark) (done bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -312,7 +317,8 @@ func (q *queue) pushMark(ctx context.Context, mark flushMark) (done bool, err er
 	return false, nil
 }
 
-// pushUpgrade appends u, without waiting. It reports whether the queue is open.
+// pushUpgrade appends u without waiting. It reports whether it has; it does not if the
+// queue is closed.
 func (q *queue) pushUpgrade(u *upgrade) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -322,7 +328,7 @@ func (q *queue) pushUpgrade(u *upgrade) bool {
 	return !q.closed
 }
 
-// dropMark removes mark, if it still waits.
+// dropMark removes mark if it is still queued.
 func (q *queue) dropMark(mark flushMark) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -333,24 +339,27 @@ func (q *queue) dropMark(mark flushMark) {
 	}
 }
 
-// hasPlace reports whether another producer can wait. q.mu must be held.
+// hasPlace reports whether there is a place for another producer. q.mu must be held.
 func (q *queue) hasPlace() bool { return q.producers < maxProducers }
 
-// fits reports whether n bytes can be pushed, or never will be. More than the
-// queue holds is let in when it is empty. q.mu must be held.
+// fits reports whether a push of n bytes need not wait for room: there is room, or the
+// queue is closed and the push fails. An empty queue has room for any push, even for one
+// that is larger than the limit. q.mu must be held.
 func (q *queue) fits(n int) bool {
 	size := q.pushed - q.gone
 	return q.maxBytes == 0 || q.closed || n == 0 || size == 0 || int64(n) <= q.maxBytes-size
 }
 
-// isFull reports whether a push of n bytes must wait: for room, or because others
-// have waited for longer. q.mu must be held.
+// isFull reports whether a push of n bytes must wait: for room, or for its turn, because
+// other pushes wait already. q.mu must be held.
 func (q *queue) isFull(n int) bool {
 	return !q.fits(n) || q.maxBytes > 0 && !q.line.mayPass(q.pushed, n)
 }
 
-// wait calls add as soon as nobody else waits and fits, which says so also of a
-// closed queue. Otherwise it returns why not. Both are called with q.mu held.
+// wait blocks until fits returns true and all pushes that waited before have had their
+// turn. Then it calls add. If the queue is closed, or ctx ends, wait returns an error and
+// does not call add. fits must return true if the queue is closed. Both functions are
+// called with q.mu held.
 func (q *queue) wait(ctx context.Context, fits func() bool, add func()) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -369,7 +378,7 @@ func (q *queue) wait(ctx context.Context, fits func() bool, add func()) error {
 	return nil
 }
 
-// append adds data to the batch at the end. q.mu must be held.
+// append adds data to the tail. q.mu must be held.
 func (q *queue) append(data []byte) {
 	if q.tail == nil {
 		q.tail = q.memory.get(max(len(data), min(q.usual, maxBatch)))
@@ -378,7 +387,7 @@ func (q *queue) append(data []byte) {
 	q.appended(len(data))
 }
 
-// appended notes that n bytes have come to the batch at the end. q.mu must be held.
+// appended records that n bytes were added to the tail. q.mu must be held.
 func (q *queue) appended(n int) {
 	q.count(n)
 	q.room = cap(q.tail) - len(q.tail)
@@ -388,19 +397,20 @@ func (q *queue) appended(n int) {
 	q.wake()
 }
 
-// maxBatch is how much memory a batch has at first if the last one needed as much,
-// in bytes.
+// A new batch begins with as much memory as the last one needed, but with no more than
+// maxBatch bytes unless its first push is larger.
 const maxBatch = 256 << 10
 
-// count notes that n bytes are pushed. q.mu must be held.
+// count records a push of n bytes. q.mu must be held.
 func (q *queue) count(n int) {
 	q.pushed += int64(n)
 	q.countPush()
 	q.solo.push(q.pushed)
 }
 
-// countPush notes a push that is not empty. q.mu must be held. (There is a cache line less
-// for it than a whole number would need.)
+// countPush records a push that is not empty. q.mu must be held. (The number of pushes is
+// in two halves: a single int64 would not fit in the two cache lines at the beginning of
+// queue.)
 func (q *queue) countPush() {
 	q.pushes++
 	if q.pushes == 0 {
@@ -408,7 +418,7 @@ func (q *queue) countPush() {
 	}
 }
 
-// takeTail removes the batch at the end. q.mu must be held.
+// takeTail removes the tail and returns it. q.mu must be held.
 func (q *queue) takeTail() []byte {
 	tail := q.tail
 	q.usual = len(tail)
@@ -416,14 +426,14 @@ func (q *queue) takeTail() []byte {
 	return tail
 }
 
-// add adds p to the end. q.mu must be held.
+// add adds p to the end of the queue, as a producer. q.mu must be held.
 func (q *queue) add(p Producer) {
 	q.producers++
 	q.solo.pushProducer(q.pushed, 0, isReady(p))
 	q.enter(p)
 }
 
-// addBytes adds b to the end, which counts like a push of its bytes. q.mu must be
+// addBytes adds b to the end of the queue. b counts like a push of its bytes. q.mu must be
 // held.
 func (q *queue) addBytes(b *bytesProducer) {
 	switch n := len(b.data); {
@@ -438,11 +448,11 @@ func (q *queue) addBytes(b *bytesProducer) {
 	}
 }
 
-// minShared is how many bytes are not copied, because an entry of their own would take
-// more room and time.
+// The data of a bytesProducer is copied to the tail if it has less than minShared bytes:
+// an entry of its own would take more memory and time. Otherwise it is not copied.
 const minShared = 512
 
-// enter adds p to the entries, behind the tail. q.mu must be held.
+// enter appends the tail to the entries, and then p. q.mu must be held.
 func (q *queue) enter(p Producer) {
 	if len(q.tail) > 0 {
 		q.entries = append(q.entries, &batch{q.takeTail()})
@@ -459,7 +469,7 @@ func (q *queue) wake() {
 	}
 }
 
-// open lets w write.
+// open makes w the writer, and starts it if there is something to do.
 func (q *queue) open(w writer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -469,20 +479,20 @@ func (q *queue) open(w writer) {
 	}
 }
 
-// hasWork reports whether there is something to do for a writer that has not taken
-// anything yet. q.mu must be held.
-func (q *queue) hasWork() bool { return q.pushed != q.gone || q.producers > 0 || q.ending }
+// hasWork reports whether there is something to do for a writer that starts now. q.mu must
+// be held.
+func (q *queue) hasWork() bool { return q.pushed != q.gone || q.producers > 0 || q.mustEnd }
 
-// keepOpen says that the handler has output until close or pushLast, although nothing
-// else is accepted after seal.
+// keepOpen says that the handler will push more output. After seal, the queue accepts only
+// that, by pushLast. The output ends when pushLast or close is called.
 func (q *queue) keepOpen() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.kept = true
 }
 
-// seal is close, but if keepOpen was called, the end of the output has to wait for a
-// pushLast, or for close.
+// seal stops the queue from accepting more, as close does. But if keepOpen was called, the
+// output does not end before pushLast or close is called.
 func (q *queue) seal() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -493,8 +503,8 @@ func (q *queue) seal() {
 	}
 }
 
-// close ends the queue: what is in it will be written, and nothing more is
-// accepted. The writer learns of it, when it has come to the end.
+// close stops the queue from accepting more. What is queued will be written. Then take
+// tells the writer that the output has ended.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -503,32 +513,34 @@ func (q *queue) close() {
 	q.end()
 }
 
-// end lets the writer end the output. q.mu must be held.
+// end says that the output ends when the queue is empty. It wakes the writer for that.
+// q.mu must be held.
 func (q *queue) end() {
-	if !q.ending {
-		q.ending = true
+	if !q.mustEnd {
+		q.mustEnd = true
 		q.wake()
 	}
 }
 
-// shut is close without a writer: none is started any more. It reports whether
-// the one that runs is in the middle of something.
+// shut is close for a connection that has ended: no writer is started any more. busy
+// reports whether output is cut off: the writer, which may still run, has not written all
+// that it has taken.
 func (q *queue) shut() (busy bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.closed, q.ending, q.over, q.room = true, true, true, 0
+	q.closed, q.mustEnd, q.over, q.room = true, true, true, 0
 	q.writer = nil
 	q.line.next()
 	return q.busy
 }
 
-// take returns what the writer has to write next: a *batch, or a producer. followed says
-// that a producer that is ready comes behind it. When there is nothing it returns nil,
-// and the writer must end; last says whether there will never be more.
+// take returns what the writer must write next: a *batch, or a producer. followed reports
+// whether the next entry is a producer that is ready. If nothing is queued, p is nil, and
+// the writer must end. Then last reports whether there will never be more.
 func (q *queue) take() (p Producer, followed, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.discardsThen = q.discards.Load()
+	q.discardsAtTake = q.discards.Load()
 	q.busy = true
 	switch {
 	case q.begun != nil:
@@ -540,7 +552,7 @@ func (q *queue) take() (p Producer, followed, last bool) {
 		q.entries[0] = nil
 		q.entries = q.entries[1:]
 		if _, ok := p.(*batch); !ok {
-			q.asked = p
+			q.current = p
 		}
 		return p, q.isReady(), false
 	case len(q.tail) > 0:
@@ -549,32 +561,32 @@ func (q *queue) take() (p Producer, followed, last bool) {
 	}
 	q.busy = false
 	q.entries = nil // a silent connection needs no memory for them
-	q.running = q.ending
-	q.finished = q.ending && !q.over
+	q.running = q.mustEnd
+	q.finished = q.mustEnd && !q.over
 	if q.writer != nil {
-		q.writer.hold(false) // the producer that was to come was discarded
+		q.writer.hold(false) // the producer that was expected did not come, or was discarded
 	}
-	return nil, false, q.ending
+	return nil, false, q.mustEnd
 }
 
-// isReady reports whether the next entry is a producer that is. q.mu must be held.
+// isReady reports whether the next entry is a producer that is ready. q.mu must be held.
 func (q *queue) isReady() bool { return len(q.entries) > 0 && isReady(q.entries[0]) }
 
-// hasProducers reports whether there are producers that are not at their end.
+// hasProducers reports whether there are producers that have not ended.
 func (q *queue) hasProducers() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.producers > 0
 }
 
-// active returns the producer that the writer is at, or nil.
+// active returns the producer that the writer has taken, or nil.
 func (q *queue) active() Producer {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.asked
+	return q.current
 }
 
-// rest notes that all of what was taken has been written. It is for the writer.
+// rest records that all of what was taken has been written. The writer calls it.
 func (q *queue) rest() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -583,10 +595,10 @@ func (q *queue) rest() {
 
 // discarded reports whether the queue was discarded since the last take.
 func (q *queue) discarded() bool {
-	return q.discards.Load() != q.discardsThen
+	return q.discards.Load() != q.discardsAtTake
 }
 
-// written notes that n bytes were written, and that is not all of what was taken.
+// written records that n bytes were written, and that this is not all of what was taken.
 func (q *queue) written(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -594,8 +606,9 @@ func (q *queue) written(n int) {
 	q.line.next()
 }
 
-// doneBatch ends what pushed bytes take up. The writer calls it with what it has
-// taken, all but the last left bytes of which were noted as written.
+// doneBatch records that the writer is done with the batch that it has taken, and frees
+// data, the memory of the batch. left is how many of its bytes were not reported by
+// written.
 func (q *queue) doneBatch(data []byte, left int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -604,11 +617,11 @@ func (q *queue) doneBatch(data []byte, left int) {
 	q.doneBytes(left)
 }
 
-// doneShared is doneBatch for the bytes of a bytesProducer, which are not ours.
+// doneShared is doneBatch for the bytes of a bytesProducer, whose memory is not ours.
 func (q *queue) doneShared(left int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.asked = nil
+	q.current = nil
 	q.doneBytes(left)
 }
 
@@ -618,17 +631,16 @@ func (q *queue) doneBytes(left int) {
 	q.line.next()
 }
 
-// doneProducer ends what the producer takes up that the writer was at, after it was
-// ended.
+// doneProducer frees the place of the producer that the writer had taken, which has ended.
 func (q *queue) doneProducer() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.asked = nil
+	q.current = nil
 	q.producers--
 	q.line.next()
 }
 
-// droppedProducer ends what one takes up that discard has returned, after it was
+// droppedProducer frees the place of a producer that discard has returned, and that has
 // ended.
 func (q *queue) droppedProducer() {
 	q.mu.Lock()
@@ -637,14 +649,14 @@ func (q *queue) droppedProducer() {
 	q.line.next()
 }
 
-// discard removes everything and returns the producers, which must be ended, and the one
-// that the writer is at, if there is one. A close that waits behind them stays, and an
-// upgrade.
-func (q *queue) discard() (producers []Producer, asked Producer) {
+// discard removes everything. It returns the producers that were queued, which the caller
+// must end, and the producer that the writer has taken, or nil. If the queue is closed, it
+// stays closed. An upgrade stays in the queue.
+func (q *queue) discard() (producers []Producer, current Producer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.discards.Add(1)
-	q.solo.begin(q.pushed) // what is not written does not count
+	q.solo.begin(q.pushed) // the pushes of this turn don't count: they are not written
 	q.gone += int64(len(q.tail))
 	q.memory.put(q.takeTail())
 	entries := q.entries
@@ -663,10 +675,10 @@ func (q *queue) discard() (producers []Producer, asked Producer) {
 		}
 	}
 	q.line.next()
-	return producers, q.asked
+	return producers, q.current
 }
 
-// beginTurn says that the handler begins to work through what was read.
+// beginTurn records that the handler begins to work through the input of one read.
 func (q *queue) beginTurn() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -675,26 +687,28 @@ func (q *queue) beginTurn() {
 	q.solo.expect()
 }
 
-// endTurn says that the handler has got through. It reports whether something was
-// pushed in the turn that was written since, or will be, without waiting for a
-// producer.
+// endTurn records that the handler has worked through the input. It reports whether
+// something was pushed in the turn, and has been written, or will be written without
+// waiting for a producer.
 func (q *queue) endTurn() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.turn = false
-	q.soloSeen = q.discards.Load()
+	q.discardsAtTurn = q.discards.Load()
 	if q.solo.leads && !q.running && q.writer != nil {
-		q.writer.hold(false) // a producer was expected in vain, or it is through
+		q.writer.hold(false) // the producer that was expected did not come, or was sent
 	}
 	return q.solo.end(q.pushed) && q.producers == 0
 }
 
-// undisturbed reports whether what endTurn has reported holds: a discard changes it.
-func (q *queue) undisturbed() bool { return q.discards.Load() == q.soloSeen }
+// undisturbed reports whether the result of the last endTurn still holds. It does not if
+// the queue was discarded since.
+func (q *queue) undisturbed() bool { return q.discards.Load() == q.discardsAtTurn }
 
-// writeNow has data written on this goroutine, which is the writer meanwhile. What
-// it leaves, and what has come since, is for a goroutine; shared says that what is left
-// need not be copied for that. q.mu must be held; it is released meanwhile.
+// writeNow writes data on this goroutine, which is the writer meanwhile. What can't be
+// written at once, and what other goroutines have pushed meanwhile, is left to a writer
+// goroutine. shared says that data need not be copied for that. q.mu must be held; it is
+// released meanwhile.
 func (q *queue) writeNow(data []byte, shared bool) {
 	w := q.writer
 	w.join()
@@ -709,7 +723,7 @@ func (q *queue) writeNow(data []byte, shared bool) {
 		q.gone += int64(len(left))
 		left = nil
 		q.mu.Unlock()
-		w.dropOutput() // what others have pushed meanwhile; there is no other writer
+		w.dropOutput() // drops what others have pushed meanwhile, because there is no other writer
 		q.mu.Lock()
 	}
 	q.running, q.busy = false, len(left) > 0
@@ -725,14 +739,14 @@ func (q *queue) writeNow(data []byte, shared bool) {
 	w.leave()
 }
 
-// figures returns what Conn.Stats has of the queue.
+// figures returns the figures of the queue for Conn.Stats.
 func (q *queue) figures() (pushes, waits, queued int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return int64(q.pushesUp)<<32 | int64(q.pushes), q.waits, q.pushed - q.gone
 }
 
-// queued returns how many bytes were pushed and not yet written.
+// queued returns how many bytes were pushed, and neither written nor discarded yet.
 func (q *queue) queued() int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()

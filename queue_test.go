@@ -30,8 +30,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// asynchat: fifo basic, given_list. Lines pushed by many goroutines, in one piece
-// or by a producer in many, arrive whole, and those of each goroutine in order.
+// asynchat: fifo basic, given_list. Many goroutines push lines, in one piece or by a
+// producer in many pieces. Every line arrives whole, and the lines of each goroutine
+// arrive in order.
 func TestPushesKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	const goroutines, lines = 8, 100
@@ -76,12 +77,12 @@ func TestPushesKeepTheirOrder(t *testing.T) {
 	})
 }
 
-// line is the i-th line of goroutine g. The longest are longer than the queue.
+// line returns line i of goroutine g. The longest lines are longer than the queue.
 func line(g, i int) string {
 	return fmt.Sprintf("%d %d %s\n", g, i, strings.Repeat("x", 7*i*(i%5)))
 }
 
-// pushLine pushes a line in one of the ways that there are.
+// pushLine pushes a line in one of the ways to push.
 func pushLine(c *framer.Conn, g, i int) error {
 	text := line(g, i)
 	switch rand.IntN(4) {
@@ -100,8 +101,8 @@ func pushLine(c *framer.Conn, g, i int) error {
 	return c.Push([]byte(text))
 }
 
-// What is pushed before Serve waits for it. It is copied, and what was pushed in a
-// row leaves in one write.
+// What was pushed before Serve is sent when Serve is called. It was copied, and
+// consecutive pushes are sent in one write.
 func TestPushBeforeServe(t *testing.T) {
 	nc, peer := net.Pipe()
 	counting := &countingConn{Conn: nc}
@@ -141,7 +142,7 @@ func TestPushBeforeServe(t *testing.T) {
 	}
 }
 
-// While one write waits, the pushes that come are gathered for the next.
+// While a write waits, pushes are collected for the next write.
 func TestPushesAreGathered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := net.Pipe()
@@ -192,8 +193,8 @@ func TestWriteBufferSize(t *testing.T) {
 	}
 }
 
-// In the following tests the peer reads only what the test lets it read, and the
-// writer has taken one byte, which waits in a write.
+// blockedConn is for the tests below. The peer reads only what the test lets it read. The
+// writer has taken one byte, and is blocked in writing it.
 func blockedConn(t *testing.T, cfg framer.Config) (c *framer.Conn, s *script, peer net.Conn) {
 	t.Helper()
 	nc, peer := net.Pipe()
@@ -207,8 +208,8 @@ func blockedConn(t *testing.T, cfg framer.Config) (c *framer.Conn, s *script, pe
 	return c, s, peer
 }
 
-// call runs f on a goroutine of its own. Its result is in the channel when f has
-// returned.
+// call runs f on a goroutine of its own. When f has returned, its result is in the
+// channel.
 func call(f func() error) <-chan error {
 	result := make(chan error, 1)
 	go func() { result <- f() }()
@@ -245,7 +246,7 @@ func TestFullQueue(t *testing.T) {
 			t.Error(err)
 		}
 
-		// A push above the limit waits for an empty queue, and then passes.
+		// A push of more than the limit waits until the queue is empty.
 		c.Push([]byte("+"))
 		synctest.Wait()
 		large := call(func() error { return c.Push(make([]byte, 1000)) })
@@ -277,7 +278,7 @@ func TestUnlimitedQueue(t *testing.T) {
 	})
 }
 
-// A Push that waits fails when the connection ends, and after a CloseWhenDone.
+// A Push that waits returns an error when the connection ends or closes.
 func TestPushWaitsInVain(t *testing.T) {
 	ends := map[string]func(c *framer.Conn, peer net.Conn){
 		"Close":  func(c *framer.Conn, _ net.Conn) { c.Close() },
@@ -306,8 +307,8 @@ func TestPushWaitsInVain(t *testing.T) {
 	}
 }
 
-// All ways to push return net.ErrClosed after the end, and already after
-// CloseWhenDone. A producer is closed nevertheless.
+// All ways to push return net.ErrClosed after the end, and after CloseWhenDone. They close
+// a producer all the same.
 func TestPushAfterTheEnd(t *testing.T) {
 	check := func(t *testing.T, c *framer.Conn) {
 		t.Helper()
@@ -389,8 +390,8 @@ func TestManyProducers(t *testing.T) {
 	})
 }
 
-// The bytes of a NewBytesProducer count as pushed ones, and not as producers: many can
-// wait, but no more than MaxQueuedBytes of them.
+// The data of a NewBytesProducer counts as pushed bytes, and not as a producer. So many of
+// them can wait, but no more than MaxQueuedBytes bytes.
 func TestSharedBytesCount(t *testing.T) {
 	for _, size := range []int{0, 1, 511, 512, 1000} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
@@ -429,8 +430,7 @@ func TestSharedBytesCount(t *testing.T) {
 	}
 }
 
-// TryPushWithProducer does not wait, neither for a place nor for those who wait, and
-// closes what it refuses.
+// TryPushWithProducer never blocks, and closes a producer that it refuses.
 func TestTryPushWithProducer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _, peer := blockedConn(t, framer.Config{})
@@ -449,7 +449,7 @@ func TestTryPushWithProducer(t *testing.T) {
 	})
 }
 
-// A Flush that has given up takes no place.
+// A Flush whose context has ended does not keep a place in the queue.
 func TestFlushGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _, peer := blockedConn(t, framer.Config{})
@@ -469,7 +469,7 @@ func TestFlushGivesUp(t *testing.T) {
 	})
 }
 
-// PushContext gives up when its context ends, and what it was to push is not sent.
+// PushContext returns when its context ends. Then its data is not sent.
 func TestPushContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _, peer := blockedConn(t, framer.Config{MaxQueuedBytes: 5})
@@ -547,7 +547,7 @@ func TestFlushFails(t *testing.T) {
 	}
 }
 
-// However it ends, a producer is closed once.
+// A producer is closed once, however it ends.
 func TestProducerIsClosedOnce(t *testing.T) {
 	errBad := errors.New("bad producer")
 	endless := func() ([]byte, error) { return []byte("data"), nil }
@@ -604,7 +604,7 @@ func TestProducerIsClosedOnce(t *testing.T) {
 	}
 }
 
-// A splitter gives out its strings, one by one.
+// A splitter returns its strings one by one.
 type splitter []string
 
 func (s *splitter) next() ([]byte, error) {
@@ -616,8 +616,9 @@ func (s *splitter) next() ([]byte, error) {
 	return []byte(piece), nil
 }
 
-// A producer that fails ends the connection at once: the peer must not take what
-// it got for the whole. On TCP, also under TLS, it finds the connection reset.
+// A producer that fails ends the connection at once, so that the peer does not take what
+// it got for the whole. Over TCP, with TLS or without, the peer finds the connection
+// reset.
 func TestProducerFails(t *testing.T) {
 	for _, failure := range failures() {
 		t.Run(failure.name, func(t *testing.T) {
@@ -657,7 +658,7 @@ func TestProducerFails(t *testing.T) {
 	}
 }
 
-// What goes wrong in closing a producer that is discarded is logged, too.
+// An error or a panic in closing a producer that was discarded is logged, too.
 func TestDiscardedProducerCloseFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logs logBook
@@ -675,7 +676,7 @@ func TestDiscardedProducerCloseFails(t *testing.T) {
 	})
 }
 
-// What goes wrong in closing a producer is logged, and nothing else happens.
+// An error or a panic in closing a producer is logged, and has no other effect.
 func TestProducerCloseFails(t *testing.T) {
 	nc, peer := net.Pipe()
 	var s script
@@ -700,7 +701,7 @@ func TestProducerCloseFails(t *testing.T) {
 	}
 }
 
-// closedErr takes the error that is expected after CloseWhenDone for none.
+// closedErr returns nil for net.ErrClosed, which is expected after CloseWhenDone.
 func closedErr(err error) error {
 	if errors.Is(err, net.ErrClosed) {
 		return nil
@@ -713,8 +714,8 @@ type badClose struct{ framer.Producer }
 
 func (badClose) Close() error { panic("bad Close") }
 
-// Discarded are the output that has not begun and the rest of a producer that has;
-// a write that goes on is completed.
+// DiscardBuffers drops the output that has not begun, and the rest of a producer that has
+// begun. A write that has begun is completed.
 func TestDiscardOutput(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -746,7 +747,7 @@ func TestDiscardOutput(t *testing.T) {
 			t.Errorf("OnDone was told of %d bytes, want 4", sent)
 		}
 
-		// A close that waits stays.
+		// DiscardBuffers does not undo CloseWhenDone.
 		c.Push([]byte("+"))
 		synctest.Wait()
 		c.Push([]byte("dropped"))
@@ -765,8 +766,8 @@ func TestDiscardOutput(t *testing.T) {
 	})
 }
 
-// DiscardBuffers drops the input that is held back, not what comes after it, and
-// leaves the terminator in force.
+// DiscardBuffers drops the input that is held back, but not what comes later. The
+// terminator stays in force.
 func TestDiscardInput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := net.Pipe()
@@ -780,7 +781,7 @@ func TestDiscardInput(t *testing.T) {
 		c := s.serve(t, nc, framer.Config{})
 		writeString(t, peer, "oneENDtwo EN")
 		synctest.Wait()
-		c.DiscardBuffers() // drops EN; "two " was collected already
+		c.DiscardBuffers() // drops "EN"; "two " was collected already
 		writeString(t, peer, "DthreeENDfourEND")
 		peer.Close()
 		c.Wait()
@@ -790,7 +791,8 @@ func TestDiscardInput(t *testing.T) {
 	})
 }
 
-// In a handler, DiscardBuffers drops the messages that wait in the buffer, in every style.
+// If a handler calls DiscardBuffers, the messages that are left in the buffer are dropped,
+// in every style.
 func TestDiscardInputInHandler(t *testing.T) {
 	lines := framer.Delimiter("\n")
 	var messages []string
@@ -837,8 +839,7 @@ func TestDiscardInputInHandler(t *testing.T) {
 	}
 }
 
-// A silent connection costs one goroutine: the writer is there only while there is
-// output.
+// A silent connection costs one goroutine: there is a writer only while there is output.
 func TestWriterEndsWhenIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := net.Pipe()
@@ -861,7 +862,7 @@ func TestWriterEndsWhenIdle(t *testing.T) {
 	})
 }
 
-// More is not called before the connection has taken the piece before.
+// More is called only when the connection has taken the piece before.
 func TestProducerIsAskedWhenThereIsRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _, peer := blockedConn(t, framer.Config{})
@@ -883,7 +884,7 @@ func TestProducerIsAskedWhenThereIsRoom(t *testing.T) {
 	})
 }
 
-// A producer can push, without waiting, to its own connection.
+// A producer can push to its own connection if it does not wait.
 func TestProducerPushes(t *testing.T) {
 	nc, peer := net.Pipe()
 	var s script
@@ -903,7 +904,7 @@ func TestProducerPushes(t *testing.T) {
 	}
 }
 
-// TestPushInNewHandler has a handler begin with more than the queue holds.
+// newHandler can push more than the queue holds.
 func TestPushInNewHandler(t *testing.T) {
 	const pushes = 32
 	nc, peer := memoryPair(t)
@@ -932,8 +933,7 @@ func TestPushInNewHandler(t *testing.T) {
 	}
 }
 
-// Without a limit, nobody who pushes bytes stands behind a producer that waits for
-// a place.
+// Without a limit, a push of bytes does not wait behind a producer that waits for a place.
 func TestUnlimitedQueueDoesNotWait(t *testing.T) {
 	for _, limit := range []int{-1, 0} {
 		synctest.Test(t, func(t *testing.T) {
@@ -957,7 +957,7 @@ func TestUnlimitedQueueDoesNotWait(t *testing.T) {
 	}
 }
 
-// Limits that are as large or as small as can be.
+// The largest and the smallest limits work.
 func TestExtremeSizes(t *testing.T) {
 	t.Parallel()
 	for _, queued := range []int{math.MaxInt, 1, -1, math.MinInt} {
@@ -977,7 +977,7 @@ func TestExtremeSizes(t *testing.T) {
 					c := s.serve(t, wrap(nc), framer.Config{MaxQueuedBytes: queued, WriteBufferSize: write})
 					pushed := call(func() error {
 						var errs []error
-						for range 3 { // together more than the buffers of the system
+						for range 3 { // in total more than the buffers of the system hold
 							errs = append(errs, c.Push(make([]byte, size/3)), c.Flush(context.Background()))
 						}
 						return errors.Join(append(errs, c.Push([]byte("x")), c.CloseWhenDone())...)

@@ -59,21 +59,21 @@ func (e *TimeoutError) Unwrap() error { return os.ErrDeadlineExceeded }
 type ending struct {
 	err  error // nil if the end is in order
 	by   origin
-	what orderly // which end in order it is, if err is nil
+	what orderlyEnd // which end in order it is, if err is nil
 }
 
-// An orderly says which end in order it is.
-type orderly uint8
+// An orderlyEnd says which end in order it is.
+type orderlyEnd uint8
 
 const (
-	endByPeer orderly = iota + 1
+	endByPeer orderlyEnd = iota + 1
 	endByClose
 	endByShutdown
 	endBySession
 	endByHijack
 )
 
-func (o orderly) String() string {
+func (o orderlyEnd) String() string {
 	switch o {
 	case endByPeer:
 		return "the peer has ended its side"

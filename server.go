@@ -277,7 +277,7 @@ func (s *Server) accept(l net.Listener, conns *errgroup.Group) error {
 			continue
 		}
 		delay = 0
-		if err := s.admit(ctx, nc, conns); err != nil {
+		if err := s.startServing(ctx, nc, conns); err != nil {
 			nc.Close()
 			return s.acceptError(err)
 		}
@@ -297,8 +297,8 @@ func (s *Server) awaitPlace() error {
 	return nil
 }
 
-// admit starts a goroutine that serves or refuses nc.
-func (s *Server) admit(ctx context.Context, nc net.Conn, conns *errgroup.Group) error {
+// startServing starts a goroutine that serves or refuses nc.
+func (s *Server) startServing(ctx context.Context, nc net.Conn, conns *errgroup.Group) error {
 	if s.Refuse != nil && s.slots != nil && !s.slots.TryAcquire(1) {
 		if err := s.refusals.Acquire(s.life, 1); err != nil {
 			return err
@@ -320,7 +320,7 @@ func (s *Server) admit(ctx context.Context, nc net.Conn, conns *errgroup.Group) 
 	s.mu.Unlock()
 	conns.Go(func() error {
 		defer s.release()
-		s.serve(ctx, nc, s.NewHandler, arrived)
+		s.serve(ctx, nc, s.NewHandler, fromListener)
 		return nil
 	})
 	return nil
@@ -456,37 +456,37 @@ func (s *Server) ServeHandler(ctx context.Context, nc net.Conn, newHandler func(
 		return s.acceptError(err)
 	}
 	defer s.release()
-	return s.serve(ctx, nc, newHandler, given)
+	return s.serve(ctx, nc, newHandler, fromProgram)
 }
 
-// An arrival says how a connection has come to the server: a program gave it, or the
-// server accepted it.
-type arrival bool
+// A source says where a connection comes from: the program or net/http has given it to
+// the server, or the server has accepted it.
+type source uint8
 
 const (
-	given   arrival = false
-	arrived arrival = true // it was accepted, and is counted in Server.arriving
+	fromProgram  source = iota
+	fromListener        // it is counted in Server.arriving until track is called
 )
 
 // serve serves one connection.
-func (s *Server) serve(ctx context.Context, nc net.Conn, newHandler func(*Conn) Handler, how arrival) error {
-	c, err := s.enrol(nc, newHandler, how)
+func (s *Server) serve(ctx context.Context, nc net.Conn, newHandler func(*Conn) Handler, from source) error {
+	c, err := s.register(nc, newHandler, from)
 	if err != nil {
-		s.turnAway(c)
+		s.closeRejected(c)
 		return err
 	}
-	return s.attend(ctx, c)
+	return s.serveRegistered(ctx, c)
 }
 
-// enrol adds nc to the connections of s. If it returns an error, the caller must call
-// turnAway with the Conn.
+// register adds nc to the connections of s. If it returns an error, the caller must call
+// closeRejected with the Conn.
 //
 // The goroutine that accepts must not call it: to get the address of nc may mean to read
 // a header from nc, such as that of the PROXY protocol.
-func (s *Server) enrol(nc net.Conn, newHandler func(*Conn) Handler, how arrival) (*Conn, error) {
+func (s *Server) register(nc net.Conn, newHandler func(*Conn) Handler, from source) (*Conn, error) {
 	c := newConn(nc, newHandler, &s.Config, s.memory)
 	c.claim() // from track on, other goroutines find c and may close it
-	if !s.track(c, how) {
+	if !s.track(c, from) {
 		return c, ErrServerClosed
 	}
 	if s.isClosed() {
@@ -495,8 +495,8 @@ func (s *Server) enrol(nc net.Conn, newHandler func(*Conn) Handler, how arrival)
 	return c, s.verify(c)
 }
 
-// turnAway closes c, for which enrol has returned an error.
-func (s *Server) turnAway(c *Conn) {
+// closeRejected closes c, for which register has returned an error.
+func (s *Server) closeRejected(c *Conn) {
 	c.finish(ending{err: errClosed, by: inOrder})
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -506,8 +506,8 @@ func (s *Server) turnAway(c *Conn) {
 	}
 }
 
-// attend serves c, which enrol has added.
-func (s *Server) attend(ctx context.Context, c *Conn) error {
+// serveRegistered serves c, which register has added.
+func (s *Server) serveRegistered(ctx context.Context, c *Conn) error {
 	defer s.forget(c)
 	if s.ConnContext != nil {
 		if ctx = s.ConnContext(ctx, c.nc); ctx == nil {
@@ -577,14 +577,14 @@ func (s *Server) closeListener(l *net.Listener) {
 // does not if the server is closed. A connection that was accepted before the server was
 // shut down is added all the same, as in net/http: its peer may have sent a request. Only
 // after Close, or when Shutdown is out of time, it is not.
-func (s *Server) track(c *Conn, how arrival) bool {
+func (s *Server) track(c *Conn, from source) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.init()
-	if how == arrived {
+	if from == fromListener {
 		s.arriving--
 	}
-	if s.cut || s.closed && how != arrived {
+	if s.cut || s.closed && from != fromListener {
 		s.checkIdle()
 		return false
 	}

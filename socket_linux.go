@@ -12,26 +12,26 @@ import (
 	"unsafe"
 )
 
-// tcpNotSentLowat is the socket option TCP_NOTSENT_LOWAT: how much the system takes
-// for sending before it can send it, in bytes.
+// tcpNotSentLowat is the socket option TCP_NOTSENT_LOWAT. It limits how many bytes the
+// system takes that it can't send yet.
 const tcpNotSentLowat = 25
 
-// maxNotSent is that much. Without it a slow peer has up to 4 MiB of output wait for it
-// in the system, out of sight and out of reach: it takes minutes to end the connection
-// in order.
+// maxNotSent is the value of TCP_NOTSENT_LOWAT. Without it, up to 4 MiB of output for a
+// slow peer wait in the system, where they can't be seen or dropped. It would take minutes
+// to end such a connection in order.
 const maxNotSent = 96 << 10
 
-// prepareSocket makes the socket of nc, if it has one, ready for a Conn.
+// prepareSocket prepares the socket of nc, if nc has one, for a Conn.
 func prepareSocket(nc net.Conn) {
 	controlSocket(nc, func(fd int) {
-		// os.File.Fd sets a descriptor to wait, and net.TCPConn.File shares it: no
-		// deadline would be heeded.
+		// os.File.Fd makes a descriptor blocking, and net.TCPConn.File shares it. Then
+		// deadlines would have no effect.
 		syscall.SetNonblock(fd, true)
 		syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, tcpNotSentLowat, maxNotSent)
 	})
 }
 
-// cork sets TCP_CORK, if nc is a TCP connection, or runs on one.
+// cork sets or clears TCP_CORK if nc is a TCP connection, or runs on one.
 func cork(nc net.Conn, on bool) {
 	if _, ok := innermost(nc).(*net.TCPConn); !ok {
 		return
@@ -43,8 +43,8 @@ func cork(nc net.Conn, on bool) {
 	controlSocket(nc, func(fd int) { syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_CORK, value) })
 }
 
-// unblock ends the system calls that wait on the socket of nc, if it is one that has
-// them wait: they don't heed deadlines, and a Close would wait for them.
+// unblock ends the system calls that are blocked on the socket of nc, if the descriptor is
+// a blocking one. Deadlines have no effect on such calls, and Close would wait for them.
 func unblock(nc net.Conn) {
 	controlSocket(nc, func(fd int) {
 		flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFL, 0)
@@ -55,9 +55,9 @@ func unblock(nc net.Conn) {
 	})
 }
 
-// unsent returns how many bytes written to nc the peer's system has not acknowledged,
-// if that is known: tcp(7) tells with SIOCOUTQ. What was written to a Unix socket has
-// arrived: there, it is what the peer has not read.
+// unsent returns how many bytes written to nc the peer's system has not acknowledged, if
+// that is known: tcp(7) tells with SIOCOUTQ. For a Unix socket it is not known: what was
+// written has arrived at once, and SIOCOUTQ tells what the peer has not read.
 func unsent(nc net.Conn) (n int, ok bool) {
 	if addr := nc.LocalAddr(); addr == nil || strings.HasPrefix(addr.Network(), "unix") {
 		return 0, false
@@ -65,9 +65,9 @@ func unsent(nc net.Conn) (n int, ok bool) {
 	return outQueue(nc)
 }
 
-// wasReset reports whether nc is, or runs on, a TCP connection that has ended without both
-// sides having ended it, as by a reset. Linux tells the first system call of that, be it
-// a read or a write; those that follow see the end of the input, or EPIPE.
+// wasReset reports whether nc is, or runs on, a TCP connection that was ended in another
+// way than by the ends of both sides, such as a reset. Linux reports that only to the
+// first system call, a read or a write. Later ones see the end of the input, or EPIPE.
 func wasReset(nc net.Conn) (reset bool) {
 	if _, ok := innermost(nc).(*net.TCPConn); !ok {
 		return false
@@ -75,13 +75,13 @@ func wasReset(nc net.Conn) (reset bool) {
 	const closed = 7 // TCP_CLOSE
 	controlSocket(nc, func(fd int) {
 		info, err := syscall.GetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_INFO)
-		begin := binary.NativeEndian.AppendUint32(nil, uint32(info)) // of tcp_info: tcpi_state and three other bytes
+		begin := binary.NativeEndian.AppendUint32(nil, uint32(info)) // the first bytes of tcp_info: tcpi_state and three others
 		reset = err == nil && begin[0] == closed
 	})
 	return reset
 }
 
-// outQueue returns what SIOCOUTQ tells of nc.
+// outQueue returns what SIOCOUTQ reports for nc.
 func outQueue(nc net.Conn) (n int, ok bool) {
 	controlSocket(nc, func(fd int) {
 		var left int32
@@ -91,7 +91,7 @@ func outQueue(nc net.Conn) (n int, ok bool) {
 	return n, ok
 }
 
-// controlSocket calls f with the descriptor of nc, if it has one.
+// controlSocket calls f with the descriptor of nc, if nc has one.
 func controlSocket(nc net.Conn, f func(fd int)) {
 	sc, ok := innermost(nc).(syscall.Conn)
 	if !ok {
@@ -104,6 +104,6 @@ func controlSocket(nc net.Conn, f func(fd int)) {
 	raw.Control(func(fd uintptr) { f(int(fd)) })
 }
 
-// systemPasses are errors of accepting that pass and that only Linux has, or has
-// in accept(2).
+// systemPasses are errors of accept(2) after which Accept may succeed later, and that only
+// Linux has, or returns from accept(2).
 var systemPasses = []error{syscall.EHOSTDOWN, syscall.ENONET}

@@ -4,57 +4,59 @@
 
 package framer
 
-// A soloPush guesses whether the next push comes alone in its turn: as the one answer
-// to what was read. If it does, it is written at once by the goroutine that pushes,
-// because to have another one write it would take longer. Where there are more, only
-// another goroutine can be relied on to write the first at once, whatever comes after
-// it, and the others together.
+// A soloPush guesses whether the next push comes alone in its turn, as the only answer to
+// what was read. If it does, the goroutine that pushes writes it at once, because it would
+// take longer to have another goroutine write it. If more pushes follow, a writer
+// goroutine is better: it writes the first one at once, whatever the handler does next,
+// and it writes the others together.
 //
-// Likewise it guesses whether it leads: whether a producer follows at once, as a file does
-// behind its header. Then it is written at once, too, but leaves with the beginning of
-// what follows.
+// A soloPush also guesses whether the next push leads. It leads if a producer that is
+// ready follows at once, such as a file after its header. A push that leads is written at
+// once, too, but it is sent together with the beginning of what follows.
 //
-// What was so in the last turns is expected to be so again. It is guarded by the queue's
-// mutex.
+// If the last turns were alike, the next one is expected to be like them. A soloPush is
+// guarded by the mutex of the queue.
 type soloPush struct {
-	expected bool // the next push comes alone, or leads
-	leads    bool // in this turn, it was expected to lead
-	behind   follower
-	like     follower // what was behind the push in the last turn
-	streak   int8     // turns in a row that were like it, at most minStreak
-	first    int64    // bytes pushed after its first push, and a producer behind it, or 0
-	before   int64    // bytes pushed when the turn began
+	expected bool     // the next push is expected to come alone, or to lead
+	leads    bool     // the first push of this turn was expected to lead
+	behind   follower // what has followed the first push of this turn
+	like     follower // what followed the first push of the last turn
+	streak   int8     // how many consecutive turns had this follower, at most minStreak; 0 if it is others
+	first    int64    // the value of queue.pushed after the first push of the turn, and after a producer that followed; or 0
+	before   int64    // the value of queue.pushed when the turn began
 }
 
-// A follower is what is pushed behind the first push of a turn.
+// A follower says what has followed the first push of a turn.
 type follower uint8
 
 const (
-	nobody   follower = iota
-	producer          // one, which is ready
-	others
+	nobody   follower = iota // nothing has followed
+	producer                 // one producer, which is ready
+	others                   // something else
 )
 
-// minStreak is how often turns must have been alike for the next one to be expected to
-// be.
+// minStreak is how many consecutive turns must have been alike before the next one is
+// expected to be like them.
 const minStreak = 4
 
-// begin begins a turn, after so many bytes.
+// begin begins a turn. In all methods, pushed is the value of queue.pushed.
 func (s *soloPush) begin(pushed int64) { s.before, s.first, s.behind = pushed, 0, nobody }
 
+// expect makes the guess for the first push of the turn.
 func (s *soloPush) expect() {
 	s.expected = s.streak >= minStreak
 	s.leads = s.expected && s.like == producer
 }
 
-// push notes a push, after which so many bytes are pushed.
+// push records a push, which is included in pushed.
 func (s *soloPush) push(pushed int64) {
 	if s.first == 0 {
 		s.first = pushed
 	}
 }
 
-// pushProducer notes a producer behind so many bytes, which has n that are counted.
+// pushProducer records a producer. n of its bytes will count as pushed, and are not
+// included in pushed. ready says that the producer is ready.
 func (s *soloPush) pushProducer(pushed int64, n int, ready bool) {
 	if ready && s.behind == nobody && s.first == pushed {
 		s.behind = producer
@@ -64,7 +66,7 @@ func (s *soloPush) pushProducer(pushed int64, n int, ready bool) {
 	s.behind = others
 }
 
-// end ends the turn, after so many bytes, and reports whether there was a push in it.
+// end ends the turn, and reports whether there was a push in it.
 func (s *soloPush) end(pushed int64) bool {
 	s.expected, s.leads = false, false
 	if pushed != s.first {

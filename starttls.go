@@ -61,11 +61,11 @@ func (c *Conn) StartTLS(wrap func(net.Conn, *tls.Config) *tls.Conn, cfg *tls.Con
 		return fmt.Errorf("framer: StartTLS on a connection that keeps packets: %w", errors.ErrUnsupported)
 	}
 	u := &upgrade{
-		wrap:  func(nc net.Conn) *tls.Conn { return wrap(nc, cfg) },
-		ended: c.Context().Done(),
-		begin: make(chan struct{}),
-		clear: make(chan struct{}),
-		over:  make(chan struct{}),
+		wrap:      func(nc net.Conn) *tls.Conn { return wrap(nc, cfg) },
+		ended:     c.Context().Done(),
+		begin:     make(chan struct{}),
+		clearSent: make(chan struct{}),
+		over:      make(chan struct{}),
 	}
 	if !c.queue.pushUpgrade(u) {
 		return errClosed
@@ -100,9 +100,9 @@ type upgrade struct {
 	failed    bool            // what waits in the queue must not be sent; the writer reads it when over is closed
 	shaking   bool            // the handshake is under way; guarded by the mutex of the Conn
 
-	begin chan struct{} // closed by Serve when lastWords are complete
-	clear chan struct{} // closed by the writer when all that goes in clear was sent
-	over  chan struct{} // closed by Serve when the writer may go on
+	begin     chan struct{} // closed by Serve when lastWords are complete
+	clearSent chan struct{} // closed by the writer when all that goes in clear was sent
+	over      chan struct{} // closed by Serve when the writer may go on
 }
 
 // More makes an upgrade a Producer, so that it can be an entry of the queue.
@@ -123,7 +123,7 @@ func (c *Conn) awaitUpgrade(u *upgrade) (ok bool) {
 	}
 	c.queue.rest()
 	c.progress.rest()
-	close(u.clear)
+	close(u.clearSent)
 	if !u.await(u.over) {
 		return false
 	}
@@ -181,7 +181,7 @@ func (c *Conn) carryOut(u *upgrade) ending {
 	u.given = true
 	close(u.begin)
 	c.progress.beginEnd() // nobody reads, so no other timeout applies
-	cleared := u.await(u.clear)
+	cleared := u.await(u.clearSent)
 	c.progress.goOn()
 	if !cleared {
 		return ending{err: c.causeOfEnd(), by: byHandshake}

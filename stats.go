@@ -296,7 +296,7 @@ func (e ending) reasonOfPeer() EndReason {
 	return EndFraming
 }
 
-func (o orderly) reason() EndReason {
+func (o orderlyEnd) reason() EndReason {
 	switch o {
 	case endByPeer:
 		return EndPeer

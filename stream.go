@@ -14,44 +14,47 @@ import (
 	"slices"
 )
 
-// A stream is how a Conn moves its bytes. There is one for every net.Conn, which
-// is below, and may be a better one where more is known of it.
+// A stream moves the bytes of a Conn to and from its net.Conn. plainStream works on every
+// net.Conn. A better stream is used for a net.Conn of which more is known.
 type stream interface {
-	// await calls f until that returns something other than errWouldBlock, and
-	// returns it. Between two calls it waits for input. It is for the goroutine of
-	// Serve, and must not be called by f.
+	// await calls f until f returns something other than errWouldBlock, and returns that.
+	// Between two calls it waits for input. It must be called on the goroutine of Serve,
+	// and not by f.
 	await(f func() error) error
 
-	// Read is for the function that await calls. It may block, or return
+	// Read must be called only by the function that await calls. It may block, or return
 	// errWouldBlock.
 	io.Reader
 
-	// write writes some of p and returns how much: what the system takes at once,
-	// perhaps nothing, or, if it waits, at least a byte. It is for the writer.
+	// write writes the beginning of p and returns how many bytes it has written. Without
+	// wait, it writes what the system takes at once, perhaps nothing. With wait, it blocks
+	// until it has written at least one byte. Only the writer may call it.
 	write(p []byte, wait bool) (int, error)
 
-	// hold has the system hold back what is written and does not fill a segment, for
-	// what comes next, or send it after all. It is for the writer.
+	// hold tells the system to hold back what does not fill a segment, until more is
+	// written, or not to hold it back any longer. Only the writer may call it.
 	hold(on bool)
 
-	// discard reads some input and throws it away. It is otherwise like Read.
+	// discard reads some input and throws it away. Otherwise it is like Read.
 	discard() error
 
-	// sever ends the connection at once, from any goroutine. With reset, the peer
-	// shall not take what it got for the whole.
+	// sever ends the connection at once. It may be called from any goroutine. With reset,
+	// it resets the connection if it can, so that the peer does not take what it got for
+	// the whole.
 	sever(reset bool)
 
-	// release frees what is left after sever, when nothing else uses the stream.
+	// release frees what is left after sever. It is called when nothing else uses the
+	// stream.
 	release()
 }
 
-// errWouldBlock says that only waiting can give more input.
+// errWouldBlock reports that there is no more input without waiting.
 var errWouldBlock = errors.New("framer: no input yet")
 
-// A plainStream is the stream of any net.Conn. It waits in Read.
+// A plainStream is the stream for any net.Conn. It waits for input in Read.
 type plainStream struct {
 	c  *Conn
-	in io.Reader // the net.Conn, or what is between
+	in io.Reader // the net.Conn, or a packetReader on it
 }
 
 func (s plainStream) await(f func() error) error { return f() }
@@ -97,7 +100,8 @@ func (s plainStream) write(p []byte, wait bool) (int, error) {
 
 func (s plainStream) hold(on bool) { cork(s.c.nc, on) }
 
-// impossibleCount is the error for a net.Conn, or a reader, that can't count.
+// impossibleCount returns the error for a Read or Write that has returned a wrong number
+// of bytes.
 func impossibleCount(method string, n int) error {
 	return fmt.Errorf("framer: %s returned an impossible count of %d bytes", method, n)
 }
@@ -109,26 +113,27 @@ func (s plainStream) sever(reset bool) {
 	}
 	unblock(nc)
 	if isTLS(nc) {
-		innermost(nc).Close() // or the close of nc might wait for the peer
+		innermost(nc).Close() // otherwise the Close of nc might wait for the peer
 	}
 	nc.Close()
 }
 
 func (s plainStream) release() {}
 
-// A netConner is a net.Conn that runs on another one, such as a tls.Conn.
+// A netConner is a net.Conn that runs on another net.Conn, such as a tls.Conn.
 type netConner interface{ NetConn() net.Conn }
 
-// maxLayers is how deep connections are looked into: one may return itself.
+// maxLayers is how many layers of a connection are looked at. A NetConn method may return
+// its own connection, so there must be a limit.
 const maxLayers = 16
 
-// layers returns nc and the connections it runs on, from the outside to the inside,
-// as far as they tell by a method NetConn.
+// layers returns nc and the connections below it, from the outermost to the innermost. The
+// method NetConn of a connection returns the one below it.
 func layers(nc net.Conn) iter.Seq[net.Conn] {
 	return func(yield func(net.Conn) bool) {
 		for range maxLayers {
 			for u, ok := nc.(*unreadConn); ok; u, ok = nc.(*unreadConn) {
-				nc = u.Conn // u has CloseWrite whatever it is on
+				nc = u.Conn // skip u: it has CloseWrite even if the connection below it has not
 			}
 			if nc == nil || !yield(nc) {
 				return
@@ -142,7 +147,7 @@ func layers(nc net.Conn) iter.Seq[net.Conn] {
 	}
 }
 
-// innermost returns the last of the layers of nc.
+// innermost returns the last one of the layers of nc.
 func innermost(nc net.Conn) net.Conn {
 	for layer := range layers(nc) {
 		nc = layer
@@ -150,8 +155,8 @@ func innermost(nc net.Conn) net.Conn {
 	return nc
 }
 
-// handshakerOf returns the tls.Conn among the layers of nc, or whatever shakes hands
-// like one, or nil.
+// handshakerOf returns the tls.Conn among the layers of nc, or another layer that performs
+// a handshake like one, or nil.
 func handshakerOf(nc net.Conn) handshaker {
 	for layer := range layers(nc) {
 		if h, ok := layer.(handshaker); ok {
@@ -163,8 +168,8 @@ func handshakerOf(nc net.Conn) handshaker {
 
 func isTLS(nc net.Conn) bool { return handshakerOf(nc) != nil }
 
-// resetOnClose sees to it, where it can, that the peer does not take what was cut
-// off for the whole: it finds the connection reset, not ended.
+// resetOnClose makes the close of nc reset the connection, if nc can do that. So the peer
+// does not take what was cut off for the whole.
 func resetOnClose(nc net.Conn) {
 	for layer := range layers(nc) {
 		if l, ok := layer.(interface{ SetLinger(sec int) error }); ok {
@@ -174,7 +179,7 @@ func resetOnClose(nc net.Conn) {
 	}
 }
 
-// closeWrite ends the output of nc and reports whether the peer can tell.
+// closeWrite ends the output of nc, and reports whether the peer can see the end.
 func closeWrite(nc net.Conn) (ended bool, err error) {
 	for layer := range layers(nc) {
 		half, ok := layer.(interface{ CloseWrite() error })
@@ -187,7 +192,7 @@ func closeWrite(nc net.Conn) (ended bool, err error) {
 		ended = true
 		if _, ok := layer.(handshaker); !ok {
 			break
-		} // otherwise go on, for peers that don't heed close_notify
+		} // after TLS, end the output of the connection below, too: some peers ignore close_notify
 	}
 	return ended, nil
 }
@@ -210,7 +215,8 @@ type unreadConn struct {
 	data []byte
 }
 
-// cutUnread returns nc without what Unread has put before it.
+// cutUnread returns nc without the layers that Unread has put on it, and the data of these
+// layers.
 func cutUnread(nc net.Conn) (net.Conn, []byte) {
 	u, ok := nc.(*unreadConn)
 	if !ok {
@@ -229,14 +235,14 @@ func (c *unreadConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// consumed notes that n bytes of the data were read.
+// consumed records that n bytes of the data were read.
 func (c *unreadConn) consumed(n int) {
 	if c.data = c.data[n:]; len(c.data) == 0 {
-		c.data = nil // the connection may live long
+		c.data = nil // free the memory: the connection may exist for long
 	}
 }
 
-// ReadFrom and WriteTo let io.Copy find those of a net.TCPConn.
+// ReadFrom and WriteTo let io.Copy use the ReadFrom and WriteTo of a net.TCPConn.
 
 func (c *unreadConn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }
 
@@ -279,8 +285,8 @@ func canCloseWrite(nc net.Conn) bool {
 	return false
 }
 
-// losesUnsent reports whether nc may lose what it has sent if it is closed with unread
-// input, as a reset of TCP does.
+// losesUnsent reports whether a close of nc with unread input may destroy output that the
+// peer has not received, as a reset of TCP does.
 func losesUnsent(nc net.Conn) bool {
 	addr := nc.LocalAddr()
 	if addr == nil {
@@ -293,16 +299,16 @@ func losesUnsent(nc net.Conn) bool {
 	return false
 }
 
-// A packetReader gives the packets of a unixpacket connection as bytes: what a read
-// has no room for would be lost.
+// A packetReader reads the packets of a unixpacket connection as a stream of bytes. It
+// reads whole packets, because the system drops what a read has no room for.
 type packetReader struct {
 	nc     net.Conn
 	buf    []byte
 	unread []byte
 }
 
-// maxPacket is the size of the largest packet that can be read, in bytes. Packets that
-// are written are not larger than smallBuffer, which most receivers have room for.
+// maxPacket is the size of the largest packet that can be read, in bytes. The packets that
+// are written are no larger than smallBuffer: most receivers have room for that.
 const maxPacket = largeBuffer - 1
 
 func (r *packetReader) Read(p []byte) (int, error) {
@@ -324,8 +330,8 @@ func (r *packetReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// checkStream returns an error if nc is one of the connections of package net that
-// are no streams of bytes.
+// checkStream returns an error if nc is a connection of package net that is not a stream
+// of bytes.
 func checkStream(nc net.Conn) error {
 	switch nc.(type) {
 	case *net.UDPConn, *net.IPConn:
@@ -339,13 +345,13 @@ func checkStream(nc net.Conn) error {
 	return fmt.Errorf("framer: a connection of the network %q keeps datagrams, and is no stream of bytes: use it by itself", nc.LocalAddr().Network())
 }
 
-// isPackets reports whether nc is a unixpacket connection, or a wrapped one.
+// isPackets reports whether nc is a unixpacket connection, or wraps one.
 func isPackets(nc net.Conn) bool {
 	addr := nc.LocalAddr()
 	return addr != nil && addr.Network() == "unixpacket"
 }
 
-// newPlainStream returns a stream for c, whatever its connection is.
+// newPlainStream returns a plainStream for c.
 func newPlainStream(c *Conn) stream {
 	if isPackets(c.nc) {
 		c.out.size = min(c.out.size, smallBuffer)

@@ -16,8 +16,8 @@ import (
 	"unsafe"
 )
 
-// newStream returns the stream of c. Only the two types of net are known well
-// enough: a type that embeds one of them may have a Read of its own.
+// newStream returns the stream of c. A socket is used only for the two types of package
+// net themselves: a type that embeds one of them may have a Read of its own.
 func newStream(c *Conn) stream {
 	var raw syscall.RawConn
 	var err error
@@ -40,47 +40,48 @@ func newStream(c *Conn) stream {
 	return s
 }
 
-// tcpInq is the socket option TCP_INQ, and the type of the control message that it
-// adds to every recvmsg(2): how many bytes are left to be read. At the end of the
-// input it is 1, so that zero means: nothing is left, and this is not the end.
+// tcpInq is the socket option TCP_INQ. It is also the type of the control message that the
+// option adds to the result of every recvmsg(2), which says how many bytes are left to
+// read. At the end of the input this number is 1. So 0 means that nothing is left, and
+// that this is not the end.
 const tcpInq = 36
 
-// A socket is a stream without system calls that could be spared.
+// A socket is a stream that makes fewer system calls than a plainStream.
 //
-// net.Conn.Read begins with a read that mostly finds nothing. A socket reads only
-// when there may be something, and is told by TCP_INQ when it has got all of it.
-// For that, await is one single RawConn.Read: as long as it lasts, the runtime
-// keeps in mind that more has come. It also keeps the descriptor open, so that
-// sever has to use other means than to close it.
+// net.Conn.Read begins with a read that mostly finds nothing. A socket reads only when
+// there may be input, and learns from TCP_INQ when nothing is left. For that, await makes
+// a single call of RawConn.Read: while this call lasts, the runtime remembers that more
+// has come. The call also keeps the descriptor open, so sever can't close it and has to
+// use other means.
 //
-// What TCP_INQ does not tell is that the connection was reset behind the last byte.
-// A write tells that; so the read is spared only if there is something to write.
+// TCP_INQ does not report that the connection was reset after the last byte. A write
+// reports that. So a read is left out only if there is something to write.
 type socket struct {
-	// For write. It is one cache line: a push that goes to many connections finds none of
-	// it in the cache.
+	// For write. These fields are only one cache line, because a push that goes to many
+	// connections finds none of them in the processor's cache.
 	raw      syscall.RawConn
 	onOutput func(fd uintptr) bool // writable
-	out      []byte                // what is to be written; of it, what was
+	out      []byte                // what must be written; after writable, what was written
 	failed   syscall.Errno
-	waits    bool // it may wait
-	more     bool // what is written shall be held back
-	held     bool // something was, perhaps
+	waits    bool // the write may wait
+	more     bool // the system must hold back what does not fill a segment
+	held     bool // the system may hold something back
 
-	// alone says that no other connection of the server had input since the last
-	// time that this one had.
+	// alone says that no other connection of the server has had input since the last time
+	// that this connection had input.
 	alone atomic.Bool
 
-	// For await, in another one.
+	// For await, in another cache line.
 	c       *Conn
 	onInput func(fd uintptr) bool // readable
 	f       func() error
-	err     error // what f has returned
-	early   int   // waits that were interrupted since the last input
-	fd      int   // while f runs
+	err     error // the result of f
+	early   int   // how many waits have ended too early since the last input
+	fd      int   // the descriptor, while f runs
 	drained bool  // nothing can be read
 	tells   bool  // TCP_INQ works
-	empty   bool  // TCP_INQ told that nothing was left by the last read
-	spared  bool  // since then, a read between two calls of await was spared
+	empty   bool  // TCP_INQ has reported that the last read has left nothing
+	spared  bool  // after that, a Read between two calls of await was left out
 }
 
 // An inqMessage is the control message of TCP_INQ; see cmsg(3).
@@ -110,13 +111,15 @@ func (s *socket) await(f func() error) error {
 	return io.ErrNoProgress
 }
 
-// readable is called by RawConn.Read, at first and whenever there may be input. It
+// readable is called by RawConn.Read, at first, and whenever there may be input. It
 // returns false to wait for more.
 func (s *socket) readable(fd uintptr) bool {
+	// If a Read was left out, there may be input. Mostly there is none. f would find that
+	// out, too, but it would have to get a buffer first.
 	nothing := s.spared && hasNothing(fd)
 	s.fd, s.drained, s.empty, s.spared = int(fd), false, false, false
 	s.noteTurn()
-	if nothing { // f would find that out, too, but it has to get a buffer for that
+	if nothing {
 		s.err = s.c.beginWait(true)
 		return s.err != nil
 	}
@@ -128,8 +131,8 @@ func (s *socket) readable(fd uintptr) bool {
 			s.err = err
 			return true
 		}
-		// Before the deadline was set, the output may have been discarded that
-		// was to tell of a reset.
+		// A read may have been left out because a write would report a reset. If that
+		// output was discarded before the deadline was set, read after all.
 		if !s.empty || s.c.queue.undisturbed() {
 			return false
 		}
@@ -159,8 +162,8 @@ func (s *socket) Read(p []byte) (int, error) {
 	return n, s.c.gotInput(n, nil)
 }
 
-// hasNothing reports whether a read would have to wait. It takes less time than one, and
-// leaves an error of the connection where it is.
+// hasNothing reports whether a read would have to wait. It takes less time than a read,
+// and does not consume an error of the connection.
 func hasNothing(fd uintptr) bool {
 	poll := struct {
 		fd             int32
@@ -171,10 +174,11 @@ func hasNothing(fd uintptr) bool {
 	return n == 0 && errno == 0
 }
 
-// pollIn is POLLIN of poll(2), which the end of the input is, too. An error always is told.
+// pollIn is POLLIN of poll(2). The end of the input counts as input, too. Errors are
+// always reported.
 const pollIn = 0x1
 
-// noteTurn sets alone.
+// noteTurn sets alone, when s has input.
 func (s *socket) noteTurn() {
 	memory := s.c.framer.memory
 	if !memory.shared {
@@ -190,19 +194,21 @@ func (s *socket) noteTurn() {
 	}
 }
 
-// maxReceive is how much is read by one system call, in bytes.
+// maxReceive is how many bytes one system call reads at most.
 const maxReceive = 256 << 10
 
-// receive reads what there is, and learns whether there is more.
+// receive reads what there is, and learns whether more is left.
 //
-// The system call is made behind the back of the scheduler, which would be told so
-// that other goroutines can run if it takes long. It is a copy, of maxReceive at
-// most; but the scheduler can't know, and for large ones often wakes another thread
-// for nothing. Only if a write goes on, it may have to wait for the end of that.
+// The system call is not announced to the scheduler. The announcement lets other
+// goroutines run if the call takes long. But this call only copies, at most maxReceive
+// bytes. The scheduler does not know that, and for large copies it often wakes another
+// thread for nothing. While a write goes on, the call may have to wait until the write is
+// over, so then it is announced.
 func (s *socket) receive(p []byte) (int, error) {
 	p = p[:min(len(p), maxReceive)]
-	// syscall.Recvmsg would ask for an address too. Unix sockets have no room for
-	// control messages, which could bring descriptors.
+	// Call recvmsg(2) directly: syscall.Recvmsg would also ask for an address. For Unix
+	// sockets there is no room for control messages, because those could bring
+	// descriptors.
 	iov := syscall.Iovec{Base: unsafe.SliceData(p)}
 	iov.SetLen(len(p))
 	msg := syscall.Msghdr{Iov: &iov, Iovlen: 1}
@@ -231,11 +237,11 @@ func (s *socket) receive(p []byte) (int, error) {
 	}
 }
 
-// maxDiscard is how much is thrown away by one system call, in bytes.
+// maxDiscard is how many bytes one system call throws away at most.
 const maxDiscard = 1 << 20
 
-// discard spares the copy: with MSG_TRUNC, TCP drops what recv(2) would have copied;
-// see tcp(7).
+// discard avoids the copy: with MSG_TRUNC, TCP drops what recv(2) would have copied; see
+// tcp(7).
 func (s *socket) discard() error {
 	if !s.tells {
 		return s.c.readAndDiscard(s)
@@ -259,8 +265,8 @@ func (s *socket) discard() error {
 	}
 }
 
-// write waits, if it has to, for as long as the deadline lets it: there is none
-// unless the peer takes nothing.
+// write waits, if it may, until the write deadline. There is no deadline unless the peer
+// takes nothing.
 func (s *socket) write(p []byte, wait bool) (int, error) {
 	s.out, s.waits = p, wait
 	err := s.raw.Write(s.onOutput)
@@ -268,7 +274,7 @@ func (s *socket) write(p []byte, wait bool) (int, error) {
 	s.out = nil
 	switch {
 	case err != nil && !wait && errors.Is(err, os.ErrDeadlineExceeded):
-		return 0, nil // one that is not ours
+		return 0, nil // the deadline is not ours
 	case err != nil:
 		return 0, err
 	case s.failed == syscall.EAGAIN:
@@ -279,18 +285,18 @@ func (s *socket) write(p []byte, wait bool) (int, error) {
 	return n, nil
 }
 
-// writable is called by RawConn.Write, at first and whenever there may be room. It
+// writable is called by RawConn.Write, at first, and whenever there may be room. It
 // returns false to wait for more.
 //
-// To send is more than to copy: mostly the network, and on the same machine the
-// peer's side of it, is served in the same system call. If the thread loses its
-// processor there, the scheduler must know, so that others can run meanwhile: were
-// it not told, fifty connections would take a fifth less CPU time, but their p99
-// latency would be three times as long. Where a connection is alone nobody waits
-// for it.
+// To send takes longer than to copy: the system call mostly does the work of the network
+// as well, and, if the peer is on the same machine, the work of the peer's side. If the
+// thread loses its processor there, the scheduler must know, so that other goroutines can
+// run meanwhile. Otherwise, fifty connections would take a fifth less CPU time, but their
+// p99 latency would be three times as long. If a connection is alone, no other connection
+// waits for it.
 //
-// (MSG_DONTWAIT, because os.File.Fd sets a descriptor to wait, and net.TCPConn.File
-// shares it.)
+// (MSG_DONTWAIT is needed because os.File.Fd makes a descriptor blocking, and
+// net.TCPConn.File shares it.)
 func (s *socket) writable(fd uintptr) bool {
 	flags := uintptr(syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL)
 	if s.more {
@@ -315,8 +321,8 @@ func (s *socket) writable(fd uintptr) bool {
 	}
 }
 
-// hold spares a system call for every piece, and the one at the end if a file was sent
-// behind what is held back: that takes it along.
+// hold sets MSG_MORE on the writes that follow. Unlike cork, this needs no system call of
+// its own. When hold ends, cork sends what was held back.
 func (s *socket) hold(on bool) {
 	switch {
 	case !s.tells: // no TCP connection
@@ -331,15 +337,15 @@ func (s *socket) hold(on bool) {
 // msgMore is MSG_MORE of send(2).
 const msgMore = 0x8000
 
-// sever cuts the connection as close(2) would.
+// sever cuts the connection as close(2) would, but leaves the descriptor open.
 func (s *socket) sever(reset bool) {
 	s.raw.Control(func(fd uintptr) { cut(int(fd), reset) })
-	s.c.nc.SetDeadline(longAgo) // wakes who waits
+	s.c.nc.SetDeadline(longAgo) // wakes goroutines that wait
 }
 
 func (s *socket) release() { s.c.nc.Close() }
 
-// opError returns the error that package net would.
+// opError returns the error that package net would return.
 func (s *socket) opError(op string, err error) error { return opError(s.c.nc, op, err) }
 
 // cut cuts the connection of a socket as close(2) would.
@@ -349,8 +355,7 @@ func cut(fd int, reset bool) {
 	}
 }
 
-// disconnect resets a TCP connection: connect(2) with AF_UNSPEC ends it, without a
-// FIN.
+// disconnect resets a TCP connection: connect(2) with AF_UNSPEC ends it without a FIN.
 func disconnect(fd int) error {
 	nowhere := syscall.RawSockaddr{Family: syscall.AF_UNSPEC}
 	_, _, errno := syscall.Syscall(syscall.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&nowhere)), unsafe.Sizeof(nowhere))
@@ -360,9 +365,9 @@ func disconnect(fd int) error {
 	return nil
 }
 
-// acked returns a number that changes when the peer's system acknowledges output of nc,
-// if that is known. For TCP it is how many bytes were: what is unsent may be as much as
-// before if more was written meanwhile.
+// acked returns a number that changes when the peer's system acknowledges output of nc, if
+// the system tells. For TCP it is the number of acknowledged bytes. (The number of unsent
+// bytes would not do: if more was written meanwhile, it may be the same as before.)
 func acked(nc net.Conn) (n uint64, ok bool) {
 	controlSocket(nc, func(fd int) {
 		var info [16]uint64 // tcp_info, up to tcpi_bytes_acked, which is the last

@@ -18,7 +18,8 @@ import (
 	"unsafe"
 )
 
-// What a write needs of a socket is one cache line, wherever the runtime puts it.
+// The fields of a socket that a write needs are one cache line, wherever the runtime
+// allocates the socket.
 func TestSocketLayout(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("the sizes are those of 64 bits")
@@ -32,8 +33,9 @@ func TestSocketLayout(t *testing.T) {
 	}
 }
 
-// Linux tells of a reset once, to a read or to a write. If a write has been told, and has
-// not ended the connection yet, a read must not take the reset for the end of the input.
+// Linux reports a reset once, to a read or to a write. If it was reported to a write that
+// has not ended the connection yet, a read must not take the reset for the end of the
+// input.
 func TestResetDuringWrite(t *testing.T) {
 	server := httptest.NewTLSServer(nil) // for its certificate
 	defer server.Close()
@@ -70,7 +72,7 @@ func TestResetDuringWrite(t *testing.T) {
 				}
 				socket.(*net.TCPConn).SetLinger(0)
 				socket.Close()
-				// This is told of the reset. A write of the Conn would be so as well.
+				// The reset is reported to this write, as it would be to a write of the Conn.
 				for err := error(nil); err == nil; {
 					_, err = nc.Write([]byte("x"))
 				}

@@ -10,8 +10,8 @@ import "net"
 
 func newStream(c *Conn) stream { return newPlainStream(c) }
 
-// acked returns a number that changes when the peer's system acknowledges output of nc,
-// if that is known.
+// acked returns a number that changes when the peer's system acknowledges output of nc, if
+// the system tells.
 func acked(nc net.Conn) (n uint64, ok bool) {
 	left, ok := outQueue(nc)
 	return uint64(left), ok

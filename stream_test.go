@@ -33,7 +33,7 @@ func (h *lineHandler) FoundTerminator() error {
 	return h.f(h.Conn, slices.Clip(h.Bytes()))
 }
 
-// lineStyles are the ways to have f called for every line.
+// lineStyles returns the styles of handlers, each of which calls f for every line.
 func lineStyles(f func(c *framer.Conn, line []byte) error) map[string]func(*framer.Conn) framer.Handler {
 	lines := framer.Delimiter("\n")
 	return map[string]func(*framer.Conn) framer.Handler{
@@ -59,8 +59,8 @@ func lineStyles(f func(c *framer.Conn, line []byte) error) map[string]func(*fram
 	}
 }
 
-// onLineStyles runs test for every style on a pair of every transport. f must
-// heed the end of its connection.
+// onLineStyles runs test for every style on every transport. f must return when its
+// connection ends.
 func onLineStyles(t *testing.T, cfg framer.Config, f func(c *framer.Conn, line []byte) error, test func(t *testing.T, c *framer.Conn, peer net.Conn)) {
 	t.Helper()
 	for style, newHandler := range lineStyles(f) {
@@ -72,12 +72,12 @@ func onLineStyles(t *testing.T, cfg framer.Config, f func(c *framer.Conn, line [
 	}
 }
 
-// A gate is where a handler waits until its test lets it go on.
+// A gate is a place where a handler waits until the test lets it go on.
 type gate struct{ entered, left chan struct{} }
 
 func newGate() *gate { return &gate{make(chan struct{}), make(chan struct{})} }
 
-// pass is for the handler. It fails when the connection ends.
+// pass is called by the handler. It returns an error when the connection ends.
 func (g *gate) pass(c *framer.Conn) error {
 	for _, step := range []chan struct{}{g.entered, g.left} {
 		select {
@@ -89,7 +89,7 @@ func (g *gate) pass(c *framer.Conn) error {
 	return nil
 }
 
-// await returns when the handler of c has come to the gate.
+// await blocks until the handler of c has come to the gate.
 func (g *gate) await(t *testing.T, c *framer.Conn) { meet(t, c, g.entered) }
 
 // open lets the handler of c go on.
@@ -104,8 +104,8 @@ func meet(t *testing.T, c *framer.Conn, step <-chan struct{}) {
 	}
 }
 
-// What comes while a handler is busy is read when it has done, whether it has
-// answered or not.
+// What comes while a handler is busy is read when the handler is done, whether it has
+// pushed something or not.
 func TestInputDuringTurn(t *testing.T) {
 	t.Parallel()
 	g := newGate()
@@ -150,9 +150,10 @@ func TestInputDuringTurn(t *testing.T) {
 	})
 }
 
-// A push is with the peer before the handler goes on, however long that takes:
-// the first push of a connection, a second one, one in the middle of what the peer
-// has sent at once, and all of that again when single pushes have become a habit.
+// The peer receives a push before the handler goes on, however long the handler waits
+// after it. This holds for the first push of a connection, for a second one, and for one
+// in the middle of input that came at once. It still holds when single pushes are
+// expected.
 func TestPushDoesNotWaitForHandler(t *testing.T) {
 	t.Parallel()
 	g := newGate()
@@ -205,8 +206,8 @@ func TestPushDoesNotWaitForHandler(t *testing.T) {
 // answerKinds is how many different answers there are in TestAnswersAmongPushes.
 const answerKinds = 20
 
-// A handler that answers every line keeps its answers in order and whole while
-// others push, too.
+// If a handler answers every line while other goroutines push, too, its answers stay whole
+// and in order.
 func TestAnswersAmongPushes(t *testing.T) {
 	t.Parallel()
 	const goroutines, lines, requests = 4, 40, 200
@@ -253,8 +254,8 @@ func TestAnswersAmongPushes(t *testing.T) {
 	})
 }
 
-// scanLines counts the lines of each goroutine, which must come in order. For
-// those of the one that answers, it sends on answered.
+// scanLines counts the lines of each goroutine, which must come in order. When a line of
+// the handler comes, it sends on answered.
 func scanLines(r io.Reader, next []int, answers int, answered chan<- struct{}) error {
 	for in := bufio.NewReader(r); ; {
 		text, err := in.ReadString('\n')
@@ -282,7 +283,7 @@ func scanLines(r io.Reader, next []int, answers int, answered chan<- struct{}) e
 	}
 }
 
-// Connections of a server share memory, but nothing that is in it.
+// The connections of a server share memory, but never see the data of each other.
 func TestConnectionsSeeOnlyTheirOwn(t *testing.T) {
 	t.Parallel()
 	const conns, rounds = 12, 30
@@ -317,7 +318,7 @@ func TestConnectionsSeeOnlyTheirOwn(t *testing.T) {
 	}
 }
 
-// exchangeLines sends up to five lines of all the same letter and reads them.
+// exchangeLines sends up to five lines, all of the same letter, and reads them back.
 func exchangeLines(peer net.Conn, letter byte, random *rand.Rand) error {
 	var lines []byte
 	for range random.IntN(5) + 1 {
@@ -336,8 +337,8 @@ func exchangeLines(peer net.Conn, letter byte, random *rand.Rand) error {
 	return errors.Join(err, <-sent)
 }
 
-// What Unread has put before a connection is the beginning of its input, for a Conn, for a
-// Server, below TLS, and for whoever reads it.
+// The data given to Unread is the beginning of the input: for a Conn, for a Server, below
+// TLS, and for other readers.
 func TestUnread(t *testing.T) {
 	t.Parallel()
 	inputs := []struct{ unread, more string }{
@@ -383,7 +384,7 @@ func TestUnread(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%d", user, i), func(t *testing.T) {
 				for style, newHandler := range lineStyles(func(c *framer.Conn, line []byte) error { return c.Push(append(line, '\n')) }) {
 					if user != "NewConn" && style != "Handler" {
-						continue // knows nothing of the connection
+						continue // one style is enough: this user does not depend on the style
 					}
 					onTransports(t, func(t *testing.T, nc, peer net.Conn) {
 						if !canHalfClose(peer) {
@@ -416,7 +417,7 @@ func TestUnread(t *testing.T) {
 	}
 }
 
-// The handshake of TLS may have been read in part.
+// Unread can be given the beginning of a TLS handshake.
 func TestUnreadBelowTLS(t *testing.T) {
 	t.Parallel()
 	nc, peer := tcpPair(t)
@@ -444,8 +445,8 @@ func TestUnreadBelowTLS(t *testing.T) {
 	}
 }
 
-// By itself it is a connection like the one below: its end can be told, and io.Copy moves
-// what goes through two of them in order.
+// The connection that Unread returns is like the one below it: its output can be ended,
+// and io.Copy moves what goes through two of them in order.
 func TestUnreadByItself(t *testing.T) {
 	t.Parallel()
 	onTransports(t, func(t *testing.T, nc, peer net.Conn) {
@@ -500,7 +501,7 @@ func TestUnreadByItself(t *testing.T) {
 	}
 }
 
-// A readFromBook counts calls of ReadFrom.
+// A readFromBook counts the calls of ReadFrom.
 type readFromBook struct {
 	net.Conn
 	calls int
@@ -511,7 +512,8 @@ func (b *readFromBook) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(b.Conn, r)
 }
 
-// The ReadFrom of what is below is used.
+// io.Copy to the connection that Unread returns uses the ReadFrom of the connection below
+// it.
 func TestUnreadKeepsReadFrom(t *testing.T) {
 	t.Parallel()
 	nc, peer := tcpPair(t)

@@ -11,21 +11,22 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// A waitingLine is those who wait for room in a queue. Whoever finds it full waits for
-// his turn, and then for room. Meanwhile others may push what there is room for, but
-// not more in all than the queue can hold; then they stand in line, too. (If nobody
-// ever overtook, all would stand there for ever after, and every push would be a
-// switch of goroutines.)
+// A waitingLine has the goroutines that wait for room in a queue. A goroutine that finds
+// the queue full waits for its turn, and then for room. Meanwhile other pushes may still
+// use the room that there is. But when they have pushed as much as the whole queue can
+// hold, they must wait in line, too. (If no push could pass, every push would wait in line
+// from then on, and each would cost a switch of goroutines.)
 //
-// It is guarded by the queue's mutex, which must be held.
+// It is guarded by the mutex of the queue, which must be held for all methods.
 type waitingLine struct {
 	waiting int
-	left    chan struct{}       // for the next one: closed when something has left the queue
-	limit   int64               // what may have been pushed, in bytes, before others must wait, too
-	turn    *semaphore.Weighted // one of those who wait is next
+	left    chan struct{}       // made by the goroutine whose turn it is; closed when something has left the queue
+	limit   int64               // the value of queue.pushed from which no push may pass
+	turn    *semaphore.Weighted // held by the goroutine whose turn it is
 }
 
-// passing returns how many bytes may be pushed past those who wait, after so many.
+// passing returns how many bytes may be pushed past the goroutines that wait. pushed is
+// how many bytes were pushed so far.
 func (l *waitingLine) passing(pushed int64) int64 {
 	if l.waiting == 0 {
 		return math.MaxInt64
@@ -33,11 +34,11 @@ func (l *waitingLine) passing(pushed int64) int64 {
 	return max(l.limit-pushed, 0)
 }
 
-// mayPass reports whether n bytes may.
+// mayPass reports whether n bytes may be pushed past the goroutines that wait.
 func (l *waitingLine) mayPass(pushed int64, n int) bool { return int64(n) <= l.passing(pushed) }
 
-// await returns when all that waited before have had their turn, and fits. q's mutex
-// is released meanwhile.
+// await blocks until all that waited before have had their turn and fits returns true. If
+// ctx ends before, await returns its cause. The mutex of q is released meanwhile.
 func (l *waitingLine) await(ctx context.Context, q *queue, fits func() bool) error {
 	if l.turn == nil {
 		l.turn = semaphore.NewWeighted(1)
@@ -73,7 +74,7 @@ func (l *waitingLine) await(ctx context.Context, q *queue, fits func() bool) err
 	return nil
 }
 
-// next lets the next one look whether there is room.
+// next lets the goroutine whose turn it is look again whether there is room.
 func (l *waitingLine) next() {
 	if l.left != nil {
 		close(l.left)
