@@ -344,3 +344,10 @@ func TestConnLayout(t *testing.T) {
 		t.Errorf("a wait for input looks at the bytes %d to %d, in three cache lines", at, end)
 	}
 }
+
+// queued returns how many bytes were pushed, and neither written nor discarded yet.
+func (q *queue) queued() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.pushed - q.gone
+}

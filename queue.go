@@ -745,10 +745,3 @@ func (q *queue) figures() (pushes, waits, queued int64) {
 	defer q.mu.Unlock()
 	return int64(q.pushesUp)<<32 | int64(q.pushes), q.waits, q.pushed - q.gone
 }
-
-// queued returns how many bytes were pushed, and neither written nor discarded yet.
-func (q *queue) queued() int64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.pushed - q.gone
-}
