@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// A Config holds the limits and timeouts of a connection. The zero value is ready for
-// production, and a nil *Config means the same. A negative value switches a limit off,
-// unless the field says otherwise.
+// A Config holds the limits and timeouts of a connection. The zero value limits memory,
+// writes, handshakes and the end of the connection; a nil *Config means the same. Limits
+// for peers that are silent or slow depend on the protocol, and are off. A negative value
+// switches a limit off, unless the field says otherwise.
 //
 // Functions that take a Config copy it, so it may be changed afterwards. The Config of a
 // [Server] must not be changed once the server serves, like its other fields.
@@ -50,9 +51,9 @@ type Config struct {
 	// or negative, there is no limit.
 	MessageTimeout time.Duration
 
-	// IdleTimeout is how long the connection may wait for input while no byte is moved in
-	// either direction, also while a write is blocked, and while the handler waits in Push.
-	// The time in which the handler works does not count. If zero or negative, there is no
+	// IdleTimeout is how long the connection may wait for input without a byte moving in
+	// either direction. The time for which a write is blocked, or a Push of the handler,
+	// counts. The time in which the handler works does not. If zero or negative, there is no
 	// limit. While the connection is closing, WriteTimeout applies instead, or IdleTimeout if
 	// WriteTimeout is off.
 	IdleTimeout time.Duration
@@ -62,9 +63,8 @@ type Config struct {
 	// The time that the handler takes does not count. If zero or negative, there is no limit.
 	//
 	// With a TimeoutHandler that sends a ping, the peer has the same time again to answer.
-	// ReadIdleTimeout does not limit the time for the reply to a request: a push does not
-	// start the wait again. Nor does it limit the time from one message to the next: any byte
-	// counts.
+	// A push does not start the wait again, so ReadIdleTimeout is no limit for the reply to a
+	// request. Any byte starts it again, so it is no limit from one message to the next.
 	ReadIdleTimeout time.Duration
 
 	// WriteTimeout is how long the peer may accept no byte while output waits for it. Then

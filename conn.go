@@ -510,7 +510,7 @@ func (c *Conn) Close() error {
 // CloseWithError is [Conn.Close] with err as the reason: Serve, Wait and HandleClose
 // report err, and it is logged at level Info. It is for a program that ends a connection
 // for a reason of its own, such as a peer that is too slow for a broadcast. If err is
-// nil, CloseWithError is Close.
+// nil, CloseWithError is Close. It returns nil.
 func (c *Conn) CloseWithError(err error) error {
 	if err == nil {
 		return c.Close()

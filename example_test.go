@@ -290,11 +290,11 @@ func (h *ircClient) FoundTerminator() error {
 
 func (h *ircClient) HandleTimeout(err error) error {
 	if h.asked {
-		fmt.Fprint(h, "ERROR :Ping timeout\r\n")
+		h.TryPush([]byte("ERROR :Ping timeout\r\n"))
 		return err
 	}
 	h.asked = true
-	fmt.Fprint(h, "PING :irc.example.com\r\n")
+	h.TryPush([]byte("PING :irc.example.com\r\n"))
 	return nil
 }
 
@@ -332,7 +332,7 @@ func ExampleConfig_timeout() {
 		fmt.Fprint(c, "220 mail.example.com\r\n")
 		_, err := c.Next(framer.Delimiter("\r\n"))
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			fmt.Fprint(c, "421 4.4.2 timeout\r\n")
+			c.TryPush([]byte("421 4.4.2 timeout\r\n"))
 		}
 		return err
 	})
@@ -360,7 +360,7 @@ func ExampleTimeoutError() {
 	newHandler := framer.Session(func(c *framer.Conn) error {
 		_, err := c.Next(framer.Delimiter("\r\n"))
 		if timeout, ok := errors.AsType[*framer.TimeoutError](err); ok {
-			fmt.Fprintf(c, "421 %v\r\n", timeout.Reason)
+			c.TryPush(fmt.Appendf(nil, "421 %v\r\n", timeout.Reason))
 		}
 		return err
 	})

@@ -51,7 +51,8 @@
 // # Limits
 //
 // [Config] limits the size of a message and the output that waits. It can limit every
-// kind of waiting. The zero Config is ready for production.
+// kind of waiting. The zero Config limits memory and writes. A program whose peers may be
+// silent sets IdleTimeout or ReadIdleTimeout, and MessageTimeout.
 //
 // # Errors
 //

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -182,6 +183,17 @@ func (c EndCounts) Total() (n int64) {
 		n += count
 	}
 	return n
+}
+
+// String returns the reasons whose number is not 0, such as "peer:3 write_timeout:1".
+func (c EndCounts) String() string {
+	var parts []string
+	for r, n := range c {
+		if n != 0 {
+			parts = append(parts, fmt.Sprintf("%v:%d", EndReason(r), n))
+		}
+	}
+	return strings.Join(parts, " ")
 }
 
 // MarshalJSON implements [json.Marshaler]. It returns an object with the names of all
