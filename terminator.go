@@ -209,6 +209,13 @@ func DotBlock() Terminator { return Terminator{kind: kindDotBlock} }
 // Limit, plus ReadBufferSize, before it is refused. If it is skipped, that goes up to the
 // end of the next token that f finds.
 //
+// All connections that use the Terminator call f, several of them at the same time. So f
+// must keep nothing from one call to the next, unless Split is called for each connection.
+//
+// Bytes that are dropped do not count for the limit, and MessageTimeout does not begin with
+// them: a peer may send any number of them. If f looks for the next message behind garbage,
+// it should count what it drops, and return an error when that is too much.
+//
 // Two Terminators made by the same call of Split are equal; others are not. Call Split
 // once, before a loop.
 func Split(f bufio.SplitFunc) Terminator {

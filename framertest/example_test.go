@@ -269,6 +269,29 @@ func ExampleExpectMatch() {
 	// step 3, ExpectMatch("^[23]\\d\\d "): got "452 disk full\r\n"
 }
 
+// Messages with a length in front of them are no lines. A check can also keep a part of the
+// message for later steps. In a test, t is the *testing.T.
+func ExampleExpectMessage() {
+	var t printer
+	client, server := framertest.Pipe()
+	defer client.Close()
+	fmt.Fprint(server, "\x00\x06OK 17\n\x00\x05ERROR")
+	server.CloseWrite()
+
+	counted := framer.LengthPrefix(framer.Prefix{Size: 2})
+	var number int
+	ok := func(msg string) error {
+		_, err := fmt.Sscanf(msg, "OK %d\n", &number)
+		return err
+	}
+	framertest.Play(t, client, framertest.ExpectMessage(counted, ok))
+	fmt.Println(number)
+	framertest.Play(t, client, framertest.ExpectMessage(counted, ok))
+	// Output:
+	// 17
+	// step 1, ExpectMessage(LengthPrefix({Size:2 LittleEndian:false Offset:0 Adjustment:0 Keep:false})): got "ERROR": input does not match format
+}
+
 // A server that closes the connection without having read all input resets it. What the
 // server has sent before may not arrive.
 func ExampleExpectReset() {

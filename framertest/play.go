@@ -15,11 +15,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/goframer/framer"
 )
 
 // A Step is something that a peer does; see [Play]. A program may define its own.
 //
-// See ExamplePlay, ExampleExpectMatch and ExampleExpectReset in example_test.go.
+// See ExamplePlay, ExampleExpectMatch, ExampleExpectMessage and ExampleExpectReset in
+// example_test.go.
 type Step struct {
 	Name string // for the failure of a test
 	Do   func(nc net.Conn) error
@@ -155,6 +158,58 @@ func readLine(nc net.Conn) (string, error) {
 // trimEnd returns line without its CRLF or LF.
 func trimEnd(line string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+}
+
+// ExpectMessage reads a message that ends as t says, and nothing behind it: for messages
+// that are not lines. check gets the message as [framer.Framer.Next] returns it, mostly
+// without its delimiter or header. An error of check is the failure of the step. If check
+// is nil, any message will do. A message may have 1 MiB, or the Limit of t.
+//
+// A message whose end is known only by the byte behind it is a failure, because that byte
+// is for another step: "\r" of AnyDelimiter("\r", "\r\n"), for example.
+func ExpectMessage(t framer.Terminator, check func(msg string) error) Step {
+	return Step{fmt.Sprintf("ExpectMessage(%v)", t), func(nc net.Conn) error {
+		msg, err := readMessage(nc, t)
+		if err != nil || check == nil {
+			return err
+		}
+		if err := check(msg); err != nil {
+			return fmt.Errorf("%w: %w", received(msg).wrong(), err)
+		}
+		return nil
+	}}
+}
+
+// readMessage reads a message. An error shows all that was read.
+func readMessage(nc net.Conn, t framer.Terminator) (string, error) {
+	r := &byteReader{nc: nc}
+	f := framer.NewFramer(r, nil)
+	data, err := f.Next(t)
+	if err != nil {
+		return "", r.got.then(err)
+	}
+	msg := string(data)
+	r.ended = true
+	if rest, _ := f.Next(framer.None()); len(rest) > 0 {
+		return "", fmt.Errorf("%w, and needed %q to know the end of the message", r.got.wrong(), rest)
+	}
+	return msg, nil
+}
+
+// A byteReader reads byte by byte, because the input after a message is for other steps.
+type byteReader struct {
+	nc    net.Conn
+	got   received
+	ended bool // the message is complete: nothing more is read
+}
+
+func (r *byteReader) Read(p []byte) (int, error) {
+	if r.ended {
+		return 0, io.EOF
+	}
+	n, err := r.nc.Read(p[:1])
+	r.got.add(string(p[:n]))
+	return n, err
 }
 
 // received is what a step has read. A failure shows it.

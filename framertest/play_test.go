@@ -5,6 +5,7 @@
 package framertest_test
 
 import (
+	"bufio"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/goframer/framer"
 	"github.com/goframer/framer/framertest"
 )
 
@@ -86,6 +88,33 @@ func TestPlayLines(t *testing.T) {
 	}
 }
 
+// A step that reads a message leaves the input after it to the next step. The check gets
+// the message as Next returns it.
+func TestPlayMessages(t *testing.T) {
+	is := func(want string) func(string) error {
+		return func(msg string) error {
+			if msg != want {
+				return errors.New("want " + want)
+			}
+			return nil
+		}
+	}
+	a, b := framertest.Pipe()
+	framertest.Play(t, b, framertest.Send("\x02abone\x1c\rtwo\r\n..x\r\n.\r\n\xff\x01three last"), framertest.HalfClose())
+	framertest.Play(t, a,
+		framertest.ExpectMessage(framer.LengthPrefix(framer.Prefix{Size: 1}), is("ab")),
+		framertest.ExpectMessage(framer.Delimiter("\x1c\r"), is("one")),
+		framertest.ExpectMessage(framer.AnyDelimiter("\r\n", "\n"), is("two")),
+		framertest.ExpectMessage(framer.DotBlock(), is(".x\r\n")),
+		framertest.ExpectMessage(framer.Length(0), is("")),
+		framertest.ExpectMessage(framer.Length(2), is("\xff\x01")),
+		framertest.ExpectMessage(framer.Split(bufio.ScanWords), nil),
+		framertest.Expect("last"),
+		framertest.ExpectEnd(),
+	)
+	a.Close()
+}
+
 // A line may be long, but not endless.
 func TestPlayEndlessLine(t *testing.T) {
 	var tb fakeTB
@@ -128,6 +157,7 @@ func (c *writeCounter) Write(p []byte) (int, error) {
 // The steps after it are not run.
 func TestPlayFails(t *testing.T) {
 	long, veryLong := strings.Repeat("x", 100), strings.Repeat("x", 1000)
+	refuse := func(string) error { return errors.New("refused") }
 	tests := []struct {
 		name  string
 		peer  []framertest.Step // run before the steps
@@ -208,6 +238,41 @@ func TestPlayFails(t *testing.T) {
 			"no match in very many lines", []framertest.Step{framertest.Send(veryLong + strings.Repeat("\n", 5000)), framertest.HalfClose()},
 			[]framertest.Step{framertest.ExpectUntil("y")},
 			`step 1, ExpectUntil("y"): got "` + veryLong[:300] + `"..."` + strings.Repeat(`\n`, 300) + `", then: EOF`,
+		},
+		{
+			"another message", []framertest.Step{framertest.Send("\x00\x02nomore")},
+			[]framertest.Step{framertest.ExpectMessage(framer.LengthPrefix(framer.Prefix{Size: 2}), refuse)},
+			`step 1, ExpectMessage(LengthPrefix({Size:2 LittleEndian:false Offset:0 Adjustment:0 Keep:false})): got "no": refused`,
+		},
+		{
+			"half a message", []framertest.Step{framertest.Send("\x03no"), framertest.HalfClose()},
+			[]framertest.Step{framertest.ExpectMessage(framer.LengthPrefix(framer.Prefix{Size: 1, Keep: true}), refuse)},
+			`step 1, ExpectMessage(LengthPrefix({Size:1 LittleEndian:false Offset:0 Adjustment:0 Keep:true})): got "\x03no", then: unexpected EOF`,
+		},
+		{
+			"the end instead of a message", []framertest.Step{framertest.HalfClose()},
+			[]framertest.Step{framertest.ExpectMessage(framer.Delimiter(";"), nil)},
+			`step 1, ExpectMessage(Delimiter(";")): got "", then: EOF`,
+		},
+		{
+			"a message that does not end", []framertest.Step{framertest.Send("abc")},
+			[]framertest.Step{framertest.Within(time.Second), framertest.ExpectMessage(framer.Delimiter(";"), nil)},
+			`step 2, ExpectMessage(Delimiter(";")): got "abc", then: read pipe a->b: i/o timeout`,
+		},
+		{
+			"a message above the limit", []framertest.Step{framertest.Send("abc;")},
+			[]framertest.Step{framertest.ExpectMessage(framer.Delimiter(";").Limit(2), nil)},
+			`step 1, ExpectMessage(Delimiter(";").Limit(2)): got "abc", then: framer: message too long: 3 bytes, limit 2 (Terminator.Limit); it begins "abc"`,
+		},
+		{
+			"a message whose end is known too late", []framertest.Step{framertest.Send("a\rb")},
+			[]framertest.Step{framertest.ExpectMessage(framer.AnyDelimiter("\r", "\r\n"), nil)},
+			`step 1, ExpectMessage(AnyDelimiter("\r\n", "\r")): got "a\rb", and needed "b" to know the end of the message`,
+		},
+		{
+			"a terminator that makes no sense", nil,
+			[]framertest.Step{framertest.ExpectMessage(framer.Delimiter(""), nil)},
+			`step 1, ExpectMessage(Delimiter("")): got "", then: framer: empty delimiter`,
 		},
 		{
 			"no answer", nil,

@@ -19,18 +19,19 @@ import (
 
 var errNoMessage = fmt.Errorf("no whole message came in time: %w", os.ErrDeadlineExceeded)
 
-// newKeptAlive makes handlers that end the connection if no whole message comes within
-// the given time, however many bytes come.
+// newKeptAlive makes handlers that end the connection if they wait for longer than the
+// given time until a whole message has come, however many bytes come.
 func newKeptAlive(within time.Duration) func(*framer.Conn) framer.Handler {
 	return framer.Session(func(c *framer.Conn) error {
 		timer := time.AfterFunc(within, func() { c.CloseWithError(errNoMessage) })
 		defer timer.Stop()
 		for {
+			timer.Reset(within)
 			line, err := c.Next(framer.Delimiter("\r\n"))
+			timer.Stop() // nothing is read from here on, for which the peer can't be blamed
 			if err != nil {
 				return err
 			}
-			timer.Reset(within)
 			fmt.Fprintf(c, "250 %s\r\n", line)
 		}
 	})
@@ -56,5 +57,24 @@ func TestKeepAlive(t *testing.T) {
 			t.Errorf("the connection lasted %v, want 90 seconds", got)
 		}
 		client.Close()
+	})
+}
+
+// The time in which a push blocks does not count.
+func TestKeepAliveBlocked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, nc := framertest.Pipe()
+		nc.HoldWrites(true)
+		cfg := &framer.Config{MaxQueuedBytes: 1, WriteTimeout: -1} // the second answer waits for the first
+		served := make(chan error, 1)
+		go func() { served <- framer.NewConn(nc, newKeptAlive(90*time.Second), cfg).Serve(t.Context()) }()
+
+		framertest.Play(t, client, framertest.Send("1\r\n2\r\n"), framertest.Pause(2*time.Minute))
+		nc.HoldWrites(false)
+		framertest.Play(t, client, framertest.Expect("250 1\r\n250 2\r\n"),
+			framertest.Pause(time.Minute), framertest.HalfClose(), framertest.ExpectEnd(), framertest.Close())
+		if err := <-served; err != nil {
+			t.Errorf("served: %v", err)
+		}
 	})
 }
