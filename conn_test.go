@@ -846,6 +846,7 @@ func TestHandleEnd(t *testing.T) {
 		"whole, error":          {"line\n", nil, func(error) error { return errBad }, errBad},
 		"unfinished":            {"line\nhal", io.ErrUnexpectedEOF, func(error) error { return nil }, io.ErrUnexpectedEOF},
 		"unfinished, the same":  {"line\nhal", io.ErrUnexpectedEOF, func(err error) error { return err }, io.ErrUnexpectedEOF},
+		"unfinished, more":      {"line\nhal", io.ErrUnexpectedEOF, func(err error) error { return fmt.Errorf("bye: %w", err) }, io.ErrUnexpectedEOF},
 		"unfinished, another":   {"line\nhal", io.ErrUnexpectedEOF, func(error) error { return errBad }, errBad},
 		"unfinished, held back": {"line\n\r", io.ErrUnexpectedEOF, func(error) error { return nil }, io.ErrUnexpectedEOF},
 		"panic":                 {"line\n", nil, func(error) error { panic(errBad) }, errBad},
@@ -873,6 +874,9 @@ func TestHandleEnd(t *testing.T) {
 				}
 				if err := c.Wait(); !errors.Is(err, test.want) {
 					t.Errorf("Wait: %v, want %v", err, test.want)
+				}
+				if got, truncated := c.Stats().End, test.want == io.ErrUnexpectedEOF; truncated != (got == framer.EndTruncated) {
+					t.Errorf("ended because of %v", got)
 				}
 				if n := s.called("end"); n != 1 {
 					t.Errorf("HandleEnd was called %d times", n)

@@ -285,6 +285,15 @@ func (f *Framer) setMaxSize(n int64) {
 	}
 }
 
+// takeNewLimit makes what setMaxSize has set the limit. It is called when the message that
+// was current then is over.
+func (f *Framer) takeNewLimit() {
+	if f.newLimit {
+		f.newLimit = false
+		f.limit = limitOr(f.term.limit, f.maxSize)
+	}
+}
+
 // errPaused is the error that Run returns after pause.
 var errPaused = errors.New("framer: paused")
 
@@ -460,6 +469,7 @@ func (f *Framer) Matched() string {
 func (f *Framer) restart() {
 	f.known, f.ended, f.drop = 0, false, 0
 	f.size, f.begun = 0, false
+	f.takeNewLimit()
 }
 
 // inMessage reports whether a byte of the current message has come, even one that is only

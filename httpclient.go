@@ -15,7 +15,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 )
 
@@ -132,7 +131,7 @@ func dialURL(ctx context.Context, u *url.URL, cfg *Config) (net.Conn, error) {
 	if err != nil || u.Scheme == "http" {
 		return nc, err
 	}
-	ctx, cancel := withHandshakeTimeout(ctx, cfg)
+	ctx, cancel := withHandshakeTimeout(ctx, cfg, "TLS handshake")
 	defer cancel()
 	t := tls.Client(nc, &tls.Config{ServerName: u.Hostname(), NextProtos: []string{"http/1.1"}})
 	if err := t.HandshakeContext(ctx); err != nil {
@@ -140,20 +139,30 @@ func dialURL(ctx context.Context, u *url.URL, cfg *Config) (net.Conn, error) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("framer: TLS handshake: %w", err)
+		return nil, failed("TLS handshake", err)
 	}
 	return t, nil
 }
 
-func withHandshakeTimeout(ctx context.Context, cfg *Config) (context.Context, context.CancelFunc) {
+// withHandshakeTimeout returns a context that ends after HandshakeTimeout. Its cause says
+// that what is not complete.
+func withHandshakeTimeout(ctx context.Context, cfg *Config, what string) (context.Context, context.CancelFunc) {
 	if cfg == nil {
 		cfg = new(Config)
 	}
 	if timeout := cfg.handshakeTimeout(); timeout > 0 {
-		late := fmt.Errorf("not complete after %v (Config.HandshakeTimeout): %w", timeout, os.ErrDeadlineExceeded)
-		return context.WithTimeoutCause(ctx, timeout, late)
+		text := fmt.Sprintf("%s not complete after %v (Config.HandshakeTimeout)", what, timeout)
+		return context.WithTimeoutCause(ctx, timeout, &TimeoutError{EndHandshakeTimeout, text})
 	}
 	return ctx, func() {}
+}
+
+// failed returns err with what has failed. A TimeoutError says so itself.
+func failed(what string, err error) error {
+	if timeout, ok := err.(*TimeoutError); ok {
+		return timeout
+	}
+	return fmt.Errorf("framer: %s: %w", what, err)
 }
 
 // askForUpgrade sends r and returns what came after the answer 101.
@@ -164,7 +173,8 @@ func askForUpgrade(nc net.Conn, r *http.Request, protocol string, cfg *Config) (
 	if r.Body != nil && r.Body != http.NoBody {
 		return nil, errors.New("framer: the request for an upgrade has a body")
 	}
-	ctx, cancel := withHandshakeTimeout(r.Context(), cfg)
+	what := "upgrade to " + protocol
+	ctx, cancel := withHandshakeTimeout(r.Context(), cfg, what)
 	defer cancel()
 	r = r.Clone(ctx)
 	if r.Header == nil {
@@ -185,7 +195,7 @@ func askForUpgrade(nc net.Conn, r *http.Request, protocol string, cfg *Config) (
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("framer: upgrade to %s: %w", protocol, err)
+		return nil, failed(what, err)
 	}
 	return unread, nil
 }

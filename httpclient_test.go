@@ -288,7 +288,7 @@ func TestUpgradeHTTPTimeout(t *testing.T) {
 				switch {
 				case test.status == 0 && test.context > 0 && !errors.Is(err, context.DeadlineExceeded):
 					t.Errorf("the error is %v", err)
-				case test.status == 0 && test.context == 0 && (!errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(err.Error(), "HandshakeTimeout")):
+				case test.status == 0 && test.context == 0 && (!isHandshakeTimeout(err) || !strings.Contains(err.Error(), "HandshakeTimeout")):
 					t.Errorf("the error is %v", err)
 				case test.status != 0 && (!errors.As(err, &refused) || string(refused.Body) != "oh"):
 					t.Errorf("the error is %v", err)
@@ -428,4 +428,9 @@ func TestDialHTTPS(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), "answered: one\n") {
 		t.Errorf("with the certificate known: %v\n%s", err, out)
 	}
+}
+
+func isHandshakeTimeout(err error) bool {
+	timeout, ok := errors.AsType[*framer.TimeoutError](err)
+	return ok && timeout.Reason == framer.EndHandshakeTimeout
 }

@@ -699,6 +699,81 @@ func TestSetConfigInMessage(t *testing.T) {
 	})
 }
 
+// A message in the middle of which SetConfig was called may have no end: a SplitFunc drops
+// it, or StartTLS does. The new limit applies after that all the same.
+func TestSetConfigInMessageWithoutEnd(t *testing.T) {
+	tooLong := strings.Repeat("x", 100) + "\n"
+	limit := func(s *script) {
+		cfg := s.Config()
+		cfg.MaxMessageSize = 10
+		s.SetConfig(cfg)
+	}
+	want := func(t *testing.T, c *framer.Conn) {
+		t.Helper()
+		if long, ok := errors.AsType[*framer.MessageTooLongError](c.Wait()); !ok || long.Limit != 10 {
+			t.Errorf("Wait: %v, want the limit of 10 bytes to be exceeded", c.Wait())
+		}
+	}
+	t.Run("Split", func(t *testing.T) {
+		nc, peer := net.Pipe() // one write is one read
+		lines := func(data []byte, _ bool) (advance int, token []byte, err error) {
+			end := bytes.IndexByte(data, '\n')
+			switch {
+			case end < 0:
+				return 0, nil, nil
+			case data[0] == '#': // a comment is no token
+				return end + 1, nil, nil
+			}
+			return end + 1, data[:end], nil
+		}
+		s := script{t: t}
+		c := serve(t, nc, func(c *framer.Conn) framer.Handler {
+			s.newHandler(c)
+			s.onConnect = func() error { return s.SetTerminator(framer.Split(lines)) }
+			return completeScript{&s, func() error {
+				limit(&s)
+				return s.Push([]byte("ok\n"))
+			}}
+		}, framer.Config{})
+		writeString(t, peer, "first\n# a comm")
+		readString(t, peer, "ok\n")
+		writeString(t, peer, "ent\n")
+		writeString(t, peer, tooLong)
+		peer.Close()
+		want(t, c)
+	})
+	t.Run("StartTLS", func(t *testing.T) {
+		server, client := tlsConfigs(t)
+		nc, peer := tcpPair(t)
+		defer peer.Close()
+		var s script
+		s.onConnect = func() error { return s.SetTerminator(framer.Delimiter("\n")) }
+		s.onCollect = func(data []byte) error {
+			if string(data) != "abc" {
+				return s.Collector.CollectIncomingData(data)
+			}
+			limit(&s)
+			s.Push([]byte("ok\n"))
+			return s.StartTLS(tls.Server, server)
+		}
+		c := s.serve(t, nc, framer.Config{})
+		writeString(t, peer, "abc")
+		readString(t, peer, "ok\n")
+		encrypted := tls.Client(peer, client)
+		writeString(t, encrypted, tooLong)
+		encrypted.CloseWrite()
+		want(t, c)
+	})
+}
+
+// A completeScript is a script with HandleReadComplete.
+type completeScript struct {
+	*script
+	onReadComplete func() error
+}
+
+func (s completeScript) HandleReadComplete() error { return s.onReadComplete() }
+
 // If SetConfig and SetTerminator are called in the middle of a message, the new limit
 // applies to the rest.
 func TestSetConfigAndTerminator(t *testing.T) {
@@ -860,11 +935,12 @@ func TestHandleTimeoutEnds(t *testing.T) {
 		end  func(s *fullScript, err error) error
 		want error
 	}{
-		"the same":       {func(_ *fullScript, err error) error { return err }, os.ErrDeadlineExceeded},
-		"its own":        {func(*fullScript, error) error { return errBad }, errBad},
-		"panic":          {func(*fullScript, error) error { panic(errBad) }, errBad},
-		"CloseWhenDone":  {func(s *fullScript, _ error) error { return s.CloseWhenDone() }, nil},
-		"bad terminator": {func(s *fullScript, _ error) error { s.SetTerminator(framer.Length(1 << 40)); return nil }, new(framer.MessageTooLongError)},
+		"the same":            {func(_ *fullScript, err error) error { return err }, os.ErrDeadlineExceeded},
+		"the same, with more": {func(_ *fullScript, err error) error { return fmt.Errorf("bye: %w", err) }, os.ErrDeadlineExceeded},
+		"its own":             {func(*fullScript, error) error { return errBad }, errBad},
+		"panic":               {func(*fullScript, error) error { panic(errBad) }, errBad},
+		"CloseWhenDone":       {func(s *fullScript, _ error) error { return s.CloseWhenDone() }, nil},
+		"bad terminator":      {func(s *fullScript, _ error) error { s.SetTerminator(framer.Length(1 << 40)); return nil }, new(framer.MessageTooLongError)},
 		"Close": {func(s *fullScript, _ error) error {
 			err := s.Flush(s.Context()) // otherwise the peer might receive nothing
 			s.Close()
@@ -896,6 +972,9 @@ func TestHandleTimeoutEnds(t *testing.T) {
 					}
 				} else if !errors.Is(err, way.want) {
 					t.Errorf("Wait: %v, want %v", err, way.want)
+				}
+				if timeout, ok := errors.AsType[*framer.TimeoutError](err); ok && c.Stats().End != timeout.Reason {
+					t.Errorf("ended because of %v, want %v", c.Stats().End, timeout.Reason)
 				}
 				if n := s.called("timeout"); n != 1 || s.calls[len(s.calls)-1] != "close" {
 					t.Errorf("the calls are %v", s.calls)

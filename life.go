@@ -196,24 +196,32 @@ func (c *Conn) lastWord(end ending) (ending, bool) {
 	case c.framer.stop.Load():
 	case end.err != nil && end.err == c.wait.failed:
 		if h, ok := c.handler.(TimeoutHandler); ok {
-			err := h.HandleTimeout(end.err)
-			if err != end.err {
-				end = c.endOfHandler(err)
-			}
+			end = c.endAsHandlerSays(end, h.HandleTimeout(end.err))
 			return end, end.err != nil
 		}
 	case c.peerDone() && (end.err == nil || end.err == io.ErrUnexpectedEOF):
 		if h, ok := c.handler.(EndHandler); ok {
 			err := h.HandleEnd(end.err)
 			switch {
-			case err != nil && err != end.err:
-				return c.endOfHandler(err), true
-			case err == nil && c.hijacked.f != nil:
+			case err != nil:
+				return c.endAsHandlerSays(end, err), true
+			case c.hijacked.f != nil:
 				return ending{what: endByHijack}, true
 			}
 		}
 	}
 	return end, true
+}
+
+// endAsHandlerSays returns the ending for what a method of the handler has returned that was
+// told of end. If that is the error of end, perhaps with more to say about it, it is no
+// error of the handler's own.
+func (c *Conn) endAsHandlerSays(end ending, err error) ending {
+	if end.err != nil && errors.Is(err, end.err) {
+		end.err = err
+		return end
+	}
+	return c.endOfHandler(err)
 }
 
 // goodbye calls HandleShutdown. It reports whether the conversation is over: it is not if

@@ -317,7 +317,9 @@ func (f *Framer) forgetMessage() {
 // that was read.) To skip the rest at once, for example before answering "552 too much
 // mail data", call Next(Length(0)), which returns an empty message after it.
 //
-// After SetTerminator, the reader continues under the new terminator. After a Next that
+// After SetTerminator, the reader continues under the new terminator. Before the reader has
+// returned io.EOF, it depends on the cuts of the input whether a message whose bytes were all
+// read has ended. After a Next that
 // has failed in the middle of a message, NextReader with the same t reads the rest of
 // that message.
 //

@@ -131,10 +131,7 @@ func (f *Framer) endMessage() {
 	if f.term.kind == kindLength {
 		f.endLength()
 	}
-	if f.newLimit {
-		f.newLimit = false
-		f.limit = limitOr(f.term.limit, f.maxSize)
-	}
+	f.takeNewLimit()
 	if f.term.kind != kindAnyDelimiter {
 		f.search.matched = 0
 	}
@@ -247,7 +244,9 @@ func (f *Framer) splitToken(token []byte, progress bool) error {
 // splitRest is called when a split function finds no token in the unread input.
 func (f *Framer) splitRest(atEOF bool) error {
 	unread := f.end - f.start
-	f.begun = unread > 0 || f.size > 0
+	if f.begun = unread > 0 || f.size > 0; !f.begun && !f.skipping {
+		f.takeNewLimit() // the function has dropped what had come of the message
+	}
 	switch {
 	case atEOF:
 		f.known = unread // these bytes are no token, but they were received

@@ -24,7 +24,8 @@ func main() {
 	root := flag.String("root", ".", "the root of the repository")
 	flag.Parse()
 	if flag.NArg() > 0 {
-		log.Fatalf("no arguments, please: %q", flag.Args())
+		log.Printf("want no arguments, got %q", flag.Args())
+		os.Exit(2)
 	}
 	results, err := os.ReadFile(filepath.Join(*root, resultsFile))
 	if err != nil {

@@ -44,6 +44,14 @@ func (o *testFlags) parse(args ...string) (stderr string, err error) {
 	return out.String(), err
 }
 
+func TestOneLine(t *testing.T) {
+	var o testFlags
+	stderr, err := o.parse("-no\npe")
+	if err == nil || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, `-no\npe`) {
+		t.Errorf("got %q and %v", stderr, err)
+	}
+}
+
 func TestParse(t *testing.T) {
 	for _, test := range []struct {
 		args string // separated by spaces

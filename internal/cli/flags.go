@@ -66,10 +66,13 @@ func (f *Flags) Parse(args []string, check func() error) error {
 	}
 	if err != nil {
 		program, _, _ := strings.Cut(f.Name(), " ")
-		fmt.Fprintf(f.stderr, "%s: %s (%s -h lists the flags)\n", program, explain(err), f.Name())
+		fmt.Fprintf(f.stderr, "%s: %s (%s -h lists the flags)\n", program, oneLine.Replace(explain(err)), f.Name())
 	}
 	return err
 }
+
+// oneLine keeps a line end in an argument from ending the line of an error.
+var oneLine = strings.NewReplacer("\n", `\n`, "\r", `\r`)
 
 // explain returns the text of an error. It replaces the text for a wrong boolean value,
 // for which package flag says only that it can't be parsed.

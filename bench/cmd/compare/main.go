@@ -37,8 +37,12 @@ func main() {
 	situations := flags.String("situations", "", "only the situations whose names match this `regexp`")
 	rounds := flags.Int("rounds", 3, "how often each is done; the table has the least and the greatest figure")
 	flags.Parse(os.Args[1:])
+	if flags.NArg() > 0 || *rounds < 1 {
+		fmt.Fprintln(os.Stderr, "compare: want flags alone, and at least one round (compare -h lists the flags)")
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := compare(ctx, *peers, *situations, max(*rounds, 1), os.Stdout, os.Stderr)
+	err := compare(ctx, *peers, *situations, *rounds, os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
