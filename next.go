@@ -45,12 +45,12 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 			return f.nextUnder(t)
 		}
 	case kindLength:
-		if t.n > int64(len(data)) {
+		if uint64(t.n) > uint64(len(data)) { // or negative
 			return f.nextUnder(t)
 		}
 		n = int(t.n)
 	case kindFixedLength:
-		if t.n == 0 || t.n > int64(len(data)) {
+		if t.n == 0 || uint64(t.n) > uint64(len(data)) {
 			return f.nextUnder(t)
 		}
 		n = int(t.n)
