@@ -195,6 +195,10 @@ func (c *Conn) lastWord(end ending) (ending, bool) {
 		return c.goodbye()
 	case c.framer.stop.Load():
 	case end.err != nil && end.err == c.wait.failed:
+		if end.err.(*TimeoutError).Reason == EndIdleTimeout && c.progress.blocked() {
+			c.abort(end.err, byPeer) // as progress does at the same moment: nothing that is pushed would be sent
+			return end, true
+		}
 		if h, ok := c.handler.(TimeoutHandler); ok {
 			end = c.endAsHandlerSays(end, h.HandleTimeout(end.err))
 			return end, end.err != nil

@@ -38,6 +38,7 @@ type progress struct {
 	over       bool      // the output has ended
 	looked     bool      // look has asked since the write began to wait, and got an answer
 	last       bool      // the write that waits, or is about to wait, is the last attempt
+	gaveUp     bool      // a write that waited has returned its timeout, which ends the connection
 	busy       bool      // for MinWriteRate: there was always output since waited and before were set
 	expired    EndReason // the timeout for which the waiting write was told to return, or NotEnded
 	stalls     int64     // writes that have waited for stallTime or longer
@@ -68,6 +69,13 @@ func (p *progress) beginWait() {
 	p.waiting, p.looked = true, false
 	p.since = time.Now()
 	p.watch()
+}
+
+// blocked reports whether a write waits, or has waited in vain, which ends the connection.
+func (p *progress) blocked() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting || p.last || p.gaveUp
 }
 
 // rest records that there is nothing to write at the moment.
@@ -130,6 +138,7 @@ func (p *progress) endWait(n int64, err error) error {
 		p.last, p.expired = true, expired
 		return nil
 	}
+	p.gaveUp = true
 	return p.c.timeoutError(expired)
 }
 
