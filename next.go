@@ -145,6 +145,9 @@ func (f *Framer) nextMessage() ([]byte, error) {
 		if f.discard.Load() {
 			f.discardInput()
 		}
+		if err := f.lookBehind(); err != nil {
+			return nil, f.failNext(err)
+		}
 		p, ok, err := f.next()
 		if err != nil {
 			return nil, f.failNext(err)
@@ -171,6 +174,40 @@ func (f *Framer) nextMessage() ([]byte, error) {
 			return f.wholeMessage(), nil
 		}
 	}
+}
+
+// lookBehind keeps a message in the buffer that was only cut off by the end of the buffer:
+// it makes room and reads on behind the message, which then need not be collected.
+func (f *Framer) lookBehind() error {
+	if f.known == 0 && !f.ended {
+		if err := f.look(); err != nil {
+			return err
+		}
+	}
+	for f.isCutOff() {
+		if err := f.fill(); err != nil {
+			f.readErr = err // for the next read, when this part was collected
+			return nil
+		}
+		if err := f.look(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isCutOff reports whether the buffer is full, ends within a message, and may have room
+// for all of the message, because at least half of the buffer is free before it.
+func (f *Framer) isCutOff() bool {
+	switch {
+	case f.known == 0, f.ended, f.skipping, f.size > 0, f.readErr != nil, f.message.len() > 0:
+		return false
+	case f.end < len(f.buf), f.start < len(f.buf)/2, int64(f.known) > f.limit:
+		return false
+	case f.search.counting:
+		return f.search.remaining <= int64(f.start)
+	}
+	return f.term.kind == kindDelimiter || f.term.kind == kindAnyDelimiter
 }
 
 // failNext records an error in the framing, and returns it.

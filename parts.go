@@ -55,18 +55,19 @@ func (f *Framer) endLength() {
 	f.search.remaining, f.search.counting = 0, false
 }
 
-// look searches the unread input, and records the result.
+// look searches the unread input after the known bytes, and records the result. (Only
+// lookBehind calls it when there are known bytes.)
 func (f *Framer) look() error {
 	if f.term.kind == kindSplit {
 		return f.split()
 	}
-	data := f.buf[f.start:f.end]
+	data := f.buf[f.start+f.known : f.end]
 	sp, err := f.search.next(&f.term, data, f.readErr == io.EOF)
 	if err != nil {
 		return err
 	}
 	f.note(sp)
-	if f.search.counting && !f.skipping && f.search.remaining > f.limit-f.size-int64(sp.data) {
+	if f.search.counting && !f.skipping && f.search.remaining > f.limit-f.size-int64(f.known) {
 		return f.countTooLong(sp.data, data[:sp.skip+sp.data])
 	}
 	return nil
@@ -75,7 +76,8 @@ func (f *Framer) look() error {
 // note records what a search has found.
 func (f *Framer) note(sp span) {
 	f.start += sp.skip
-	f.known, f.ended, f.drop = sp.data, sp.found, sp.drop
+	f.known += sp.data
+	f.ended, f.drop = sp.found, sp.drop
 	f.begun = f.begun || sp.skip > 0
 }
 
