@@ -372,11 +372,11 @@ func (p prefixFormat) whole(adjustment int64, data []byte) (skip, n int) {
 	case size == 0: // the Prefix is invalid
 		return 0, -1
 	case size != Uvarint && p.has(littleEndian):
-		unused := 64 - 8*size
+		unused := (64 - 8*size) & 63 // & 63 has no effect, but saves the check for larger shifts
 		length = binary.LittleEndian.Uint64(field) << unused >> unused
 		skip += size
 	case size != Uvarint:
-		length = binary.BigEndian.Uint64(field) >> (64 - 8*size)
+		length = binary.BigEndian.Uint64(field) >> ((64 - 8*size) & 63)
 		skip += size
 	case field[0] < 0x80:
 		length = uint64(field[0])
@@ -388,14 +388,20 @@ func (p prefixFormat) whole(adjustment int64, data []byte) (skip, n int) {
 		}
 		skip += size
 	}
-	sum, ok := addLength(length, adjustment)
+	if adjustment != 0 {
+		sum, ok := addLength(length, adjustment)
+		if !ok {
+			return 0, -1
+		}
+		length = uint64(sum)
+	}
 	switch {
-	case !ok, sum > int64(len(data)-skip):
+	case length > uint64(len(data)-skip):
 		return 0, -1
 	case p.has(keepHeader):
-		return 0, skip + int(sum)
+		return 0, skip + int(length)
 	}
-	return skip, int(sum)
+	return skip, int(length)
 }
 
 // length decodes the length field. size is the size of the whole header, or 0 while the
