@@ -396,43 +396,50 @@ func readFullLoop(readLength func(*bufio.Reader) (uint64, error)) loop {
 }
 
 func BenchmarkLengthPrefixUint32(b *testing.B) {
-	var header [4]byte
-	contenders := append(framerLoops(framer.LengthPrefix(framer.Prefix{Size: 4})),
-		contender{"readfull", readFullLoop(func(r *bufio.Reader) (uint64, error) {
-			_, err := io.ReadFull(r, header[:])
-			return uint64(binary.BigEndian.Uint32(header[:])), err
-		})},
-		contender{"peek", peekLoop(len(header), func(header []byte) (uint64, int) {
-			return uint64(binary.BigEndian.Uint32(header)), len(header)
-		})},
-	)
+	t := framer.LengthPrefix(framer.Prefix{Size: 4})
 	benchmarkSizes(b, func(b *testing.B, size int) {
 		message := binary.BigEndian.AppendUint32(nil, uint32(size))
 		message = append(message, make([]byte, size)...)
+		var header [4]byte
+		contenders := append(framerLoops(t),
+			contender{"readfull", readFullLoop(func(r *bufio.Reader) (uint64, error) {
+				_, err := io.ReadFull(r, header[:])
+				return uint64(binary.BigEndian.Uint32(header[:])), err
+			})},
+			contender{"peek", peekLoop(size, len(header), func(header []byte) (uint64, int) {
+				return uint64(binary.BigEndian.Uint32(header)), len(header)
+			})},
+		)
 		benchmarkFraming(b, string(message), 1, size, contenders...)
 	})
 }
 
 func BenchmarkLengthPrefixUvarint(b *testing.B) {
-	contenders := append(framerLoops(framer.LengthPrefix(framer.Prefix{Size: framer.Uvarint})),
-		contender{"readfull", readFullLoop(func(r *bufio.Reader) (uint64, error) {
-			return binary.ReadUvarint(r)
-		})},
-		contender{"peek", peekLoop(binary.MaxVarintLen64, binary.Uvarint)},
-	)
+	t := framer.LengthPrefix(framer.Prefix{Size: framer.Uvarint})
 	benchmarkSizes(b, func(b *testing.B, size int) {
 		message := binary.AppendUvarint(nil, uint64(size))
 		message = append(message, make([]byte, size)...)
+		contenders := append(framerLoops(t),
+			contender{"readfull", readFullLoop(func(r *bufio.Reader) (uint64, error) {
+				return binary.ReadUvarint(r)
+			})},
+			contender{"peek", peekLoop(size, binary.MaxVarintLen64, binary.Uvarint)},
+		)
 		benchmarkFraming(b, string(message), 1, size, contenders...)
 	})
 }
 
 // peekLoop is the best loop that can be written by hand for messages with a length:
 // nothing is copied. readLength decodes a header that Peek has returned. It also returns
-// the size of the header.
-func peekLoop(headerSize int, readLength func(header []byte) (length uint64, size int)) loop {
+// the size of the header. size is that of the messages; the buffer has that of the others
+// if they fit.
+func peekLoop(size, headerSize int, readLength func(header []byte) (length uint64, size int)) loop {
+	buffer := peerBuffer
+	if size+headerSize > peerBuffer {
+		buffer *= 2
+	}
 	return func(in *feed, n int) (seen int64, err error) {
-		r := bufio.NewReaderSize(in, 2*peerBuffer) // the longest messages do not fit into peerBuffer
+		r := bufio.NewReaderSize(in, buffer)
 		for range n {
 			length, size := uint64(0), 0
 			if headerSize > 0 {
@@ -459,7 +466,7 @@ func BenchmarkFixedLength(b *testing.B) {
 	benchmarkSizes(b, func(b *testing.B, size int) {
 		t := framer.FixedLength(int64(size))
 		contenders := append(framerLoops(t),
-			contender{"peek", peekLoop(0, func([]byte) (uint64, int) { return uint64(size), 0 })},
+			contender{"peek", peekLoop(size, 0, func([]byte) (uint64, int) { return uint64(size), 0 })},
 		)
 		benchmarkFraming(b, strings.Repeat("x", size), 1, size, contenders...)
 	})
