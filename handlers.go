@@ -229,23 +229,21 @@ func (m *messages) run(c *Conn) ending {
 	defer c.giveBackReplies()
 	defer c.sendReplies() // also after a panic; its error has the same reason as the end of c
 	var failed ending
-	lent := c.framer.lender != nil
 	err := c.stream.await(func() error {
 		for {
-			msg, ok, err := []byte(nil), false, error(nil)
-			if !lent {
-				msg, ok, err = c.framer.nextWhole()
-			}
+			msg, ok, err := c.framer.nextWhole()
 			if !ok && err == nil {
 				msg, err = c.next()
 			}
 			switch {
-			case err == nil && reply != nil:
+			case err != nil:
+				if err, ok = m.goesOn(c, err); !ok {
+					return err
+				}
+			case reply != nil:
 				err = c.answer(msg, reply)
-			case err == nil:
+			default:
 				err = m.f(c, msg)
-			case !m.goesOn(c, &err):
-				return err
 			}
 			if err != nil || c.framer.refused != nil {
 				if failed = c.endOfHandler(err); failed.err != nil {
@@ -260,19 +258,19 @@ func (m *messages) run(c *Conn) ending {
 	return c.endOfInput(err)
 }
 
-// goesOn reports whether *err, an error of next, is one for the function of OnTooLong. If
-// so, goesOn calls that function and sets *err to its result.
-func (m *messages) goesOn(c *Conn, err *error) bool {
-	long, ok := (*err).(*MessageTooLongError)
+// goesOn calls the function of OnTooLong if err, an error of next, is one for it, and
+// returns its result. Otherwise it returns err, and ok is false.
+func (m *messages) goesOn(c *Conn, err error) (result error, ok bool) {
+	long, ok := err.(*MessageTooLongError)
 	if !ok || m.tooLong == nil {
-		return false
+		return err, false
 	}
-	if *err = c.sendReplies(); *err == nil {
-		c.framer.postpones = true
-		*err = m.tooLong(c, long)
-		c.framer.postpones = false
+	if err := c.sendReplies(); err != nil {
+		return err, true
 	}
-	return true
+	c.framer.postpones = true
+	defer func() { c.framer.postpones = false }()
+	return m.tooLong(c, long), true
 }
 
 // replyBatch is the size in bytes at which answers are sent before all messages of a read

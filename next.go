@@ -219,9 +219,9 @@ func (f *Framer) failNext(err error) error {
 }
 
 // nextWhole is a fast path of nextMessage for a message that lies whole in the buffer, as
-// nearly all small messages do. It must not be called if there is a lender.
+// nearly all small messages do.
 func (f *Framer) nextWhole() (msg []byte, ok bool, err error) {
-	if !f.fresh() || f.returned || f.stop.Load() || f.discard.Load() {
+	if !f.fresh() || f.returned || f.lender != nil || f.stop.Load() || f.discard.Load() {
 		return nil, false, nil
 	}
 	data := f.buf[f.start:f.end]
