@@ -67,7 +67,7 @@ func (s delimiterSet) validate() error {
 	size := 0
 	for _, delim := range s.all {
 		if delim == "" {
-			return fmt.Errorf("framer: empty delimiter in %v", Terminator{kind: kindAnyDelimiter, delim: string(s)})
+			return fmt.Errorf("framer: empty delimiter in %v", Terminator{how: s})
 		}
 		size += len(delim)
 	}

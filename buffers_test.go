@@ -283,12 +283,14 @@ func TestDiscardedDoesNotCount(t *testing.T) {
 		}
 		err := f.Run(h)
 		long, _ := err.(*MessageTooLongError)
+		_, isSplit := test.term.how.(*bufio.SplitFunc)
+		_, isFixedLength := f.term.how.(fixedLength)
 		switch {
-		case test.term.kind == kindSplit: // a Split gives nothing before the whole message
+		case isSplit: // a Split gives nothing before the whole message
 			if string(h.written) != test.want+"|" || err != nil {
 				t.Errorf("%v: Run: %q, %v", test.term, h.written, err)
 			}
-		case f.term.kind == kindLength || f.term.kind == kindFixedLength || f.term.kind == kindNone:
+		case f.term.isLength() || isFixedLength || f.term.isNone():
 			if string(h.written) != collected+test.rest+"|" || err != nil {
 				t.Errorf("%v: Run: %q, %v", test.term, h.written, err)
 			}

@@ -319,7 +319,7 @@ func (f *Framer) resume() {
 		return
 	}
 	f.search.matched = 0
-	f.search.restart(f.term.kind, f.term.n)
+	f.search.restart(f.term)
 	f.restart()
 }
 
@@ -343,15 +343,21 @@ func (f *Framer) SetTerminator(t Terminator) error {
 	// There is no token left here, and no terminator for later. Both exist only in a
 	// message that has ended or is skipped.
 	limit := limitOr(t.limit, f.maxSize)
-	switch {
-	case t.kind == kindDelimiter && 0 < len(t.delim) && len(t.delim) <= math.MaxInt32:
-	case t.kind == kindLength && 0 <= t.n && t.n <= limit:
+	switch how := t.how.(type) {
+	case delimiter:
+		if len(how) == 0 || len(how) > math.MaxInt32 {
+			return f.setTerminator(t)
+		}
+	case nextLength:
+		if t.n < 0 || t.n > limit {
+			return f.setTerminator(t)
+		}
 	default:
 		return f.setTerminator(t)
 	}
 	f.changed = true
 	f.keepLast()
-	f.enforce(t.kind, t.n, t.limit, limit, t.delim, t.split)
+	f.enforce(t, limit)
 	return nil
 }
 
@@ -408,7 +414,7 @@ func (f *Framer) set(t Terminator) {
 		f.restart()
 	}
 	f.newLimit = false
-	f.enforce(t.kind, t.n, t.limit, limitOr(t.limit, f.maxSize), t.delim, t.split)
+	f.enforce(t, limitOr(t.limit, f.maxSize))
 }
 
 // keepLast keeps the delimiter that ended the last message, for Matched.
@@ -416,23 +422,14 @@ func (f *Framer) keepLast() {
 	if f.last.number == f.ends {
 		return
 	}
-	f.last.number, f.last.kind = f.ends, f.term.kind
-	if f.term.delim != "" {
-		f.last.delim, f.last.at = f.term.delim, f.search.at
-	}
+	f.last = lastDelimiter{f.ends, f.term.how, f.search.at}
 }
 
-// enforce sets the fields of the terminator, which must be valid, for a message of which
-// nothing is known. (A Terminator is too large for registers. If enforce took one, it
-// would be copied where enforce is inlined, and the copy would have to wait for the
-// stores just before it.)
-func (f *Framer) enforce(kind terminatorKind, n, ownLimit, limit int64, delim string, split *bufio.SplitFunc) {
-	f.term.kind, f.term.n, f.term.limit, f.limit = kind, n, ownLimit, limit
-	f.term.delim = delim
-	if f.term.split != split {
-		f.term.split = split
-	}
-	f.search.restart(kind, n)
+// enforce makes t, which must be valid, the terminator for a message of which nothing is
+// known. limit is the limit for the message.
+func (f *Framer) enforce(t Terminator, limit int64) {
+	f.term, f.limit = t, limit
+	f.search.restart(t)
 }
 
 // Terminator returns the terminator in force. Under a [Length], it is the Length of what
@@ -442,7 +439,7 @@ func (f *Framer) Terminator() Terminator {
 	if t.limit == lifted {
 		t.limit = 0
 	}
-	if t.kind == kindLength {
+	if t.isLength() {
 		t.n = f.search.remaining + int64(f.known)
 	}
 	return t
@@ -461,7 +458,7 @@ func (f *Framer) Matched() string {
 	if f.last.number == f.ends {
 		return f.last.String()
 	}
-	d := lastDelimiter{kind: f.term.kind, delim: f.term.delim, at: f.search.at}
+	d := lastDelimiter{how: f.term.how, at: f.search.at}
 	return d.String()
 }
 
@@ -475,7 +472,7 @@ func (f *Framer) restart() {
 // inMessage reports whether a byte of the current message has come, even one that is only
 // held back.
 func (f *Framer) inMessage() bool {
-	return f.term.kind != kindNone && (f.begun || f.skipping || f.start < f.end)
+	return !f.term.isNone() && (f.begun || f.skipping || f.start < f.end)
 }
 
 // unfinished returns the error for an input that has ended: io.EOF after a whole message,
@@ -600,23 +597,23 @@ func (f *Framer) runShort(h Handler) error {
 		}
 		data := f.buf[f.start:f.end]
 		skip, n, drop := 0, 0, 0
-		switch f.term.kind.base() {
-		case kindDelimiter:
-			n, drop = indexLast(data, f.term.delim), len(f.term.delim)
-			if !delimitedAt(data, n, f.term.delim) {
+		switch how := f.term.how.(type) {
+		case delimiter:
+			n, drop = how.indexLast(data), len(how)
+			if !how.beginsAt(data, n) {
 				return nil
 			}
-		case kindLength, kindFixedLength:
+		case nextLength, fixedLength:
 			if f.term.n > int64(len(data)) {
 				return nil
 			}
 			n = int(f.term.n)
-		case kindLengthPrefix:
-			skip, n = prefixFormat(f.term.kind).whole(f.term.n, data)
-		case kindAnyDelimiter:
-			n, drop = f.search.commonEnd(delimiterSet(f.term.delim), data)
-		case kindSplit:
-			token, err := f.shortToken()
+		case lengthPrefix:
+			skip, n = prefixFormat(f.term.n).whole(data)
+		case delimiterSet:
+			n, drop = f.search.commonEnd(how, data)
+		case *bufio.SplitFunc:
+			token, err := f.shortToken(*how)
 			if err != nil {
 				return f.oversize(h, err)
 			}
@@ -633,7 +630,7 @@ func (f *Framer) runShort(h Handler) error {
 		}
 		f.start += skip + n + drop
 		f.ends++
-		if f.term.kind == kindLength {
+		if f.term.isLength() {
 			f.endLength()
 		}
 		f.changed, f.gave = false, true
@@ -673,7 +670,7 @@ func (f *Framer) fail(err error) error {
 // more reads more input. It is called when all buffered input has been searched.
 func (f *Framer) more() error {
 	if f.readErr == io.EOF || f.finished {
-		f.last.number, f.last.kind = f.ends, kindNone
+		f.last = lastDelimiter{number: f.ends}
 		return f.unfinished()
 	}
 	return f.fill()
@@ -689,7 +686,7 @@ func (f *Framer) give(h Handler, p part) error {
 	}
 	if p.drop == goesOn || f.changed && p.drop > 0 {
 		f.goOn()
-		if f.term.kind == kindNone {
+		if f.term.isNone() {
 			return f.boundCollector(h)
 		}
 		return nil
@@ -708,7 +705,7 @@ func (f *Framer) give(h Handler, p part) error {
 // goOn is called when the message continues after a piece: because the piece was not the
 // last one, or because the Handler has set another terminator. In the second case, the
 // bytes of the old delimiter are input under the new terminator.
-func (f *Framer) goOn() { f.begun = f.begun || f.changed && f.term.kind != kindNone }
+func (f *Framer) goOn() { f.begun = f.begun || f.changed && !f.term.isNone() }
 
 // oversize lets h decide what to do about err, if err says that a message is too long.
 // Any other error ends Run.

@@ -5,6 +5,7 @@
 package framer
 
 import (
+	"bufio"
 	"errors"
 	"io"
 	"iter"
@@ -35,34 +36,34 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 	// force before.
 	data := f.buf[f.start:f.end]
 	skip, n, drop, at := 0, 0, 0, f.search.at
-	switch t.kind.base() {
-	case kindDelimiter:
-		if t.delim == "" {
+	switch how := t.how.(type) {
+	case delimiter:
+		if how == "" {
 			return f.nextUnder(t)
 		}
-		n, drop = indexLast(data, t.delim), len(t.delim)
-		if !delimitedAt(data, n, t.delim) {
+		n, drop = how.indexLast(data), len(how)
+		if !how.beginsAt(data, n) {
 			return f.nextUnder(t)
 		}
-	case kindLength:
+	case nextLength:
 		if uint64(t.n) > uint64(len(data)) { // or negative
 			return f.nextUnder(t)
 		}
 		n = int(t.n)
-	case kindFixedLength:
+	case fixedLength:
 		if t.n == 0 || uint64(t.n) > uint64(len(data)) {
 			return f.nextUnder(t)
 		}
 		n = int(t.n)
-	case kindLengthPrefix:
-		skip, n = prefixFormat(t.kind).whole(t.n, data)
-	case kindAnyDelimiter:
-		n, drop = f.search.commonEnd(delimiterSet(t.delim), data)
-	case kindSplit:
-		if t.split != f.term.split || t.limit != f.term.limit {
+	case lengthPrefix:
+		skip, n = prefixFormat(t.n).whole(data)
+	case delimiterSet:
+		n, drop = f.search.commonEnd(how, data)
+	case *bufio.SplitFunc:
+		if old, ok := f.term.how.(*bufio.SplitFunc); !ok || old != how || t.limit != f.term.limit {
 			return f.nextUnder(t)
 		}
-		token, err := f.shortToken()
+		token, err := f.shortToken(*how)
 		switch {
 		case err != nil:
 			return nil, f.failNext(err)
@@ -83,10 +84,10 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 	f.start += skip + n + drop
 	f.ends++
 	f.found++
-	if t.kind == kindLength {
-		f.enforce(kindNone, 0, 0, f.maxSize, "", nil)
+	if t.isLength() {
+		f.enforce(None(), f.maxSize)
 	} else {
-		f.enforce(t.kind, t.n, t.limit, limit, t.delim, t.split)
+		f.enforce(t, limit)
 	}
 	return data[skip : skip+n : skip+n], nil
 }
@@ -116,7 +117,7 @@ func (f *Framer) nextUnder(t Terminator) ([]byte, error) {
 // nil. A Length above the limit is set in spite of its error, and then skipped.
 func (f *Framer) setLater(t Terminator, invalid error) error {
 	_, tooLong := invalid.(*MessageTooLongError)
-	tooLong = tooLong && t.kind == kindLength
+	tooLong = tooLong && t.isLength()
 	switch {
 	case invalid != nil && !tooLong:
 		return invalid
@@ -125,7 +126,7 @@ func (f *Framer) setLater(t Terminator, invalid error) error {
 		f.returned = true
 		f.skipping = true
 		return invalid
-	case t == f.term && t.kind != kindLength:
+	case t == f.term && !t.isLength():
 		f.then = nil
 	default:
 		f.then = &t
@@ -165,7 +166,7 @@ func (f *Framer) nextMessage() ([]byte, error) {
 			f.start += p.drop
 			f.found++
 		}
-		if f.message.len() == 0 && (found || f.term.kind == kindNone) {
+		if f.message.len() == 0 && (found || f.term.isNone()) {
 			return p.data, nil
 		}
 		f.message.add(f.memory, p.data)
@@ -207,7 +208,11 @@ func (f *Framer) isCutOff() bool {
 	case f.search.counting:
 		return f.search.remaining <= int64(f.start)
 	}
-	return f.term.kind == kindDelimiter || f.term.kind == kindAnyDelimiter
+	switch f.term.how.(type) {
+	case delimiter, delimiterSet:
+		return true
+	}
+	return false
 }
 
 // failNext records an error in the framing, and returns it.
@@ -226,23 +231,23 @@ func (f *Framer) nextWhole() (msg []byte, ok bool, err error) {
 	}
 	data := f.buf[f.start:f.end]
 	skip, n, drop := 0, 0, 0
-	switch f.term.kind.base() {
-	case kindDelimiter:
-		n, drop = indexLast(data, f.term.delim), len(f.term.delim)
-		if !delimitedAt(data, n, f.term.delim) {
+	switch how := f.term.how.(type) {
+	case delimiter:
+		n, drop = how.indexLast(data), len(how)
+		if !how.beginsAt(data, n) {
 			return nil, false, nil
 		}
-	case kindLength, kindFixedLength:
+	case nextLength, fixedLength:
 		if f.term.n > int64(len(data)) {
 			return nil, false, nil
 		}
 		n = int(f.term.n)
-	case kindLengthPrefix:
-		skip, n = prefixFormat(f.term.kind).whole(f.term.n, data)
-	case kindAnyDelimiter:
-		n, drop = f.search.commonEnd(delimiterSet(f.term.delim), data)
-	case kindSplit:
-		token, err := f.shortToken()
+	case lengthPrefix:
+		skip, n = prefixFormat(f.term.n).whole(data)
+	case delimiterSet:
+		n, drop = f.search.commonEnd(how, data)
+	case *bufio.SplitFunc:
+		token, err := f.shortToken(*how)
 		if err != nil {
 			return nil, false, f.failNext(err)
 		}
@@ -260,7 +265,7 @@ func (f *Framer) nextWhole() (msg []byte, ok bool, err error) {
 	f.start += skip + n + drop
 	f.ends++
 	f.found++
-	if f.term.kind == kindLength {
+	if f.term.isLength() {
 		f.endLength()
 	}
 	return data[skip : skip+n : skip+n], true, nil
@@ -438,7 +443,7 @@ func (r *messageReader) WriteTo(w io.Writer) (int64, error) {
 func (f *Framer) beginMessage(t Terminator) error {
 	f.endLoan()
 	f.refused = nil // only t counts now
-	if t.limit == 0 && t.kind != kindNone && t.kind != kindSplit {
+	if _, isSplit := t.how.(*bufio.SplitFunc); t.limit == 0 && !t.isNone() && !isSplit {
 		t.limit = lifted
 	}
 	same := f.term
@@ -484,7 +489,7 @@ func (f *Framer) findMessage() error {
 		case found, f.begun && f.search.counting && !f.skipping:
 			f.found++
 			f.returned = true
-			f.skipping = f.term.kind != kindNone
+			f.skipping = !f.term.isNone()
 			return nil
 		}
 		if err := f.more(); err != nil {
@@ -500,7 +505,7 @@ func (f *Framer) findMessage() error {
 func (f *Framer) readMessage(p []byte) (int, error) {
 	f.skipping = false
 	n, err := f.readPart(p)
-	f.skipping = err != io.EOF && f.term.kind != kindNone
+	f.skipping = err != io.EOF && !f.term.isNone()
 	return n, err
 }
 

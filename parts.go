@@ -51,15 +51,15 @@ func (f *Framer) fresh() bool {
 
 // endLength ends the message of a Length: None is in force after it.
 func (f *Framer) endLength() {
-	f.term.kind, f.term.n, f.term.limit = kindNone, 0, 0
+	f.term = None()
 	f.search.remaining, f.search.counting = 0, false
 }
 
 // look searches the unread input after the known bytes, and records the result. (Only
 // lookBehind calls it when there are known bytes.)
 func (f *Framer) look() error {
-	if f.term.kind == kindSplit {
-		return f.split()
+	if split, ok := f.term.how.(*bufio.SplitFunc); ok {
+		return f.split(*split)
 	}
 	data := f.buf[f.start+f.known : f.end]
 	sp, err := f.search.next(&f.term, data, f.readErr == io.EOF)
@@ -98,7 +98,7 @@ func (f *Framer) take(most int) (part, error) {
 		return p, nil
 	}
 	n := min(f.known, most)
-	if f.term.kind != kindNone {
+	if !f.term.isNone() {
 		if room := f.limit - f.size; int64(n) > room {
 			if room <= 0 {
 				return part{}, f.tooLong(f.size+int64(f.known), f.buf[f.start:f.start+f.known])
@@ -130,14 +130,14 @@ func (f *Framer) lend(n int) []byte {
 // endMessage prepares f for the next message.
 func (f *Framer) endMessage() {
 	f.ends++
-	if f.term.kind == kindLength {
+	if f.term.isLength() {
 		f.endLength()
 	}
 	f.takeNewLimit()
-	if f.term.kind != kindAnyDelimiter {
+	if _, ok := f.term.how.(delimiterSet); !ok {
 		f.search.matched = 0
 	}
-	f.search.restart(f.term.kind, f.term.n)
+	f.search.restart(f.term)
 	f.restart()
 }
 
@@ -170,7 +170,7 @@ func (f *Framer) tooLong(seen int64, data []byte) error {
 const maxEmpty = 100
 
 // split asks the function of a Split terminator for a token.
-func (f *Framer) split() error {
+func (f *Framer) split(split bufio.SplitFunc) error {
 	if f.asked {
 		return nil
 	}
@@ -178,22 +178,22 @@ func (f *Framer) split() error {
 	if f.finished || f.start == f.end && !atEOF {
 		return f.splitRest(atEOF)
 	}
-	advance, token, err := (*f.term.split)(f.buf[f.start:f.end], atEOF)
-	return f.splitOn(advance, token, err, atEOF)
+	advance, token, err := split(f.buf[f.start:f.end], atEOF)
+	return f.splitOn(split, advance, token, err, atEOF)
 }
 
 // shortToken takes a token, if nothing is known of the current message. It returns nil if
 // the unread input has no token, or if this fast path does not apply. Then split does the
 // work.
-func (f *Framer) shortToken() ([]byte, error) {
+func (f *Framer) shortToken(split bufio.SplitFunc) ([]byte, error) {
 	if f.start == f.end || f.readErr != nil || f.finished || f.asked {
 		return nil, nil
 	}
 	data := f.buf[f.start:f.end]
-	advance, token, err := (*f.term.split)(data, false)
+	advance, token, err := split(data, false)
 	n := len(token)
 	if err != nil || token == nil || uint(advance) > uint(len(data)) || n > f.pieceSize || int64(n) > f.limit {
-		return nil, f.splitOn(advance, token, err, false)
+		return nil, f.splitOn(split, advance, token, err, false)
 	}
 	f.start += advance
 	f.empties = 0
@@ -202,7 +202,7 @@ func (f *Framer) shortToken() ([]byte, error) {
 
 // splitOn handles what a split function has returned. It calls the function again until
 // there is a token, or more input is needed.
-func (f *Framer) splitOn(advance int, token []byte, err error, atEOF bool) error {
+func (f *Framer) splitOn(split bufio.SplitFunc, advance int, token []byte, err error, atEOF bool) error {
 	for {
 		unread := f.end - f.start
 		switch {
@@ -223,7 +223,7 @@ func (f *Framer) splitOn(advance int, token []byte, err error, atEOF bool) error
 		if advance == 0 || f.finished || f.start == f.end && !atEOF {
 			return f.splitRest(atEOF)
 		}
-		advance, token, err = (*f.term.split)(f.buf[f.start:f.end], atEOF)
+		advance, token, err = split(f.buf[f.start:f.end], atEOF)
 	}
 }
 

@@ -36,22 +36,20 @@ type search struct {
 	at int
 }
 
-// A lastDelimiter describes the delimiter that ended a message. delim is that of the
-// Terminator.
+// A lastDelimiter describes the delimiter that ended a message.
 type lastDelimiter struct {
 	number int64 // of the message: Framer.ends
-	kind   terminatorKind
-	delim  string
-	at     int // AnyDelimiter: its place in the set
+	how    any   // that of the Terminator
+	at     int   // AnyDelimiter: its place in the set
 }
 
 func (d *lastDelimiter) String() string {
-	switch d.kind {
-	case kindDelimiter:
-		return d.delim
-	case kindAnyDelimiter:
-		return delimiterSet(d.delim).delimiter(d.at)
-	case kindDotBlock:
+	switch how := d.how.(type) {
+	case delimiter:
+		return string(how)
+	case delimiterSet:
+		return how.delimiter(d.at)
+	case dotBlock:
 		return loneDot
 	}
 	return ""
@@ -65,31 +63,30 @@ type span struct {
 	found            bool
 }
 
-// restart prepares s for a message under a terminator of the given kind and count. It
-// keeps matched, because an AnyDelimiter may already have searched bytes after the
-// message that ended.
-func (s *search) restart(kind terminatorKind, n int64) {
-	s.remaining = n
-	s.counting = kind == kindLength || kind == kindFixedLength
+// restart prepares s for a message under t. It keeps matched, because an AnyDelimiter may
+// already have searched bytes after the message that ended.
+func (s *search) restart(t Terminator) {
+	s.remaining, s.counting = t.n, false
 }
 
 // next searches data, the unread input: the bytes that earlier calls have held back, then
 // the bytes that have come since. If atEOF is set, no more will come, and nothing is held
 // back.
 func (s *search) next(t *Terminator, data []byte, atEOF bool) (span, error) {
-	switch t.kind.base() {
-	case kindDelimiter:
-		return s.delimiter(t.delim, data, atEOF), nil
-	case kindAnyDelimiter:
-		return s.anyDelimiter(delimiterSet(t.delim), data, atEOF), nil
-	case kindLengthPrefix:
+	switch how := t.how.(type) {
+	case delimiter:
+		return s.delimiter(string(how), data, atEOF), nil
+	case delimiterSet:
+		return s.anyDelimiter(how, data, atEOF), nil
+	case lengthPrefix:
 		if !s.counting {
-			return s.header(t, data, atEOF)
+			return s.header(prefixFormat(t.n), data, atEOF)
 		}
 		return s.count(data), nil
-	case kindLength, kindFixedLength:
+	case nextLength, fixedLength:
+		s.counting = true
 		return s.count(data), nil
-	case kindDotBlock:
+	case dotBlock:
 		return s.dotBlock(data, atEOF), nil
 	}
 	return span{data: len(data)}, nil
@@ -199,18 +196,19 @@ func (s *search) setPattern(delim string) {
 	s.border = s.border[:0]
 }
 
-// indexLast finds the first byte of data that equals the last byte of delim, and returns
-// where a delim that ends there begins. The result may be negative. delimitedAt then
-// checks the other bytes. The last byte is searched because it is usually rarer in the
-// input than the others.
-func indexLast(data []byte, delim string) int {
-	last := len(delim) - 1
-	return bytes.IndexByte(data, delim[last]) - last
+// indexLast finds the first byte of data that equals the last byte of d, and returns
+// where a d that ends there begins. The result may be negative. beginsAt then checks the
+// other bytes. The last byte is searched because it is usually rarer in the input than the
+// others.
+func (d delimiter) indexLast(data []byte) int {
+	last := len(d) - 1
+	return bytes.IndexByte(data, d[last]) - last
 }
 
-// delimitedAt reports whether delim begins at data[n], where n comes from indexLast.
-func delimitedAt(data []byte, n int, delim string) bool {
-	return n >= 0 && data[n] == delim[0] && (len(delim) <= 2 || string(data[n:n+len(delim)]) == delim)
+// beginsAt reports whether d begins at data[n], if data has its last byte at the place
+// after n where d would end. n may be negative.
+func (d delimiter) beginsAt(data []byte, n int) bool {
+	return n >= 0 && data[n] == d[0] && (len(d) <= 2 || string(data[n:n+len(d)]) == string(d))
 }
 
 // match updates matched for the next byte of the input.
@@ -317,7 +315,7 @@ func (s *search) commonEnd(set delimiterSet, data []byte) (n, size int) {
 	}
 	for at, labels := setDelims, set.number(setLabels); at < labels; {
 		delim := set.delimiter(at)
-		if n := end - len(delim); delimitedAt(data, n, delim) {
+		if n := end - len(delim); delimiter(delim).beginsAt(data, n) {
 			s.at = at
 			return n, len(delim)
 		}
@@ -328,8 +326,7 @@ func (s *search) commonEnd(set delimiterSet, data []byte) (n, size int) {
 
 // header reads the header of a LengthPrefix message. Once the header is complete, s
 // counts the bytes of the message.
-func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
-	prefix := prefixFormat(t.kind)
+func (s *search) header(prefix prefixFormat, data []byte, atEOF bool) (span, error) {
 	length, size, err := prefix.length(data)
 	if err != nil {
 		return span{}, err
@@ -344,9 +341,9 @@ func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
 			return span{skip: len(data)}, nil
 		}
 	}
-	remaining, ok := addLength(length, t.n)
+	remaining, ok := addLength(length, prefix.adjustment())
 	if !ok {
-		return span{}, fmt.Errorf("%w: length %d with adjustment %d is negative; the header begins %q", ErrBadPrefix, length, t.n, data[:min(size, headSize)])
+		return span{}, fmt.Errorf("%w: length %d with adjustment %d is negative; the header begins %q", ErrBadPrefix, length, prefix.adjustment(), data[:min(size, headSize)])
 	}
 	s.counting = true
 	if prefix.has(keepHeader) {
@@ -362,7 +359,7 @@ func (s *search) header(t *Terminator, data []byte, atEOF bool) (span, error) {
 // whole is a fast path for a LengthPrefix message that lies whole in data. It returns how
 // many bytes to drop, and how many bytes after them are the message. n is -1 if the fast
 // path does not apply.
-func (p prefixFormat) whole(adjustment int64, data []byte) (skip, n int) {
+func (p prefixFormat) whole(data []byte) (skip, n int) {
 	skip = p.offset()
 	if len(data)-skip < 8 {
 		return 0, -1
@@ -388,7 +385,7 @@ func (p prefixFormat) whole(adjustment int64, data []byte) (skip, n int) {
 		}
 		skip += size
 	}
-	if adjustment != 0 {
+	if adjustment := p.adjustment(); adjustment != 0 {
 		sum, ok := addLength(length, adjustment)
 		if !ok {
 			return 0, -1

@@ -19,39 +19,37 @@ import (
 // value is [None].
 //
 // Setting a Terminator does not allocate. Making one does not either, except for
-// [AnyDelimiter] and [Split], which should be called once and the result kept.
+// [AnyDelimiter], [Split], and a [Delimiter] that is not a constant. Call these once, and
+// keep the result.
 //
 // See ExampleAnyDelimiter, ExampleDotBlock, ExampleLengthPrefix and
 // ExampleTerminator_Limit in example_test.go.
 type Terminator struct {
-	kind  terminatorKind
-	n     int64            // Length, FixedLength: the count, in bytes; LengthPrefix: the adjustment
-	limit int64            // its own limit, in bytes; 0: MaxMessageSize applies; negative: no limit
-	delim string           // Delimiter: the delimiter; AnyDelimiter: a delimiterSet
-	split *bufio.SplitFunc // Split: the function; a pointer, because functions can't be compared
+	// A Terminator has four words. The compiler would not keep a larger one in registers.
+
+	how   any   // how a message ends: one of the types below, or nil for None
+	n     int64 // Length, FixedLength: the count, in bytes; LengthPrefix: a prefixFormat
+	limit int64 // its own limit, in bytes; 0: MaxMessageSize applies; negative: no limit
 }
 
-// A terminatorKind is one of the constants below. For a LengthPrefix it also holds the
-// prefixFormat. (A Terminator with another field for that would be slower.)
-type terminatorKind uint32
-
-const (
-	kindNone terminatorKind = iota << kindShift
-	kindDelimiter
-	kindAnyDelimiter
-	kindLength
-	kindFixedLength
-	kindLengthPrefix
-	kindSplit
-	kindDotBlock
+// These are the types of Terminator.how, beside delimiterSet and *bufio.SplitFunc. (A
+// pointer, because functions can't be compared.)
+type (
+	delimiter    string
+	nextLength   struct{}
+	fixedLength  struct{}
+	lengthPrefix struct{}
+	dotBlock     struct{}
 )
 
-// kindShift is the number of the lowest bit of a kind. The bits below it hold a
-// prefixFormat.
-const kindShift = 28
+// isNone reports whether t is None.
+func (t *Terminator) isNone() bool { return t.how == nil }
 
-// base returns k without a prefixFormat.
-func (k terminatorKind) base() terminatorKind { return k >> kindShift << kindShift }
+// isLength reports whether t is a Length.
+func (t *Terminator) isLength() bool {
+	_, ok := t.how.(nextLength)
+	return ok
+}
 
 // None never ends a message: every byte is given to the handler as it comes.
 // Config.MaxMessageSize does not apply, except to an embedded [Collector].
@@ -68,7 +66,7 @@ func None() Terminator { return Terminator{} }
 // With the delimiter, an empty text would never end, because its first CRLF is that of the
 // command before it; the last line would lose its CRLF; and doubled dots would stay doubled.
 func Delimiter(delim string) Terminator {
-	return Terminator{kind: kindDelimiter, delim: delim}
+	return Terminator{how: delimiter(delim)}
 }
 
 // AnyDelimiter ends a message at the first occurrence of any of delims. Of several that
@@ -84,18 +82,18 @@ func Delimiter(delim string) Terminator {
 // begin with at most three different bytes. All delimiters together may have at most 1
 // MiB, for which AnyDelimiter allocates 29 MiB.
 func AnyDelimiter(delims ...string) Terminator {
-	return Terminator{kind: kindAnyDelimiter, delim: string(newDelimiterSet(delims))}
+	return Terminator{how: newDelimiterSet(delims)}
 }
 
 // Length ends the message after the next n bytes, once. Then [None] is in force until
 // another terminator is set, as in asynchat. Unlike in asynchat, Length(0) ends the
 // message at once: FoundTerminator is called without data before it, and without waiting
 // for input.
-func Length(n int64) Terminator { return Terminator{kind: kindLength, n: n} }
+func Length(n int64) Terminator { return Terminator{how: nextLength{}, n: n} }
 
 // FixedLength ends a message after every n bytes, again and again. n must be greater than
 // zero.
-func FixedLength(n int64) Terminator { return Terminator{kind: kindFixedLength, n: n} }
+func FixedLength(n int64) Terminator { return Terminator{how: fixedLength{}, n: n} }
 
 // Uvarint is the Size of a [Prefix] whose length field is a variable-length integer, as
 // in [encoding/binary], Protocol Buffers, and the Remaining Length of MQTT: 7 bits in each
@@ -122,7 +120,7 @@ type Prefix struct {
 
 	// Adjustment is added to the value of the field to give the number of bytes
 	// that follow it. A protocol whose length counts its own 4-byte header, for
-	// example, has Adjustment -4.
+	// example, has Adjustment -4. It must fit into 32 bits.
 	Adjustment int64
 
 	// Keep makes the header the beginning of the message; the limit of the size then counts
@@ -138,7 +136,7 @@ type Prefix struct {
 // AppendLength returns dst as it was, and an error, if n is negative, if n does not fit
 // the field, or if p makes no sense.
 func (p Prefix) AppendLength(dst []byte, n int64) ([]byte, error) {
-	if prefixFormat(LengthPrefix(p).kind).size() == 0 {
+	if p.format().size() == 0 {
 		return dst, errSenselessPrefix
 	}
 	if n < 0 {
@@ -167,20 +165,7 @@ func (p Prefix) AppendLength(dst []byte, n int64) ([]byte, error) {
 // Terminator, is refused when the header is complete, before a byte of the message is
 // read.
 func LengthPrefix(p Prefix) Terminator {
-	var f prefixFormat
-	switch p.Size {
-	case 1, 2, 3, 4, 8, Uvarint:
-		if 0 <= p.Offset && p.Offset <= math.MaxUint16 {
-			f = prefixFormat(p.Offset) | prefixFormat(uint8(p.Size))<<16
-		}
-	}
-	if p.LittleEndian {
-		f |= littleEndian
-	}
-	if p.Keep {
-		f |= keepHeader
-	}
-	return Terminator{kind: kindLengthPrefix | terminatorKind(f), n: p.Adjustment}
+	return Terminator{how: lengthPrefix{}, n: int64(p.format())}
 }
 
 // DotBlock ends a message at a line that has nothing but a dot, as the texts of SMTP,
@@ -196,7 +181,7 @@ func LengthPrefix(p Prefix) Terminator {
 //
 // The dots that are removed, and the last line, do not count for the limit of the
 // message. [Framer.Matched] returns ".\r\n".
-func DotBlock() Terminator { return Terminator{kind: kindDotBlock} }
+func DotBlock() Terminator { return Terminator{how: dotBlock{}} }
 
 // Split ends messages where f finds its tokens. f is a split function, as for
 // [bufio.Scanner]. A token is given to the handler in one piece, whatever its size. An
@@ -219,7 +204,7 @@ func DotBlock() Terminator { return Terminator{kind: kindDotBlock} }
 // Two Terminators made by the same call of Split are equal; others are not. Call Split
 // once, before a loop.
 func Split(f bufio.SplitFunc) Terminator {
-	return Terminator{kind: kindSplit, split: &f}
+	return Terminator{how: &f}
 }
 
 // Limit returns t with its own limit for the size of a message, which replaces
@@ -233,7 +218,7 @@ func Split(f bufio.SplitFunc) Terminator {
 //
 // Terminators that are equal stay equal if both get the same limit. Limit allocates nothing.
 func (t Terminator) Limit(n int64) Terminator {
-	if t.kind != kindNone {
+	if t.how != nil {
 		t.limit = max(n, -1)
 	}
 	return t
@@ -262,31 +247,31 @@ func (t Terminator) String() string {
 		t.limit = 0
 		return t.String() + fmt.Sprintf(".Limit(%d)", n)
 	}
-	switch t.kind.base() {
-	case kindDelimiter:
-		return "Delimiter(" + strconv.Quote(t.delim) + ")"
-	case kindAnyDelimiter:
+	switch how := t.how.(type) {
+	case delimiter:
+		return "Delimiter(" + strconv.Quote(string(how)) + ")"
+	case delimiterSet:
 		var quoted []string
-		for _, delim := range delimiterSet(t.delim).all {
+		for _, delim := range how.all {
 			quoted = append(quoted, strconv.Quote(delim))
 		}
 		return "AnyDelimiter(" + strings.Join(quoted, ", ") + ")"
-	case kindLength:
+	case nextLength:
 		return fmt.Sprintf("Length(%d)", t.n)
-	case kindFixedLength:
+	case fixedLength:
 		return fmt.Sprintf("FixedLength(%d)", t.n)
-	case kindLengthPrefix:
-		prefix := prefixFormat(t.kind)
+	case lengthPrefix:
+		prefix := prefixFormat(t.n)
 		return fmt.Sprintf("LengthPrefix(%+v)", Prefix{
 			Size:         prefix.size(),
 			LittleEndian: prefix.has(littleEndian),
 			Offset:       prefix.offset(),
-			Adjustment:   t.n,
+			Adjustment:   prefix.adjustment(),
 			Keep:         prefix.has(keepHeader),
 		})
-	case kindSplit:
+	case *bufio.SplitFunc:
 		return "Split(func)"
-	case kindDotBlock:
+	case dotBlock:
 		return "DotBlock()"
 	}
 	return "None()"
@@ -294,32 +279,32 @@ func (t Terminator) String() string {
 
 // validate returns an error if t makes no sense. maxSize is MaxMessageSize.
 func (t Terminator) validate(maxSize int64) error {
-	switch t.kind.base() {
-	case kindDelimiter:
+	switch how := t.how.(type) {
+	case delimiter:
 		switch {
-		case t.delim == "":
+		case how == "":
 			return errors.New("framer: empty delimiter")
-		case len(t.delim) > math.MaxInt32: // the numbers in search.border are int32
+		case len(how) > math.MaxInt32: // the numbers in search.border are int32
 			return errors.New("framer: a delimiter of more than 2 GiB")
 		}
-	case kindAnyDelimiter:
-		return delimiterSet(t.delim).validate()
-	case kindLength, kindFixedLength:
+	case delimiterSet:
+		return how.validate()
+	case nextLength, fixedLength:
 		switch {
 		case t.n < 0:
 			return fmt.Errorf("framer: %v: the length must not be negative", t)
-		case t.n == 0 && t.kind == kindFixedLength:
+		case t.n == 0 && how == fixedLength{}:
 			return fmt.Errorf("framer: %v: the length must be positive", t)
 		}
 		if limit := limitOr(t.limit, maxSize); t.n > limit {
 			return &MessageTooLongError{Limit: limit, Seen: t.n, own: t.limit > 0}
 		}
-	case kindLengthPrefix:
-		if prefixFormat(t.kind).size() == 0 {
+	case lengthPrefix:
+		if prefixFormat(t.n).size() == 0 {
 			return errSenselessPrefix
 		}
-	case kindSplit:
-		if *t.split == nil {
+	case *bufio.SplitFunc:
+		if *how == nil {
 			return errors.New("framer: Split without a function")
 		}
 	}
@@ -330,19 +315,38 @@ func (t Terminator) validate(maxSize int64) error {
 // bits, or a length that becomes negative when the Adjustment of the [Prefix] is added.
 var ErrBadPrefix = errors.New("framer: bad length prefix")
 
-var errSenselessPrefix = errors.New("framer: LengthPrefix: Size must be 1, 2, 3, 4, 8 or Uvarint, and Offset from 0 to 65535")
+var errSenselessPrefix = errors.New("framer: LengthPrefix: Size must be 1, 2, 3, 4, 8 or Uvarint, Offset from 0 to 65535, and Adjustment must fit into 32 bits")
 
-// A prefixFormat is a Prefix without its Adjustment, in one word. The lowest two bytes
-// are the Offset. The next byte is the Size, or 0 if the Size or the Offset is invalid.
-// Then come the flags. The bits from kindShift on are not part of it.
-type prefixFormat uint32
+// A prefixFormat is a Prefix in one word. The lowest two bytes are the Offset. The next
+// byte is the Size, or 0 if the Prefix is invalid. Then comes a byte of flags. The upper
+// half is the Adjustment.
+type prefixFormat int64
 
 const (
 	littleEndian prefixFormat = 1 << (24 + iota)
 	keepHeader
 )
 
-func (p prefixFormat) offset() int { return int(uint16(p)) }
-func (p prefixFormat) size() int   { return int(int8(p >> 16)) }
+// format returns p as a prefixFormat.
+func (p Prefix) format() prefixFormat {
+	f := prefixFormat(p.Adjustment) << 32
+	switch p.Size {
+	case 1, 2, 3, 4, 8, Uvarint:
+		if 0 <= p.Offset && p.Offset <= math.MaxUint16 && f.adjustment() == p.Adjustment {
+			f |= prefixFormat(p.Offset) | prefixFormat(uint8(p.Size))<<16
+		}
+	}
+	if p.LittleEndian {
+		f |= littleEndian
+	}
+	if p.Keep {
+		f |= keepHeader
+	}
+	return f
+}
 
-func (p prefixFormat) has(flag prefixFormat) bool { return p&flag != 0 }
+func (f prefixFormat) offset() int       { return int(uint16(f)) }
+func (f prefixFormat) size() int         { return int(int8(f >> 16)) }
+func (f prefixFormat) adjustment() int64 { return int64(f >> 32) }
+
+func (f prefixFormat) has(flag prefixFormat) bool { return f&flag != 0 }

@@ -718,9 +718,9 @@ func TestLengthPrefixHostile(t *testing.T) {
 		{"2^64-1", framer.Prefix{Size: u64}, 0, "\xff\xff\xff\xff\xff\xff\xff\xffabc", math.MaxInt64, nil},
 		{"2^64-1 without a limit", framer.Prefix{Size: u64}, -1, "\xff\xff\xff\xff\xff\xff\xff\xffabc", 0, io.ErrUnexpectedEOF},
 		{"2^64-1 with more", framer.Prefix{Size: u64, Adjustment: 5}, 0, "\xff\xff\xff\xff\xff\xff\xff\xffabc", math.MaxInt64, nil},
-		{"2^64-1 with the most", framer.Prefix{Size: u64, Adjustment: math.MaxInt64}, 0, "\xff\xff\xff\xff\xff\xff\xff\xffabc", math.MaxInt64, nil},
-		{"2^63 less the most", framer.Prefix{Size: u64, Adjustment: math.MinInt64, Keep: true}, 20, "\x80\x00\x00\x00\x00\x00\x00\x0dabc", 21, nil},
-		{"2^63-1 less the most", framer.Prefix{Size: u64, Adjustment: math.MinInt64}, 0, "\x7f\xff\xff\xff\xff\xff\xff\xffabc", 0, framer.ErrBadPrefix},
+		{"2^64-1 with the most", framer.Prefix{Size: u64, Adjustment: math.MaxInt32}, 0, "\xff\xff\xff\xff\xff\xff\xff\xffabc", math.MaxInt64, nil},
+		{"2^31 less the most", framer.Prefix{Size: u64, Adjustment: math.MinInt32, Keep: true}, 20, "\x00\x00\x00\x00\x80\x00\x00\x0dabc", 21, nil},
+		{"2^31-1 less the most", framer.Prefix{Size: u64, Adjustment: math.MinInt32}, 0, "\x00\x00\x00\x00\x7f\xff\xff\xffabc", 0, framer.ErrBadPrefix},
 		{"2^63-1 and the header", framer.Prefix{Size: u64, Keep: true}, 0, "\x7f\xff\xff\xff\xff\xff\xff\xffabc", math.MaxInt64, nil},
 		{"negative", framer.Prefix{Size: u8, Adjustment: -4}, 0, "\x03abc", 0, framer.ErrBadPrefix},
 		{"negative and the header", framer.Prefix{Size: u8, Adjustment: -4, Keep: true}, 0, "\x03abc", 0, framer.ErrBadPrefix},
@@ -1013,6 +1013,7 @@ func TestSenselessTerminators(t *testing.T) {
 		framer.LengthPrefix(framer.Prefix{Size: -2}),
 		framer.LengthPrefix(framer.Prefix{Size: 1, Offset: -1}),
 		framer.LengthPrefix(framer.Prefix{Size: 1, Offset: 1 << 16}),
+		framer.LengthPrefix(framer.Prefix{Size: 8, Adjustment: 1 << 31}),
 		framer.Split(nil),
 		framer.Delimiter("").Limit(5),
 		framer.Length(11).Limit(10),
@@ -1204,12 +1205,11 @@ func TestSetTerminatorAllocatesNothing(t *testing.T) {
 		framer.Split(bufio.ScanLines),
 		framer.Delimiter(strings.Repeat("long", 100)),
 	}
-	delim := string([]byte{'\r', '\n'})
 	length := int64(5)
 	set := func() {
 		err := errors.Join(
 			f.SetTerminator(framer.None()),
-			f.SetTerminator(framer.Delimiter(delim)),
+			f.SetTerminator(framer.Delimiter("\r\n")),
 			f.SetTerminator(framer.Length(length)),
 			f.SetTerminator(framer.FixedLength(length)),
 			f.SetTerminator(framer.DotBlock()),
@@ -1272,7 +1272,7 @@ func TestSplitTokensOfOnePlace(t *testing.T) {
 func TestGreatestSizes(t *testing.T) {
 	var terminators []framer.Terminator
 	for _, size := range []int{1, 2, 3, 4, 8, framer.Uvarint} {
-		for _, adjustment := range []int64{math.MinInt64, math.MinInt64 + 1, math.MinInt32, -1, 0, 1, math.MaxInt32, math.MaxInt64 - 1, math.MaxInt64} {
+		for _, adjustment := range []int64{math.MinInt32, math.MinInt32 + 1, -1, 0, 1, math.MaxInt32 - 1, math.MaxInt32} {
 			for flags := range 4 {
 				terminators = append(terminators, framer.LengthPrefix(framer.Prefix{
 					Size: size, Adjustment: adjustment, LittleEndian: flags&1 != 0, Keep: flags&2 != 0,
@@ -1328,7 +1328,7 @@ func TestGreatestSizes(t *testing.T) {
 // LengthPrefix reads what AppendLength has written, and what it refuses can't be written.
 func TestAppendLength(t *testing.T) {
 	lengths := []int64{0, 1, 2, 127, 128, 255, 256, 1<<16 - 1, 1 << 16, 1<<24 - 1, 1 << 24, 1<<32 - 1, 1 << 32, math.MaxInt64 - 1, math.MaxInt64, -1, math.MinInt64}
-	adjustments := []int64{0, 1, -1, 4, -4, 300, -300, math.MaxInt64, math.MinInt64}
+	adjustments := []int64{0, 1, -1, 4, -4, 300, -300, math.MaxInt32, math.MinInt32}
 	for _, size := range []int{1, 2, 3, 4, 8, framer.Uvarint} {
 		for _, adjustment := range adjustments {
 			for _, n := range lengths {
@@ -1339,7 +1339,7 @@ func TestAppendLength(t *testing.T) {
 			}
 		}
 	}
-	for _, p := range []framer.Prefix{{}, {Size: 5}, {Size: 256 + 1}, {Size: -2}, {Size: 1, Offset: -1}, {Size: 1, Offset: 1 << 16}} {
+	for _, p := range []framer.Prefix{{}, {Size: 5}, {Size: 256 + 1}, {Size: -2}, {Size: 1, Offset: -1}, {Size: 1, Offset: 1 << 16}, {Size: 8, Adjustment: 1 << 31}, {Size: 8, Adjustment: -1<<31 - 1}} {
 		if got, err := p.AppendLength([]byte("abc"), 1); string(got) != "abc" || err == nil {
 			t.Errorf("%+v: %q, %v", p, got, err)
 		}
