@@ -243,7 +243,7 @@ func (r *discardReader) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	if len(r.text) == r.discard {
-		r.f.discard.Store(true)
+		r.f.requests.Or(discard)
 	}
 	end := len(r.text)
 	if end > r.discard {

@@ -491,7 +491,7 @@ func (c *Conn) Flush(ctx context.Context) error {
 // called more than once, and always returns nil.
 func (c *Conn) CloseWhenDone() error {
 	c.asked.close.Store(true)
-	c.framer.stop.Store(true)
+	c.framer.requests.Or(stop)
 	c.queue.seal()
 	c.interrupt()
 	return nil
@@ -539,7 +539,7 @@ func (c *Conn) CloseWrite() error {
 // CloseWhenDone that was called before. A write that has begun is completed, but a
 // producer that has begun is cut off.
 func (c *Conn) DiscardBuffers() {
-	c.framer.discard.Store(true)
+	c.framer.requests.Or(discard)
 	c.discardOutput(errDiscarded)
 	c.interrupt() // the stream may have left out a read because of this output; see socket
 }

@@ -252,12 +252,20 @@ type Framer struct {
 	usual    int         // Next: the length of the last message that was collected here, at most largestPooled
 	then     *Terminator // Next: the terminator after the skipped message, if not nil
 
-	// A Conn sets these, from any goroutine.
-	stop, discard atomic.Bool
+	requests atomic.Uint32 // of a Conn, from any goroutine: stop, discard
 
 	reader *messageReader // NextReader: the valid reader, or nil
 	last   lastDelimiter
 }
+
+// These are the bits of Framer.requests.
+const (
+	stop    uint32 = 1 << iota // give out no more
+	discard                    // drop the buffered input
+)
+
+func (f *Framer) stopped() bool   { return f.requests.Load()&stop != 0 }
+func (f *Framer) toDiscard() bool { return f.requests.Load()&discard != 0 }
 
 // NewFramer returns a [Framer] that reads from r. It uses ReadBufferSize and
 // MaxMessageSize of cfg, which may be nil. The terminator is [None] until another is set.
@@ -515,14 +523,14 @@ func (f *Framer) Run(h Handler) error {
 			return err
 		}
 		switch {
-		case f.stop.Load():
+		case f.stopped():
 			return nil
 		case f.refused != nil:
 			if err := f.lastWord(h); err != nil && f.refused == errPaused {
 				return f.fail(err)
 			}
 			return f.fail(f.refused)
-		case f.discard.Load():
+		case f.toDiscard():
 			f.discardInput()
 		}
 		p, ok, err := f.next()
@@ -580,7 +588,7 @@ func (f *Framer) grow(c *Collector) {
 // so that h can send what it has collected. It returns the error of HandleReadComplete.
 // That error becomes the reason of the end only if Run ends because of a pause.
 func (f *Framer) lastWord(h Handler) error {
-	if complete, ok := h.(ReadCompleteHandler); ok && f.gave && !f.stop.Load() {
+	if complete, ok := h.(ReadCompleteHandler); ok && f.gave && !f.stopped() {
 		f.gave = false
 		return complete.HandleReadComplete()
 	}
@@ -592,7 +600,7 @@ func (f *Framer) lastWord(h Handler) error {
 // and give, because calls of them would take half of the time for a short message.
 func (f *Framer) runShort(h Handler) error {
 	for {
-		if f.begun || f.skipping || f.search.matched > 0 || f.refused != nil || f.stop.Load() || f.discard.Load() {
+		if f.begun || f.skipping || f.search.matched > 0 || f.refused != nil || f.requests.Load() != 0 {
 			return nil
 		}
 		data := f.buf[f.start:f.end]
@@ -636,7 +644,7 @@ func (f *Framer) runShort(h Handler) error {
 		f.changed, f.gave = false, true
 		if n > 0 {
 			err := h.CollectIncomingData(data[skip : skip+n : skip+n])
-			if err != nil || f.changed && drop > 0 || f.stop.Load() || f.refused != nil {
+			if err != nil || f.changed && drop > 0 || f.stopped() || f.refused != nil {
 				f.start -= drop
 				return f.breakOff(err, drop)
 			}
@@ -691,7 +699,7 @@ func (f *Framer) give(h Handler, p part) error {
 		}
 		return nil
 	}
-	if f.stop.Load() || f.refused != nil {
+	if f.stopped() || f.refused != nil {
 		return nil
 	}
 	f.start += p.drop
@@ -757,7 +765,7 @@ func (f *Framer) boundCollector(h Handler) error {
 // discardInput drops the buffered input. A counted message still needs as many bytes as
 // before. Any other message begins anew.
 func (f *Framer) discardInput() {
-	f.discard.Store(false)
+	f.requests.And(^discard)
 	if f.start < f.end { // otherwise matched is about bytes that were given out: see DotBlock
 		f.search.matched = 0
 	}

@@ -386,11 +386,6 @@ func (c *Conn) Next(t Terminator) ([]byte, error) {
 	if c.session == nil {
 		return nil, errOutsideOfSession
 	}
-	if c.framer.stop.Load() {
-		c.framer.endLoan()
-		c.session.err = errClosed
-		return nil, errClosed
-	}
 	msg, err := c.framer.Next(t)
 	if err == nil {
 		return msg, nil
@@ -417,7 +412,7 @@ func (c *Conn) NextReader(t Terminator) (io.Reader, error) {
 	}
 	c.framer.endLoan()
 	err := error(errClosed)
-	if !c.framer.stop.Load() {
+	if !c.framer.stopped() {
 		err = c.framer.beginMessage(t)
 	}
 	if err == errWouldBlock {
@@ -432,7 +427,7 @@ func (c *Conn) NextReader(t Terminator) (io.Reader, error) {
 
 // readMessage reads for the reader of NextReader, and waits for input.
 func (c *Conn) readMessage(p []byte) (n int, err error) {
-	if c.framer.stop.Load() {
+	if c.framer.stopped() {
 		return 0, errClosed
 	}
 	n, err = c.framer.readMessage(p)
@@ -470,7 +465,7 @@ func (c *Conn) goOnWithNext() (err error) {
 
 // next returns the next message under the terminator in force.
 func (c *Conn) next() ([]byte, error) {
-	if c.framer.stop.Load() {
+	if c.framer.stopped() {
 		return nil, errClosed
 	}
 	return c.framer.nextMessage()

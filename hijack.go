@@ -36,7 +36,7 @@ type hijackState struct {
 // only be read.
 func (c *Conn) Hijack(f func(nc net.Conn)) {
 	c.hijacked.f = f
-	c.framer.stop.Store(true)
+	c.framer.requests.Or(stop)
 }
 
 // lend reports whether the function of Hijack can be given the connection. It can't if

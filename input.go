@@ -35,7 +35,7 @@ func (r connReader) Read(p []byte) (int, error) {
 		c.giveBackReplies()
 	}
 	switch {
-	case c.framer.stop.Load():
+	case c.framer.stopped():
 		return 0, errClosed
 	case c.asked.shutdown.Load() && c.isLate():
 		return 0, ErrServerClosed
@@ -230,7 +230,7 @@ func (c *Conn) arm(drained bool) error {
 	drained = drained && !c.wait.cutShort
 	c.wait.cutShort = false
 	switch {
-	case c.state == StateClosed, c.state == StateActive && c.framer.stop.Load():
+	case c.state == StateClosed, c.state == StateActive && c.framer.stopped():
 		return errClosed
 	case shutting && c.mustLeave(drained):
 		return ErrServerClosed

@@ -177,7 +177,7 @@ func (c *Conn) converse() ending {
 // connected calls HandleConnect.
 func (c *Conn) connected() ending {
 	h, ok := c.handler.(ConnectHandler)
-	if !ok || c.framer.stop.Load() {
+	if !ok || c.framer.stopped() {
 		return ending{}
 	}
 	return c.endOfHandler(h.HandleConnect())
@@ -186,14 +186,14 @@ func (c *Conn) connected() ending {
 // lastWord tells the handler of an end of the input, by the optional method for that end.
 // It reports whether the conversation is over.
 func (c *Conn) lastWord(end ending) (ending, bool) {
-	if c.framer.stop.Load() && (end.err == nil || errors.Is(end.err, errClosed)) {
+	if c.framer.stopped() && (end.err == nil || errors.Is(end.err, errClosed)) {
 		return ending{what: endByClose}, true // or by Close, which has set its own reason
 	}
 	switch {
 	case end.by == byHandler:
 	case end.err == ErrServerClosed && c.leaving.stage == left:
 		return c.goodbye()
-	case c.framer.stop.Load():
+	case c.framer.stopped():
 	case end.err != nil && end.err == c.wait.failed:
 		if end.err.(*TimeoutError).Reason == EndIdleTimeout && c.progress.blocked() {
 			c.abort(end.err, byPeer) // as progress does at the same moment: nothing that is pushed would be sent
@@ -232,7 +232,7 @@ func (c *Conn) endAsHandlerSays(end ending, err error) ending {
 // the handler wants to stay.
 func (c *Conn) goodbye() (ending, bool) {
 	h, ok := c.handler.(ShutdownHandler)
-	if !ok || c.framer.stop.Load() {
+	if !ok || c.framer.stopped() {
 		return ending{what: endByShutdown}, true
 	}
 	err := h.HandleShutdown()
@@ -255,7 +255,7 @@ func (c *Conn) openQueue() {
 
 // receive gives the input to the handler, until the input or the handler ends.
 func (c *Conn) receive() ending {
-	if c.framer.stop.Load() {
+	if c.framer.stopped() {
 		return ending{what: endByClose}
 	}
 	switch h := c.handler.(type) {
@@ -277,7 +277,7 @@ func (c *Conn) receive() ending {
 // reason. If a message was too long, that is the peer's doing, even if the handler has
 // returned that error.
 func (c *Conn) endOfHandler(err error) ending {
-	if err == nil && !c.framer.stop.Load() {
+	if err == nil && !c.framer.stopped() {
 		err = c.framer.refused
 	}
 	if long := c.framer.tooLongErr; err != nil && long != nil && errors.Is(err, long) {
@@ -364,7 +364,7 @@ func (c *Conn) enter(s ConnState) {
 // windDown sends the rest of the output and ends the connection, when the conversation is
 // over.
 func (c *Conn) windDown(end ending) {
-	c.framer.stop.Store(true)
+	c.framer.requests.Or(stop)
 	var fatal syscall.Errno
 	if c.broken != nil && !c.peerDone() && errors.As(c.broken, &fatal) {
 		// The connection is broken. If the handler has reported no error, that is the
@@ -529,7 +529,7 @@ func (c *Conn) finish(end ending) error {
 // abort closes the connection at once. It may be called from any goroutine. Only the
 // first call has an effect. err is the reason of the end if there is none yet.
 func (c *Conn) abort(err error, by origin) {
-	c.framer.stop.Store(true)
+	c.framer.requests.Or(stop)
 	c.mu.Lock()
 	if c.state == StateClosed {
 		c.mu.Unlock()

@@ -29,7 +29,7 @@ import (
 // t is a [Length] above the limit, Next returns the error without reading, and the next
 // call first throws that many bytes away.
 func (f *Framer) Next(t Terminator) ([]byte, error) {
-	if !f.fresh() || f.known > 0 || f.returned || f.message.len() > 0 || f.refused != nil || f.lender != nil || f.discard.Load() {
+	if !f.fresh() || f.known > 0 || f.returned || f.message.len() > 0 || f.refused != nil || f.lender != nil || f.requests.Load() != 0 {
 		return f.nextUnder(t)
 	}
 	// Nothing is known of the message, so it does not matter which terminator was in
@@ -95,6 +95,10 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 // nextUnder is Next for all cases. Next itself is short, because the rare cases would
 // take half of the time for a short message.
 func (f *Framer) nextUnder(t Terminator) ([]byte, error) {
+	if f.stopped() {
+		f.endLoan()
+		return nil, errClosed
+	}
 	f.refused = nil // only t counts now
 	if t != f.term || f.skipping {
 		err := t.validate(f.maxSize)
@@ -143,7 +147,7 @@ func (f *Framer) nextMessage() ([]byte, error) {
 		f.forgetMessage()
 	}
 	for {
-		if f.discard.Load() {
+		if f.toDiscard() {
 			f.discardInput()
 		}
 		if err := f.lookBehind(); err != nil {
@@ -226,7 +230,7 @@ func (f *Framer) failNext(err error) error {
 // nextWhole is a fast path of nextMessage for a message that lies whole in the buffer, as
 // nearly all small messages do.
 func (f *Framer) nextWhole() (msg []byte, ok bool, err error) {
-	if !f.fresh() || f.returned || f.lender != nil || f.stop.Load() || f.discard.Load() {
+	if !f.fresh() || f.returned || f.lender != nil || f.requests.Load() != 0 {
 		return nil, false, nil
 	}
 	data := f.buf[f.start:f.end]
@@ -473,7 +477,7 @@ func (f *Framer) findMessage() error {
 		f.forgetMessage()
 	}
 	for {
-		if f.discard.Load() {
+		if f.toDiscard() {
 			f.discardInput()
 		}
 		if f.known == 0 && !f.ended {
@@ -511,7 +515,7 @@ func (f *Framer) readMessage(p []byte) (int, error) {
 
 func (f *Framer) readPart(p []byte) (int, error) {
 	for {
-		if f.discard.Load() {
+		if f.toDiscard() {
 			f.discardInput()
 		}
 		if f.known == 0 && !f.ended {

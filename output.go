@@ -284,7 +284,7 @@ func (c *Conn) writeSome(p []byte) (int, error) {
 		}
 		err = c.progress.endWait(int64(n), err)
 	}
-	c.wrote(int64(n), err != nil, c.framer.stop.Load())
+	c.wrote(int64(n), err != nil, c.framer.stopped())
 	return n, err
 }
 
@@ -301,7 +301,7 @@ func (c *Conn) transfer(t transferrer, to io.ReaderFrom) (int64, error) {
 		}
 		var file *fs.PathError
 		failed = failed && err != nil && err != errDiscarded && !errors.As(err, &file)
-		c.wrote(n, failed, c.framer.stop.Load())
+		c.wrote(n, failed, c.framer.stopped())
 		if failed {
 			err = &writeError{err}
 		}

@@ -303,7 +303,7 @@ func (f *Framer) read(p []byte) (int, error) {
 		if n < 0 || n > len(p) {
 			return 0, fmt.Errorf("framer: the reader returned an impossible count of %d bytes", n)
 		}
-		if f.discard.Load() {
+		if f.toDiscard() {
 			f.discardInput() // drops what was held back, not what was just read
 		}
 		switch {

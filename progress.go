@@ -284,7 +284,7 @@ func (p *progress) left() (left time.Duration, which EndReason) {
 	// While there is a reader, the reader is responsible for IdleTimeout. When there is
 	// none any more, IdleTimeout applies here if WriteTimeout is off: nothing else would
 	// end a write to a peer that is gone.
-	if !p.c.framer.stop.Load() || p.c.config().writeTimeout() == 0 {
+	if !p.c.framer.stopped() || p.c.config().writeTimeout() == 0 {
 		until(p.c.config().idleTimeout(), p.moved, EndIdleTimeout)
 	}
 	if rate := p.c.config().MinWriteRate; rate > 0 && p.busy && p.waiting {

@@ -55,7 +55,7 @@ func (c *Conn) StartTLS(wrap func(net.Conn, *tls.Config) *tls.Conn, cfg *tls.Con
 		return errors.New("framer: StartTLS needs tls.Server or tls.Client, and a tls.Config")
 	case c.upgrade != nil:
 		return errors.New("framer: StartTLS was called twice")
-	case c.framer.stop.Load() || c.asked.halfClose.Load():
+	case c.framer.stopped() || c.asked.halfClose.Load():
 		return errClosed
 	case isPackets(c.nc):
 		return fmt.Errorf("framer: StartTLS on a connection that keeps packets: %w", errors.ErrUnsupported)
@@ -79,7 +79,7 @@ func (c *Conn) StartTLS(wrap func(net.Conn, *tls.Config) *tls.Conn, cfg *tls.Con
 	}
 	end := c.secure()
 	if end.err != nil { // without the handshake the session can't go on
-		c.framer.stop.Store(true)
+		c.framer.requests.Or(stop)
 		c.session.err = end.err
 		c.mu.Lock()
 		c.endWith(end)
@@ -160,7 +160,7 @@ func (u *upgrade) await(step <-chan struct{}) bool {
 // carried out all the same, because what was pushed after it must reach the peer.
 func (c *Conn) wantsUpgrade(end ending) bool {
 	return c.upgrade != nil && !c.upgrade.failed &&
-		(end.err == nil || end.err == errPaused || c.framer.stop.Load() && errors.Is(end.err, errClosed))
+		(end.err == nil || end.err == errPaused || c.framer.stopped() && errors.Is(end.err, errClosed))
 }
 
 // secure carries out a StartTLS. The handler must not be running, except in a Session,
