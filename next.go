@@ -182,8 +182,13 @@ func (f *Framer) nextMessage() ([]byte, error) {
 }
 
 // lookBehind keeps a message in the buffer that was only cut off by the end of the buffer:
-// it makes room and reads on behind the message, which then need not be collected.
+// it makes room and reads on behind the message, which then need not be collected. It does
+// that only if at least half of the buffer is free before the message, so that the work
+// stays linear.
 func (f *Framer) lookBehind() error {
+	if f.end < len(f.buf) || f.start == f.end {
+		return nil
+	}
 	if f.known == 0 && !f.ended {
 		if err := f.look(); err != nil {
 			return err
@@ -201,13 +206,12 @@ func (f *Framer) lookBehind() error {
 	return nil
 }
 
-// isCutOff reports whether the buffer is full, ends within a message, and may have room
-// for all of the message, because at least half of the buffer is free before it.
+// isCutOff reports whether the buffer ends within a message that may fit into it.
 func (f *Framer) isCutOff() bool {
 	switch {
-	case f.known == 0, f.ended, f.skipping, f.size > 0, f.readErr != nil, f.message.len() > 0:
+	case f.end < len(f.buf), f.start < len(f.buf)/2, f.known == 0, f.ended:
 		return false
-	case f.end < len(f.buf), f.start < len(f.buf)/2, int64(f.known) > f.limit:
+	case f.skipping, f.size > 0, f.message.len() > 0, f.readErr != nil, int64(f.known) > f.limit:
 		return false
 	case f.search.counting:
 		return f.search.remaining <= int64(f.start)
