@@ -345,8 +345,8 @@ func (p Prefix) format() prefixFormat {
 	return f
 }
 
-func (f prefixFormat) offset() int       { return int(uint16(f)) }
-func (f prefixFormat) size() int         { return int(int8(f >> 16)) }
-func (f prefixFormat) adjustment() int64 { return int64(f >> 32) }
+func (p prefixFormat) offset() int       { return int(uint16(p)) }
+func (p prefixFormat) size() int         { return int(int8(p >> 16)) }
+func (p prefixFormat) adjustment() int64 { return int64(p >> 32) }
 
-func (f prefixFormat) has(flag prefixFormat) bool { return f&flag != 0 }
+func (p prefixFormat) has(flag prefixFormat) bool { return p&flag != 0 }

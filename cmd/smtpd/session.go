@@ -103,11 +103,14 @@ func (s *session) readCommand() (string, error) {
 	return "", nil
 }
 
+// lineEnd accepts a bare LF, too, so that readLine can refuse it.
+var lineEnd = framer.AnyDelimiter("\r\n", "\n")
+
 // readLine returns the next line. If the line is longer than limit bytes, readLine tells
 // the client so, and ok is false. If the line does not end in CRLF, the session is over:
 // other servers may have divided the input into other lines.
 func (s *session) readLine(limit int) (line string, ok bool, err error) {
-	msg, err := s.Next(framer.AnyDelimiter("\r\n", "\n").Limit(int64(limit - len("\r\n"))))
+	msg, err := s.Next(lineEnd.Limit(int64(limit - len("\r\n"))))
 	var tooLong *framer.MessageTooLongError
 	switch {
 	case errors.As(err, &tooLong):
