@@ -285,24 +285,38 @@ func (c *Conn) answer(msg []byte, answer func(c *Conn, msg, reply []byte) ([]byt
 	}
 	n := len(r.data)
 	reply, err := answer(c, msg, r.data[n:])
-	switch {
-	case len(reply) == 0:
-	case n < cap(r.data) && &reply[0] == &r.data[:n+1][n]:
-		r.data = r.data[:n+len(reply)] // the answer was appended in place
-	case n == 0 && len(reply) >= minDirect && c.upgrade == nil && c.queue.push(reply) == nil:
+	if len(reply) > 0 {
+		if n < cap(r.data) && &reply[0] == &r.data[:n+1][n] {
+			r.data = r.data[:n+len(reply)] // the answer was appended in place
+		} else {
+			c.takeAnswer(reply)
+		}
+	}
+	if len(r.data) >= replyBatch || c.asked.halfClose.Load() {
+		return c.sendAnswers(err)
+	}
+	return err
+}
+
+// takeAnswer keeps or sends an answer that has memory of its own.
+func (c *Conn) takeAnswer(reply []byte) {
+	r := &c.replies
+	if len(r.data) == 0 && len(reply) >= minDirect && c.upgrade == nil && c.queue.push(reply) == nil {
 		// The answer is large, and push mostly does not copy it. If push fails, the queue
 		// is closed, and this is the last answer.
 		r.usual = max(len(reply), r.usual-r.usual/8)
-	default:
-		r.data = append(c.framer.memory.grow(r.data, len(reply)), reply...)
+		return
 	}
-	ends := c.asked.halfClose.Load()
-	if ends || len(r.data) >= replyBatch {
-		if sendErr := c.sendReplies(); err == nil {
-			err = sendErr
-		}
+	r.data = append(c.framer.memory.grow(r.data, len(reply)), reply...)
+}
+
+// sendAnswers sends the answers before all messages of a read are answered. err is the
+// error of the function, which goes before that of sending.
+func (c *Conn) sendAnswers(err error) error {
+	if sendErr := c.sendReplies(); err == nil {
+		err = sendErr
 	}
-	if ends {
+	if c.asked.halfClose.Load() {
 		c.queue.close() // no answer follows this one, even if more messages were read with it
 	}
 	return err
