@@ -133,8 +133,8 @@ var certificate = sync.OnceValues(func() (tls.Certificate, error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
 		DNSNames:     []string{"framer.test"},
-		NotBefore:    time.Unix(0, 0), // the clock of a synctest bubble begins in the year 2000
-		NotAfter:     time.Now().Add(time.Hour),
+		NotBefore:    time.Unix(0, 0), // in a synctest bubble it is the year 2000, outside it is not
+		NotAfter:     time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
