@@ -44,15 +44,15 @@ func TestOnCPUs(t *testing.T) {
 	}
 }
 
-// TestPlace checks where a process may run, and its GOMAXPROCS.
+// TestPlace checks where a process may run, and its environment.
 func TestPlace(t *testing.T) {
 	all, err := allowedCPUs()
 	if err != nil {
 		t.Fatal(err)
 	}
 	last := all[len(all)-1]
-	out, err := output(t.Context(), place{[]int{last}, 7}, "/bin/sh", "-c", "grep Cpus_allowed_list /proc/self/status; echo procs $GOMAXPROCS")
-	if want := fmt.Sprintf("Cpus_allowed_list: %d procs 7", last); machine.FirstFields(string(out), 4) != want || err != nil {
+	out, err := output(t.Context(), place{[]int{last}, 7, "64MiB"}, "/bin/sh", "-c", "grep Cpus_allowed_list /proc/self/status; echo procs $GOMAXPROCS, heap $GOGC $GOMEMLIMIT")
+	if want := fmt.Sprintf("Cpus_allowed_list: %d procs 7, heap off 64MiB", last); machine.FirstFields(string(out), 7) != want || err != nil {
 		t.Errorf("it says %q, %v; want %q", out, err, want)
 	}
 }

@@ -7,6 +7,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/goframer/framer/bench/internal/report"
 )
@@ -18,10 +19,24 @@ const (
 	formOne      = "one CPU"  // both have the same single CPU
 )
 
-// A place says where a process may run. The zero value means anywhere.
+// A place says where a process may run, and with what. The zero value means anywhere, with
+// the defaults of Go.
 type place struct {
 	cpus  []int
-	procs int // GOMAXPROCS of a Go program; 0 means that it is not set
+	procs int    // GOMAXPROCS of a Go program; 0 means that it is not set
+	heap  string // GOMEMLIMIT of a Go program, with GOGC=off; empty means that it is not set
+}
+
+// environment returns the variables of the environment that a place sets.
+func (p place) environment() []string {
+	var env []string
+	if p.procs > 0 {
+		env = append(env, "GOMAXPROCS="+strconv.Itoa(p.procs))
+	}
+	if p.heap != "" {
+		env = append(env, "GOGC=off", "GOMEMLIMIT="+p.heap)
+	}
+	return env
 }
 
 // anywhere does not restrict a process.
@@ -34,12 +49,12 @@ func places(form string, cpus []int) (server, load place) {
 	switch form {
 	case formApart:
 		before := cpus[len(cpus)-2 : len(cpus)-1]
-		return place{last, 1}, place{before, 1}
+		return place{cpus: last, procs: 1}, place{cpus: before, procs: 1}
 	case formOne:
-		return place{last, 1}, place{last, 1}
+		return place{cpus: last, procs: 1}, place{cpus: last, procs: 1}
 	}
 	both := cpus[max(0, len(cpus)-2):]
-	return place{both, len(both)}, place{both, len(both)}
+	return place{cpus: both, procs: len(both)}, place{cpus: both, procs: len(both)}
 }
 
 // possibleForms returns the forms that a machine with so many CPUs can run. wanted is the

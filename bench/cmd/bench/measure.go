@@ -64,6 +64,7 @@ func (l *laboratory) program(name string) string {
 // load runs a new server and loads it with a scenario.
 func (l *laboratory) load(ctx context.Context, s report.Scenario, form string, im implementation) (load report.Load, peak int64, err error) {
 	serverAt, loadAt := places(form, l.cpus)
+	serverAt.heap = s.Heap
 	server, addr, err := l.server(ctx, serverAt, s.Protocol, im)
 	if err != nil {
 		return load, 0, err

@@ -44,7 +44,7 @@ func TestLoadSteps(t *testing.T) {
 // TestRESPSteps checks that programs that are not installed are left out, and that
 // everything runs in the first form only.
 func TestRESPSteps(t *testing.T) {
-	o, err := parse(strings.Fields("-quick -resp -scenarios 200"), io.Discard)
+	o, err := parse(strings.Fields("-quick -resp -scenarios 16.KiB"), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

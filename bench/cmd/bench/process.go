@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -37,9 +36,7 @@ func start(ctx context.Context, at place, path string, args ...string) (*process
 	p.cmd.WaitDelay = time.Second
 	// Ctrl-C on the terminal must reach only this program, which then ends the others.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if at.procs > 0 {
-		p.cmd.Env = append(p.cmd.Environ(), "GOMAXPROCS="+strconv.Itoa(at.procs))
-	}
+	p.cmd.Env = append(p.cmd.Environ(), at.environment()...)
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err

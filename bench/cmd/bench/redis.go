@@ -95,6 +95,7 @@ func requests(s report.Scenario, d time.Duration) int {
 // redisLoad runs a new server and loads it with redis-benchmark.
 func (l *laboratory) redisLoad(ctx context.Context, s report.Scenario, form string, im implementation) (load report.Load, peak int64, err error) {
 	serverAt, loadAt := places(form, l.cpus)
+	serverAt.heap = s.Heap
 	server, addr, err := l.server(ctx, serverAt, s.Protocol, im)
 	if err != nil {
 		return load, 0, err

@@ -97,7 +97,8 @@ func scenarios() []report.Scenario {
 }
 
 // respScenarios returns the scenarios of RESP: what redis-benchmark sends with and
-// without -P 16, and long values.
+// without -P 16, and long values. The last one is once more with the same heap for all: a
+// program that has a small heap, as those of framer, otherwise collects garbage more often.
 func respScenarios() []report.Scenario {
 	return []report.Scenario{
 		{Name: "RESP SET 3 B c50p16", Protocol: "resp-set", Conns: 50, Depth: 16, Size: 3},
@@ -108,6 +109,7 @@ func respScenarios() []report.Scenario {
 		{Name: "RESP GET 64 B c50p1", Protocol: "resp-get", Conns: 50, Depth: 1, Size: 64},
 		{Name: "RESP SET 16 KiB c50p1", Protocol: "resp-set", Conns: 50, Depth: 1, Size: 16 << 10},
 		{Name: "RESP SET 200 KiB c50p1", Protocol: "resp-set", Conns: 50, Depth: 1, Size: 200 << 10},
+		{Name: "RESP SET 200 KiB, same heap", Protocol: "resp-set", Conns: 50, Depth: 1, Size: 200 << 10, Heap: "64MiB"},
 	}
 }
 

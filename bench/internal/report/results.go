@@ -57,6 +57,7 @@ type Scenario struct {
 	Depth    int    `json:"depth"`
 	Size     int    `json:"size"`
 	Pinned   bool   `json:"pinned"` // server and load generator share one CPU in all forms
+	Heap     string `json:"heap"`   // GOMEMLIMIT of the server, with GOGC=off; empty: the defaults of Go
 }
 
 // A Run is one server process under one load. A figure that redis-benchmark does not

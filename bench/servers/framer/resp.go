@@ -5,6 +5,9 @@
 package main
 
 import (
+	"bytes"
+	"io"
+
 	"github.com/goframer/framer"
 	"github.com/goframer/framer/bench/internal/resp"
 )
@@ -88,16 +91,34 @@ func newRESPReplies(store *resp.Store) func(*framer.Conn) framer.Handler {
 	}
 }
 
-// respSession returns a function that reads the parts of commands and answers.
+// respSession returns a function that does what the loop written by hand does: it uses
+// arguments where they lie, and reads a large value into the memory in which the store
+// keeps it.
 func respSession(store *resp.Store) func(*framer.Conn) error {
 	return func(c *framer.Conn) error {
-		var args resp.Args
-		var reply []byte
+		var key, reply []byte
 		for {
-			if err := readCommand(c, &args); err != nil {
+			n, err := lineNumber(c, resp.ArgCount)
+			if err != nil {
 				return err
 			}
-			reply = store.AppendReply(reply[:0], args)
+			name, err := argument(c)
+			if err != nil {
+				return err
+			}
+			switch {
+			case n == 3 && resp.Is(name, "SET"):
+				reply = append(reply[:0], resp.OK...)
+				key, err = set(c, store, key)
+			case n == 2 && resp.Is(name, "GET"):
+				reply, err = get(c, store, reply[:0])
+			default:
+				reply = append(reply[:0], resp.Unknown...)
+				err = skipArguments(c, n-1)
+			}
+			if err != nil {
+				return err
+			}
 			if err := c.Push(reply); err != nil {
 				return err
 			}
@@ -105,30 +126,92 @@ func respSession(store *resp.Store) func(*framer.Conn) error {
 	}
 }
 
-func readCommand(c *framer.Conn, args *resp.Args) error {
-	line, err := c.Next(framer.Delimiter(crlf))
+// set executes a SET. It copies the key into memory, because the key is lent only until
+// the value is read. It returns that memory, to be used for the next key.
+func set(c *framer.Conn, store *resp.Store, memory []byte) ([]byte, error) {
+	key, err := argument(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	n, err := resp.ArgCount(line)
+	key = append(memory[:0], key...)
+	value, err := ownArgument(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	args.Reset()
+	store.Set(key, value)
+	return key, nil
+}
+
+// get executes a GET, and appends its reply.
+func get(c *framer.Conn, store *resp.Store, reply []byte) ([]byte, error) {
+	key, err := argument(c)
+	if err != nil {
+		return nil, err
+	}
+	value, ok := store.Get(key)
+	if !ok {
+		return append(reply, resp.Null...), nil
+	}
+	return resp.AppendBulk(reply, value), nil
+}
+
+// skipArguments drops the arguments of an unknown command.
+func skipArguments(c *framer.Conn, n int) error {
 	for range n {
-		line, err := c.Next(framer.Delimiter(crlf))
-		if err != nil {
+		if _, err := argument(c); err != nil {
 			return err
 		}
-		size, err := resp.ArgSize(line)
-		if err != nil {
-			return err
-		}
-		arg, err := c.Next(framer.Length(int64(size + len(crlf))))
-		if err != nil {
-			return err
-		}
-		args.Add(arg[:size])
 	}
 	return nil
+}
+
+// lineNumber reads a line and returns the number that parse finds in it.
+func lineNumber(c *framer.Conn, parse func([]byte) (int, error)) (int, error) {
+	line, err := c.Next(framer.Delimiter(crlf))
+	if err != nil {
+		return 0, err
+	}
+	return parse(line)
+}
+
+// argument reads an argument, which is lent until the next one is read.
+func argument(c *framer.Conn) ([]byte, error) {
+	n, err := lineNumber(c, resp.ArgSize)
+	if err != nil {
+		return nil, err
+	}
+	arg, err := c.Next(framer.Length(int64(n + len(crlf))))
+	if err != nil {
+		return nil, err
+	}
+	return arg[:n], nil
+}
+
+// streamed is the size in bytes from which ownArgument reads an argument as a stream: that
+// of the greatest read buffer. A smaller argument takes fewer reads as a whole.
+const streamed = 64 << 10
+
+// ownArgument reads an argument into new memory.
+func ownArgument(c *framer.Conn) ([]byte, error) {
+	n, err := lineNumber(c, resp.ArgSize)
+	if err != nil {
+		return nil, err
+	}
+	if n < streamed {
+		arg, err := c.Next(framer.Length(int64(n + len(crlf))))
+		if err != nil {
+			return nil, err
+		}
+		return bytes.Clone(arg[:n]), nil
+	}
+	arg := make([]byte, n)
+	r, err := c.NextReader(framer.Length(int64(n)))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.ReadFull(r, arg); err != nil {
+		return nil, err
+	}
+	_, err = c.Next(framer.Length(int64(len(crlf))))
+	return arg, err
 }
