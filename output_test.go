@@ -293,7 +293,7 @@ func TestLargePushes(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.queue.mu.Lock()
-			copied := c.queue.usual
+			copied := c.queue.backlog.usual
 			c.queue.mu.Unlock()
 			if copied >= len(large) {
 				t.Errorf("%d bytes were copied for the writer's goroutine", copied)

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,8 +40,8 @@ func (discardedError) Is(target error) bool { return target == net.ErrClosed }
 const maxProducers = 16
 
 // A queue is the output of a connection that waits for its writer: bytes and producers, in
-// the order in which they were pushed. Consecutive pushes of bytes share one batch, which
-// grows until the writer takes it. So many small pushes are sent in one write.
+// the order in which they were pushed. Consecutive pushes of bytes share one batch, so many
+// small pushes are sent in one write; see backlog.
 type queue struct {
 	// A push that is written at once needs the fields from here to line. They are only two
 	// cache lines, because a push that goes to many connections finds none of them in the
@@ -61,26 +60,19 @@ type queue struct {
 	maxBytes  int64     // the limit of pushed - gone; 0 means no limit
 	pushed    int64     // the number of bytes that were ever pushed
 	gone      int64     // how many of them were written or discarded
-	producers int32     // those in entries, and the one that the writer has taken and not ended yet
+	producers int32     // those in backlog, and the one that the writer has taken and not ended yet
 	pushes    uint32    // the number of pushes, its lower half; see countPush
 	solo      soloPush
 	line      waitingLine
 
-	entries        []Producer   // in order; consecutive pushes are one *batch
-	tail           []byte       // the last batch, which comes after all entries
-	usual          int          // the size of the last batch that left the tail, in bytes
-	room           int          // how many bytes push may add to tail without further checks
+	room           int          // how many bytes push may append without further checks; at most backlog.spare
 	discards       atomic.Int32 // how many times the queue was discarded
 	discardsAtTurn int32        // the value of discards at the last endTurn
+	discardsAtTake int32        // the value of discards at the last take; only the writer uses it
 	pushesUp       uint32       // the upper half of pushes
-	waits          int64        // how many pushes had to wait for room
-	memory         *buffers
-
-	// For the writer.
-	discardsAtTake int32    // the value of discards at the last take
-	begun          Producer // what writeNow could not write: a *batch or a *bytesProducer for the next writer
-	taken          batch    // the batch that the writer has taken from the tail
+	backlog        backlog
 	current        Producer // the producer that the writer has taken, or nil
+	waits          int64    // how many pushes had to wait for room
 }
 
 // A writer writes what a queue has. It calls take for one entry after the other, until
@@ -94,18 +86,9 @@ type writer interface {
 	hold(on bool)             // on: only full segments are sent; off: everything is sent
 }
 
-// A batch has the bytes of consecutive pushes.
-type batch struct{ data []byte }
-
-func (b *batch) More() ([]byte, error) {
-	data := b.data
-	b.data = nil
-	return data, nil
-}
-
 func (q *queue) init(maxBytes int64, memory *buffers) {
 	q.maxBytes = maxBytes
-	q.memory = memory
+	q.backlog.memory = memory
 }
 
 // setMaxBytes changes the limit, also for pushes that wait already.
@@ -124,7 +107,7 @@ func (q *queue) setMaxBytes(n int64) {
 func (q *queue) push(data []byte) error {
 	q.mu.Lock()
 	if uint(len(data)-1) < uint(q.room) { // data is not empty, and fits in room
-		q.tail = append(q.tail, data...)
+		q.backlog.tail = append(q.backlog.tail, data...)
 		q.pushed += int64(len(data))
 		q.countPush()
 		q.room -= len(data)
@@ -241,15 +224,14 @@ func (q *queue) pushLast(data []byte) (kept bool, err error) {
 	return false, nil
 }
 
-// tryKeep makes data itself the tail, and reports whether it has. It does not if there is
-// a tail already, if data must wait, or if push would write data at once.
+// tryKeep is append that keeps data itself, if that is possible, and reports whether it is.
+// It is not if other bytes wait, if data must wait, or if push would write data at once.
 func (q *queue) tryKeep(data []byte) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.tail != nil || q.closed || q.isFull(len(data)) || q.comesAlone() {
+	if q.closed || q.isFull(len(data)) || q.comesAlone() || !q.backlog.keep(data) {
 		return false
 	}
-	q.tail = data
 	q.appended(len(data))
 	return true
 }
@@ -332,8 +314,7 @@ func (q *queue) pushUpgrade(u *upgrade) bool {
 func (q *queue) dropMark(mark flushMark) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if i := slices.Index(q.entries, Producer(mark)); i >= 0 {
-		q.entries = slices.Delete(q.entries, i, i+1)
+	if q.backlog.remove(mark) {
 		q.producers--
 		q.line.next()
 	}
@@ -378,28 +359,21 @@ func (q *queue) wait(ctx context.Context, fits func() bool, add func()) error {
 	return nil
 }
 
-// append adds data to the tail. q.mu must be held.
+// append adds a copy of data to the end of the queue. q.mu must be held.
 func (q *queue) append(data []byte) {
-	if q.tail == nil {
-		q.tail = q.memory.get(max(len(data), min(q.usual, maxBatch)))
-	}
-	q.tail = append(q.memory.grow(q.tail, len(data)), data...)
+	q.backlog.append(data)
 	q.appended(len(data))
 }
 
-// appended records that n bytes were added to the tail. q.mu must be held.
+// appended records that n bytes were added to the end of the queue. q.mu must be held.
 func (q *queue) appended(n int) {
 	q.count(n)
-	q.room = cap(q.tail) - len(q.tail)
+	q.room = q.backlog.spare()
 	if q.maxBytes > 0 {
 		q.room = int(min(int64(q.room), max(q.maxBytes-q.pushed+q.gone, 0), q.line.passing(q.pushed)))
 	}
 	q.wake()
 }
-
-// A new batch begins with as much memory as the last one needed, but with no more than
-// maxBatch bytes unless its first push is larger.
-const maxBatch = 256 << 10
 
 // count records a push of n bytes. q.mu must be held.
 func (q *queue) count(n int) {
@@ -416,14 +390,6 @@ func (q *queue) countPush() {
 	if q.pushes == 0 {
 		q.pushesUp++
 	}
-}
-
-// takeTail removes the tail and returns it. q.mu must be held.
-func (q *queue) takeTail() []byte {
-	tail := q.tail
-	q.usual = len(tail)
-	q.tail, q.room = nil, 0
-	return tail
 }
 
 // add adds p to the end of the queue, as a producer. q.mu must be held.
@@ -448,16 +414,14 @@ func (q *queue) addBytes(b *bytesProducer) {
 	}
 }
 
-// The data of a bytesProducer is copied to the tail if it has less than minShared bytes:
+// The data of a bytesProducer is copied to a batch if it has less than minShared bytes:
 // an entry of its own would take more memory and time. Otherwise it is not copied.
 const minShared = 512
 
-// enter appends the tail to the entries, and then p. q.mu must be held.
+// enter adds p to the end of the queue, and does not count it. q.mu must be held.
 func (q *queue) enter(p Producer) {
-	if len(q.tail) > 0 {
-		q.entries = append(q.entries, &batch{q.takeTail()})
-	}
-	q.entries = append(q.entries, p)
+	q.backlog.add(p)
+	q.room = min(q.room, q.backlog.spare())
 	q.wake()
 }
 
@@ -541,36 +505,22 @@ func (q *queue) take() (p Producer, followed, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.discardsAtTake = q.discards.Load()
-	q.busy = true
-	switch {
-	case q.begun != nil:
-		p := q.begun
-		q.begun = nil
-		return p, q.isReady(), false
-	case len(q.entries) > 0:
-		p := q.entries[0]
-		q.entries[0] = nil
-		q.entries = q.entries[1:]
-		if _, ok := p.(*batch); !ok {
-			q.current = p
+	p = q.backlog.take()
+	q.room = min(q.room, q.backlog.spare())
+	q.busy = p != nil
+	if !q.busy {
+		q.running = q.mustEnd
+		q.finished = q.mustEnd && !q.over
+		if q.writer != nil {
+			q.writer.hold(false) // the producer that was expected did not come, or was discarded
 		}
-		return p, q.isReady(), false
-	case len(q.tail) > 0:
-		q.taken.data = q.takeTail()
-		return &q.taken, false, false
+		return nil, false, q.mustEnd
 	}
-	q.busy = false
-	q.entries = nil // a silent connection needs no memory for them
-	q.running = q.mustEnd
-	q.finished = q.mustEnd && !q.over
-	if q.writer != nil {
-		q.writer.hold(false) // the producer that was expected did not come, or was discarded
+	if _, ok := p.(*batch); !ok {
+		q.current = p
 	}
-	return nil, false, q.mustEnd
+	return p, q.backlog.isReady(), false
 }
-
-// isReady reports whether the next entry is a producer that is ready. q.mu must be held.
-func (q *queue) isReady() bool { return len(q.entries) > 0 && isReady(q.entries[0]) }
 
 // hasProducers reports whether there are producers that have not ended.
 func (q *queue) hasProducers() bool {
@@ -612,8 +562,7 @@ func (q *queue) written(n int) {
 func (q *queue) doneBatch(data []byte, left int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.taken.data = nil // or a silent connection would keep it
-	q.memory.put(data)
+	q.backlog.free(data)
 	q.doneBytes(left)
 }
 
@@ -657,23 +606,9 @@ func (q *queue) discard() (producers []Producer, current Producer) {
 	defer q.mu.Unlock()
 	q.discards.Add(1)
 	q.solo.begin(q.pushed) // the pushes of this turn don't count: they are not written
-	q.gone += int64(len(q.tail))
-	q.memory.put(q.takeTail())
-	entries := q.entries
-	q.entries = nil
-	for _, p := range entries {
-		switch p := p.(type) {
-		case *batch:
-			q.gone += int64(len(p.data))
-			q.memory.put(p.data)
-		case *bytesProducer:
-			q.gone += int64(len(p.data))
-		case *upgrade:
-			q.entries = append(q.entries, p)
-		default:
-			producers = append(producers, p)
-		}
-	}
+	producers, n := q.backlog.drop()
+	q.room = 0
+	q.gone += n
 	q.line.next()
 	return producers, q.current
 }
@@ -727,11 +662,8 @@ func (q *queue) writeNow(data []byte, shared bool) {
 		q.mu.Lock()
 	}
 	q.running, q.busy = false, len(left) > 0
-	switch {
-	case q.busy && shared:
-		q.begun = &bytesProducer{left}
-	case q.busy:
-		q.begun = &batch{append(q.memory.get(len(left)), left...)}
+	if q.busy {
+		q.backlog.putBack(left, shared)
 	}
 	if q.hasWork() {
 		q.wake()
