@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -32,7 +31,6 @@ type progress struct {
 
 	mu         sync.Mutex
 	alarm      *alarm    // made when it is first needed
-	armed      bool      // alarm is set and will ring
 	waiting    bool      // a write waits for the peer
 	outputOnly bool      // no input is given to the handler any more, and output goes on
 	over       bool      // the output has ended
@@ -214,38 +212,11 @@ func (p *progress) stop() {
 	}
 }
 
-// An alarm calls a function when its timer fires. The runtime keeps a timer that was
-// stopped until the time at which it would have fired. So the alarm drops the function
-// when it is stopped: what the function refers to must not be kept that long.
-type alarm struct {
-	timer *time.Timer
-	f     atomic.Pointer[func()]
-}
-
-func newAlarm(d time.Duration, f func()) *alarm {
-	a := new(alarm)
-	a.f.Store(&f)
-	a.timer = time.AfterFunc(d, a.ring)
-	return a
-}
-
-func (a *alarm) ring() {
-	if f := a.f.Load(); f != nil {
-		(*f)()
-	}
-}
-
-// stop stops a for good.
-func (a *alarm) stop() {
-	a.timer.Stop()
-	a.f.Store(nil)
-}
-
 // watch sets the alarm, unless it is set. An alarm that is set stays, even when nothing
 // waits any more: an early look does no harm, and over TLS every write is one that waits.
 // So the alarm is not set and stopped for every write. p.mu must be held.
 func (p *progress) watch() {
-	if p.armed {
+	if p.alarm.isSet() {
 		return
 	}
 	left, which := p.left()
@@ -257,12 +228,11 @@ func (p *progress) watch() {
 
 // ring makes the alarm ring after d. p.mu must be held.
 func (p *progress) ring(d time.Duration) {
-	p.armed = true
 	if p.alarm == nil {
 		p.alarm = newAlarm(d, p.check)
 		return
 	}
-	p.alarm.timer.Reset(d)
+	p.alarm.set(d)
 }
 
 // looks is how many times within a timeout a progress asks what the peer has taken.
@@ -308,13 +278,13 @@ func (p *progress) check() {
 func (p *progress) stalled() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.armed = false
+	p.alarm.rang()
 	if !p.waiting && !p.outputOnly {
 		return nil
 	}
 	switch {
 	case p.last && !p.waiting: // the last attempt is about to begin
-		p.alarm.timer.Reset(lastChance)
+		p.ring(lastChance)
 		return nil
 	case p.last:
 		return p.c.timeoutError(p.expired) // the connection ignores deadlines
