@@ -37,18 +37,14 @@ type progress struct {
 	looked     bool      // look has asked since the write began to wait, and got an answer
 	last       bool      // the write that waits, or is about to wait, is the last attempt
 	gaveUp     bool      // a write that waited has returned its timeout, which ends the connection
-	busy       bool      // for MinWriteRate: there was always output since waited and before were set
+	busy       bool      // there was always output since pace began, for MinWriteRate
 	expired    EndReason // the timeout for which the waiting write was told to return, or NotEnded
 	stalls     int64     // writes that have waited for stallTime or longer
 	since      time.Time // when the write began to wait, or outputOnly was set
 	taken      time.Time // when the peer has last taken output
 	moved      time.Time // when a byte has last moved either way, if there is an IdleTimeout
 	acked      uint64    // what the peer's system had acknowledged at the last look; see the function acked
-
-	// While busy is set: how long the peer was waited for, and how much it had taken
-	// before that.
-	waited time.Duration
-	before int64
+	pace       pace      // how fast the peer takes output, while busy is set
 }
 
 // beginWait records that a write waits from now on.
@@ -62,7 +58,8 @@ func (p *progress) beginWait() {
 		return
 	}
 	if !p.busy && p.c.config().MinWriteRate > 0 {
-		p.busy, p.waited, p.before = true, 0, p.takenBytes()
+		p.busy = true
+		p.pace.begin(p.takenBytes())
 	}
 	p.waiting, p.looked = true, false
 	p.since = time.Now()
@@ -116,7 +113,7 @@ func (p *progress) endWait(n int64, err error) error {
 		p.stalls++
 	}
 	if p.busy {
-		p.waited += waited
+		p.pace.waited += waited
 	}
 	if n > 0 && (p.outputOnly || p.c.config().idleTimeout() > 0) { // otherwise nobody asks for these times
 		p.taken, p.moved = now, now
@@ -258,7 +255,7 @@ func (p *progress) left() (left time.Duration, which EndReason) {
 		until(p.c.config().idleTimeout(), p.moved, EndIdleTimeout)
 	}
 	if rate := p.c.config().MinWriteRate; rate > 0 && p.busy && p.waiting {
-		l := timeFor(p.takenBytes()-p.before, rate) - p.waited - time.Since(p.since)
+		l := p.pace.left(p.takenBytes(), rate) - time.Since(p.since)
 		if which == NotEnded || l < left {
 			left, which = l, EndMinWriteRate
 		}
