@@ -124,16 +124,6 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// rateGrace is how long a peer may at first fall short of MinReadRate or MinWriteRate.
-const rateGrace = 5 * time.Second
-
-// timeFor returns how long n bytes may take at a rate in bytes a second, including
-// rateGrace.
-func timeFor(n int64, rate int) time.Duration {
-	d := float64(n) / float64(rate) * float64(time.Second)
-	return max(rateGrace, time.Duration(min(d, float64(math.MaxInt64/2))))
-}
-
 // Defaults of Config.
 const (
 	defaultMaxMessageSize   = 1 << 20

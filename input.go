@@ -46,14 +46,13 @@ func (r connReader) Read(p []byte) (int, error) {
 // An inputWait describes the current wait for input, or the last one, and the message that
 // the wait is for. The timeouts of input are counted from it.
 type inputWait struct {
-	on        bool          // the connection waits for input
-	cutShort  bool          // the wait was interrupted before its deadline
-	inMessage bool          // the wait counts for MessageTimeout and MinReadRate
-	message   int64         // the number of the message, as counted by framer.ends; -1 before the first one
-	spent     time.Duration // how long the earlier waits for this message took
-	before    int64         // the number of bytes that had come when the message began
-	began     time.Time     // when the wait began, if there is a timeout for it
-	failed    error         // the error of the last timeout
+	on        bool      // the connection waits for input
+	cutShort  bool      // the wait was interrupted before its deadline
+	inMessage bool      // the wait counts for MessageTimeout and MinReadRate
+	message   int64     // the number of the message, as counted by framer.ends; -1 before the first one
+	pace      pace      // of the message; MessageTimeout counts the same waits
+	began     time.Time // when the wait began, if there is a timeout for it
+	failed    error     // the error of the last timeout
 }
 
 // A departure is what a connection has to remember while it leaves for a shutdown.
@@ -173,8 +172,8 @@ func (c *Conn) beginWait(drained bool) error {
 		c.wait.on = true
 		c.wait.inMessage = (c.config().MessageTimeout > 0 || c.config().MinReadRate > 0) && c.framer.inMessage()
 		if c.wait.message != c.framer.ends {
-			c.wait.message, c.wait.spent = c.framer.ends, 0
-			c.wait.before = c.traffic.read.Load() - c.framer.received()
+			c.wait.message = c.framer.ends
+			c.wait.pace.begin(c.traffic.read.Load() - c.framer.received())
 		}
 		if c.wait.inMessage || c.config().IdleTimeout > 0 || c.config().ReadIdleTimeout > 0 {
 			c.wait.began = time.Now()
@@ -194,7 +193,7 @@ func (c *Conn) beginWait(drained bool) error {
 // endWait records that the wait is over, and how long it took.
 func (c *Conn) endWait() {
 	if c.wait.on && c.wait.inMessage {
-		c.wait.spent += time.Since(c.wait.began)
+		c.wait.pace.waited += time.Since(c.wait.began)
 	}
 	c.wait.on = false
 }
@@ -275,10 +274,10 @@ func (c *Conn) readDeadline() (deadline time.Time, which EndReason) {
 	}
 	if c.wait.inMessage {
 		if d := c.config().MessageTimeout; d > 0 {
-			until(c.wait.began.Add(d-c.wait.spent), EndMessageTimeout)
+			until(c.wait.began.Add(d-c.wait.pace.waited), EndMessageTimeout)
 		}
 		if rate := c.config().MinReadRate; rate > 0 {
-			until(c.wait.began.Add(timeFor(c.traffic.read.Load()-c.wait.before, rate)-c.wait.spent), EndMinReadRate)
+			until(c.wait.began.Add(c.wait.pace.left(c.traffic.read.Load(), rate)), EndMinReadRate)
 		}
 	}
 	if d := c.config().idleTimeout(); d > 0 {

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -31,42 +30,58 @@ type progress struct {
 	c *Conn
 
 	mu         sync.Mutex
-	alarm      *alarm    // made when it is first needed
-	armed      bool      // alarm is set and will ring
-	waiting    bool      // a write waits for the peer
+	alarm      *alarm // made when it is first needed
+	wait       writeWait
 	outputOnly bool      // no input is given to the handler any more, and output goes on
 	over       bool      // the output has ended
-	looked     bool      // look has asked since the write began to wait, and got an answer
-	last       bool      // the write that waits, or is about to wait, is the last attempt
-	gaveUp     bool      // a write that waited has returned its timeout, which ends the connection
-	busy       bool      // for MinWriteRate: there was always output since waited and before were set
-	expired    EndReason // the timeout for which the waiting write was told to return, or NotEnded
+	busy       bool      // there was always output since pace began, for MinWriteRate
 	stalls     int64     // writes that have waited for stallTime or longer
 	since      time.Time // when the write began to wait, or outputOnly was set
-	taken      time.Time // when the peer has last taken output
-	moved      time.Time // when a byte has last moved either way, if there is an IdleTimeout
-	acked      uint64    // what the peer's system had acknowledged at the last look; see the function acked
-
-	// While busy is set: how long the peer was waited for, and how much it had taken
-	// before that.
-	waited time.Duration
-	before int64
+	movement   movement
+	pace       pace // how fast the peer takes output, while busy is set
 }
+
+// A writeWait describes the write that waits for the peer, if there is one, and how far
+// the end of that wait has come. When a timeout has expired, the write is told to return.
+// If there may be room nevertheless, one more write finds out: the last attempt.
+//
+// A writeWait is guarded by the mutex of its progress.
+type writeWait struct {
+	on      bool      // a write waits
+	last    bool      // the write that waits, or is about to wait, is the last attempt
+	gaveUp  bool      // a write that waited has returned its timeout, which ends the connection
+	expired EndReason // the timeout for which the write, or the one before, was told to return, or NotEnded
+}
+
+// blocked reports whether a write waits, is about to wait, or has waited in vain.
+func (w *writeWait) blocked() bool { return w.on || w.last || w.gaveUp }
+
+// end records that the write has returned, and returns what w was before.
+func (w *writeWait) end() (was writeWait) {
+	was = *w
+	*w = writeWait{gaveUp: was.gaveUp}
+	return was
+}
+
+// tryAgain records that the last attempt follows, because of the timeout expired.
+func (w *writeWait) tryAgain(expired EndReason) { w.last, w.expired = true, expired }
 
 // beginWait records that a write waits from now on.
 func (p *progress) beginWait() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.last {
-		p.waiting = true
+	if p.wait.last {
+		p.wait.on = true
 		p.c.nc.SetWriteDeadline(time.Now().Add(lastChance))
 		p.ring(lastChance + lastChance/looks)
 		return
 	}
 	if !p.busy && p.c.config().MinWriteRate > 0 {
-		p.busy, p.waited, p.before = true, 0, p.takenBytes()
+		p.busy = true
+		p.pace.begin(p.takenBytes())
 	}
-	p.waiting, p.looked = true, false
+	p.wait.on = true
+	p.movement.forget()
 	p.since = time.Now()
 	p.watch()
 }
@@ -75,7 +90,7 @@ func (p *progress) beginWait() {
 func (p *progress) blocked() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.waiting || p.last || p.gaveUp
+	return p.wait.blocked()
 }
 
 // rest records that there is nothing to write at the moment.
@@ -94,7 +109,7 @@ func (p *progress) takenBytes() int64 {
 		}
 	}
 	n := p.c.out.written.Load()
-	if p.waiting {
+	if p.wait.on {
 		n += int64(p.c.out.waitSize)
 	}
 	return n
@@ -110,36 +125,35 @@ const lastChance = 10 * time.Millisecond
 func (p *progress) endWait(n int64, err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	expired, last := p.expired, p.last
-	p.waiting, p.expired, p.last = false, NotEnded, false
+	was := p.wait.end()
 	now := time.Now()
 	waited := now.Sub(p.since)
 	if waited >= stallTime {
 		p.stalls++
 	}
 	if p.busy {
-		p.waited += waited
+		p.pace.waited += waited
 	}
 	if n > 0 && (p.outputOnly || p.c.config().idleTimeout() > 0) { // otherwise nobody asks for these times
-		p.taken, p.moved = now, now
+		p.movement.took(now)
 	}
 	timedOut := errors.Is(err, os.ErrDeadlineExceeded)
-	if timedOut || expired != NotEnded {
+	if timedOut || was.expired != NotEnded {
 		p.c.nc.SetWriteDeadline(time.Time{}) // otherwise the next write would fail at once
 	}
 	switch {
 	case !timedOut:
 		return err
-	case expired == NotEnded:
+	case was.expired == NotEnded:
 		return nil // another goroutine has set that deadline
 	case n > 0 && !isTLS(p.c.nc): // over TLS no write is possible after a deadline has expired
 		return nil // the peer has taken some of it after all
-	case !last && p.hidesRoom():
-		p.last, p.expired = true, expired
+	case !was.last && p.hidesRoom():
+		p.wait.tryAgain(was.expired)
 		return nil
 	}
-	p.gaveUp = true
-	return p.c.timeoutError(expired)
+	p.wait.gaveUp = true
+	return p.c.timeoutError(was.expired)
 }
 
 // hidesRoom reports whether the system may have room for more although it has not told
@@ -153,15 +167,14 @@ func (p *progress) hidesRoom() bool {
 func (p *progress) wrote() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.taken = time.Now()
-	p.moved = p.taken
+	p.movement.took(time.Now())
 }
 
 // read records that the peer has sent something.
 func (p *progress) read() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.moved = time.Now()
+	p.movement.came(time.Now())
 }
 
 // lastMoved returns when a byte has last moved either way. While a write waits, it
@@ -170,10 +183,10 @@ func (p *progress) read() {
 func (p *progress) lastMoved() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.waiting {
+	if p.wait.on {
 		return time.Now()
 	}
-	return p.moved
+	return p.movement.moved
 }
 
 // beginEnd records that from now on there is only output. Whether the output waits for a
@@ -186,7 +199,7 @@ func (p *progress) beginEnd() {
 	}
 	p.outputOnly = true
 	p.since = time.Now()
-	p.acked, p.looked = acked(p.c.nc)
+	p.movement.begin(acked(p.c.nc))
 	p.watch()
 }
 
@@ -208,44 +221,17 @@ func (p *progress) endEnd() {
 func (p *progress) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.waiting, p.outputOnly = false, false
+	p.wait.on, p.outputOnly = false, false
 	if p.alarm != nil {
 		p.alarm.stop()
 	}
-}
-
-// An alarm calls a function when its timer fires. The runtime keeps a timer that was
-// stopped until the time at which it would have fired. So the alarm drops the function
-// when it is stopped: what the function refers to must not be kept that long.
-type alarm struct {
-	timer *time.Timer
-	f     atomic.Pointer[func()]
-}
-
-func newAlarm(d time.Duration, f func()) *alarm {
-	a := new(alarm)
-	a.f.Store(&f)
-	a.timer = time.AfterFunc(d, a.ring)
-	return a
-}
-
-func (a *alarm) ring() {
-	if f := a.f.Load(); f != nil {
-		(*f)()
-	}
-}
-
-// stop stops a for good.
-func (a *alarm) stop() {
-	a.timer.Stop()
-	a.f.Store(nil)
 }
 
 // watch sets the alarm, unless it is set. An alarm that is set stays, even when nothing
 // waits any more: an early look does no harm, and over TLS every write is one that waits.
 // So the alarm is not set and stopped for every write. p.mu must be held.
 func (p *progress) watch() {
-	if p.armed {
+	if p.alarm.isSet() {
 		return
 	}
 	left, which := p.left()
@@ -257,12 +243,11 @@ func (p *progress) watch() {
 
 // ring makes the alarm ring after d. p.mu must be held.
 func (p *progress) ring(d time.Duration) {
-	p.armed = true
 	if p.alarm == nil {
 		p.alarm = newAlarm(d, p.check)
 		return
 	}
-	p.alarm.timer.Reset(d)
+	p.alarm.set(d)
 }
 
 // looks is how many times within a timeout a progress asks what the peer has taken.
@@ -280,15 +265,15 @@ func (p *progress) left() (left time.Duration, which EndReason) {
 			left, which = l, w
 		}
 	}
-	until(p.c.config().writeTimeout(), p.taken, EndWriteTimeout)
+	until(p.c.config().writeTimeout(), p.movement.taken, EndWriteTimeout)
 	// While there is a reader, the reader is responsible for IdleTimeout. When there is
 	// none any more, IdleTimeout applies here if WriteTimeout is off: nothing else would
 	// end a write to a peer that is gone.
 	if !p.c.framer.stopped() || p.c.config().writeTimeout() == 0 {
-		until(p.c.config().idleTimeout(), p.moved, EndIdleTimeout)
+		until(p.c.config().idleTimeout(), p.movement.moved, EndIdleTimeout)
 	}
-	if rate := p.c.config().MinWriteRate; rate > 0 && p.busy && p.waiting {
-		l := timeFor(p.takenBytes()-p.before, rate) - p.waited - time.Since(p.since)
+	if rate := p.c.config().MinWriteRate; rate > 0 && p.busy && p.wait.on {
+		l := p.pace.left(p.takenBytes(), rate) - time.Since(p.since)
 		if which == NotEnded || l < left {
 			left, which = l, EndMinWriteRate
 		}
@@ -308,18 +293,18 @@ func (p *progress) check() {
 func (p *progress) stalled() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.armed = false
-	if !p.waiting && !p.outputOnly {
+	p.alarm.rang()
+	if !p.wait.on && !p.outputOnly {
 		return nil
 	}
 	switch {
-	case p.last && !p.waiting: // the last attempt is about to begin
-		p.alarm.timer.Reset(lastChance)
+	case p.wait.last && !p.wait.on: // the last attempt is about to begin
+		p.ring(lastChance)
 		return nil
-	case p.last:
-		return p.c.timeoutError(p.expired) // the connection ignores deadlines
+	case p.wait.last:
+		return p.c.timeoutError(p.wait.expired) // the connection ignores deadlines
 	}
-	tells := p.look()
+	tells := p.movement.look(acked(p.c.nc))
 	left, which := p.left()
 	switch {
 	case which == NotEnded:
@@ -330,10 +315,10 @@ func (p *progress) stalled() error {
 	case left > 0:
 		p.ring(left)
 		return nil
-	case which != EndMinWriteRate && p.waiting && p.expired == NotEnded:
+	case which != EndMinWriteRate && p.wait.on && p.wait.expired == NotEnded:
 		// Only the write knows how far it has got, so a deadline in the past makes it
 		// return. If it does not return, the connection ignores deadlines.
-		p.expired = which
+		p.wait.expired = which
 		p.c.nc.SetWriteDeadline(longAgo)
 		p.ring(max(p.limit(which)/looks, 1))
 		return nil
@@ -349,16 +334,4 @@ func (p *progress) limit(which EndReason) time.Duration {
 		return rateGrace
 	}
 	return p.c.config().writeTimeout()
-}
-
-// look asks what the peer has taken since the last look, and reports whether the system
-// tells that. p.mu must be held.
-func (p *progress) look() bool {
-	n, ok := acked(p.c.nc)
-	if ok && (!p.looked || n != p.acked) {
-		p.taken = time.Now()
-		p.moved = p.taken
-	}
-	p.acked, p.looked = n, ok
-	return ok
 }

@@ -381,7 +381,7 @@ func later(a, b time.Time) time.Time {
 func (p *progress) stallsSoFar() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.waiting && time.Since(p.since) >= stallTime {
+	if p.wait.on && time.Since(p.since) >= stallTime {
 		return p.stalls + 1
 	}
 	return p.stalls
@@ -392,10 +392,10 @@ func (p *progress) stallsSoFar() int64 {
 func (p *progress) times() (moved, waiting time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.waiting {
+	if p.wait.on {
 		waiting = p.since
 	}
-	return p.moved, waiting
+	return p.movement.moved, waiting
 }
 
 // add adds the figures of a connection, which is open or has just ended.
