@@ -299,3 +299,43 @@ func TestDiscardedDoesNotCount(t *testing.T) {
 		}
 	}
 }
+
+// Bytes of a counted message that were discarded do not come again, also if the end of a
+// full buffer had cut the message off.
+func TestDiscardBehindFullBuffer(t *testing.T) {
+	for _, term := range []Terminator{FixedLength(5), LengthPrefix(Prefix{Size: 1})} {
+		first, rest := "\x04AAAA\x04BB", "BB\x04CCCC"
+		want := []string{"BB", "CCCC"}
+		if term == FixedLength(5) {
+			want[1] = "\x04CCCC"
+		}
+		f := NewFramer(nil, &Config{ReadBufferSize: len(first)})
+		f.r = readerFunc(func(p []byte) (n int, err error) {
+			switch {
+			case first != "":
+				n = copy(p, first)
+				first = first[n:]
+				return n, nil
+			case rest == "":
+				return 0, io.EOF
+			case strings.HasPrefix(rest, want[0]):
+				f.requests.Or(discard)
+			}
+			n = copy(p, rest)
+			rest = rest[n:]
+			return n, nil
+		})
+		if _, err := f.Next(term); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range want {
+			if message, err := f.Next(term); string(message) != want || err != nil {
+				t.Errorf("%v: %q, %v; want %q", term, message, err, want)
+			}
+		}
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
