@@ -1023,3 +1023,75 @@ func TestNextReaderOfHeader(t *testing.T) {
 		}
 	}
 }
+
+// A greedyReader fills every argument, and notes the longest one. It fails when its input
+// is used up.
+type greedyReader struct {
+	input   string
+	longest int
+	t       *testing.T
+}
+
+func (r *greedyReader) Read(p []byte) (int, error) {
+	r.longest = max(r.longest, len(p))
+	if r.input == "" {
+		r.t.Error("Next reads though it knows the result")
+	}
+	n := copy(p, r.input)
+	r.input = r.input[n:]
+	return n, nil
+}
+
+// A message that the end of a full buffer cuts off is too long as soon as what is in the
+// buffer is too long: Next must not wait for more.
+func TestNextDoesNotReadBeyondLimit(t *testing.T) {
+	for _, term := range []framer.Terminator{framer.Delimiter("\n"), framer.AnyDelimiter("\n", "\r\n")} {
+		f := framer.NewFramer(&greedyReader{input: "a\nb\nxxxx", t: t}, &framer.Config{ReadBufferSize: 8, MaxMessageSize: 3})
+		for _, want := range []string{"a", "b"} {
+			if msg, err := f.Next(term); string(msg) != want || err != nil {
+				t.Fatalf("%v: %q, %v", term, msg, err)
+			}
+		}
+		if msg, err := f.Next(term); !isTooLong(err) {
+			t.Errorf("%v: %q, %v; want a MessageTooLongError", term, msg, err)
+		}
+	}
+}
+
+// A message that does not fit into the buffer must not make the buffer grow.
+func TestNextKeepsBufferSize(t *testing.T) {
+	const size = 64
+	for _, length := range []int{size / 3, size/2 - 1, size / 2, size - 1, size, size + 1, 3 * size} {
+		r := &greedyReader{input: strings.Repeat(strings.Repeat("x", length)+"\n", 100), t: t}
+		f := framer.NewFramer(r, &framer.Config{ReadBufferSize: size})
+		for i := range 100 {
+			if msg, err := f.Next(framer.Delimiter("\n")); len(msg) != length || err != nil {
+				t.Fatalf("message %d of %d bytes: %d bytes, %v", i, length, len(msg), err)
+			}
+		}
+		if r.longest > size {
+			t.Errorf("messages of %d bytes: a read into %d bytes", length, r.longest)
+		}
+	}
+}
+
+// After a message of a Length that NextReader has read, None is in force, where
+// MaxMessageSize limits a Collector.
+func TestLimitAfterNextReader(t *testing.T) {
+	f := framer.NewFramer(strings.NewReader("12345678"), &framer.Config{MaxMessageSize: 3})
+	r, err := f.NextReader(framer.Length(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if msg, err := io.ReadAll(r); string(msg) != "1234" || err != nil {
+		t.Fatalf("%q, %v", msg, err)
+	}
+	var long *framer.MessageTooLongError
+	if err := f.Run(new(noneHandler)); !errors.As(err, &long) || long.Limit != 3 {
+		t.Errorf("Run: %v; want a limit of 3", err)
+	}
+}
+
+type noneHandler struct{ framer.Collector }
+
+func (h *noneHandler) FoundTerminator() error { return nil }

@@ -51,7 +51,7 @@ func (f *Framer) fresh() bool {
 
 // endLength ends the message of a Length: None is in force after it.
 func (f *Framer) endLength() {
-	f.term = None()
+	f.term, f.limit = None(), f.maxSize
 	f.search.remaining, f.search.counting = 0, false
 }
 
@@ -304,7 +304,10 @@ func (f *Framer) read(p []byte) (int, error) {
 			return 0, fmt.Errorf("framer: the reader returned an impossible count of %d bytes", n)
 		}
 		if f.toDiscard() {
+			known := f.known // lookBehind has left them in the buffer, but they count as given out
 			f.discardInput() // drops what was held back, not what was just read
+			f.search.remaining -= int64(known)
+			f.begun = f.begun || known > 0
 		}
 		switch {
 		case n > 0, err == io.EOF:
