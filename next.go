@@ -211,7 +211,7 @@ func (f *Framer) isCutOff() bool {
 	switch {
 	case f.end < len(f.buf), f.start < len(f.buf)/2, f.known == 0, f.ended:
 		return false
-	case f.skipping, f.size > 0, f.readErr != nil, int64(f.known) > f.limit:
+	case f.skipping, f.size > 0, int64(f.known) > f.limit:
 		return false
 	case f.search.counting:
 		return f.search.remaining <= int64(f.start)

@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/textproto"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -1095,3 +1096,60 @@ func TestLimitAfterNextReader(t *testing.T) {
 type noneHandler struct{ framer.Collector }
 
 func (h *noneHandler) FoundTerminator() error { return nil }
+
+// An error of the read that goes on behind a message in a full buffer is not lost, and
+// neither are the bytes before it.
+func TestNextErrorBehindFullBuffer(t *testing.T) {
+	for _, test := range []struct {
+		term        framer.Terminator
+		input, rest string // the input of a full buffer, and what follows
+		part, whole string // of the last message
+	}{
+		{framer.Delimiter("\n"), "aa\nbb\nxx", "yy\n", "xx", "xxyy"},
+		{framer.Delimiter("\r\n"), "a\r\nb\r\nx\r", "\n", "x", "x"},
+		{framer.AnyDelimiter("\n", "\r\n"), "aa\nbb\nxx", "yy\r\n", "xx", "xxyy"},
+		{framer.FixedLength(3), "aaabbbxx", "y", "xx", "xxy"},
+		{framer.LengthPrefix(framer.Prefix{Size: 1}), "\x02aa\x01b\x04xx", "yy", "xx", "xxyy"},
+	} {
+		for _, failure := range []error{os.ErrDeadlineExceeded, io.EOF} {
+			r := &stutteringReader{pieces: []string{test.input, "", test.rest}, err: failure}
+			f := framer.NewFramer(r, &framer.Config{ReadBufferSize: len(test.input)})
+			for range 2 {
+				if msg, err := f.Next(test.term); err != nil {
+					t.Fatalf("%v: %q, %v", test.term, msg, err)
+				}
+			}
+			wantErr, part := failure, test.part
+			if failure == io.EOF {
+				wantErr = io.ErrUnexpectedEOF
+				if test.term == framer.Delimiter("\r\n") {
+					part = "x\r"
+				}
+			}
+			if msg, err := f.Next(test.term); string(msg) != part || err != wantErr {
+				t.Errorf("%v: %q, %v; want %q, %v", test.term, msg, err, part, wantErr)
+			}
+			if failure == io.EOF {
+				continue
+			}
+			if msg, err := f.Next(test.term); string(msg) != test.whole || err != nil {
+				t.Errorf("%v: %q, %v after the error; want %q", test.term, msg, err, test.whole)
+			}
+		}
+	}
+}
+
+// A stutteringReader returns one piece in each read, and err for an empty one.
+type stutteringReader struct {
+	pieces []string
+	err    error
+}
+
+func (r *stutteringReader) Read(p []byte) (int, error) {
+	piece := r.pieces[0]
+	r.pieces = r.pieces[1:]
+	if piece == "" {
+		return 0, r.err
+	}
+	return copy(p, piece), nil
+}
