@@ -1059,6 +1059,18 @@ func TestNextDoesNotReadBeyondLimit(t *testing.T) {
 	}
 }
 
+// A whole message at the end of a full buffer is returned without another read.
+func TestNextDoesNotReadBehindMessage(t *testing.T) {
+	for _, term := range []framer.Terminator{framer.Delimiter("\n"), framer.AnyDelimiter("\n", "\r\n"), framer.AnyDelimiter("\n", "\t"), framer.FixedLength(3)} {
+		f := framer.NewFramer(&greedyReader{input: "aa\nbb\ncc\n", t: t}, &framer.Config{ReadBufferSize: 9})
+		for range 3 {
+			if msg, err := f.Next(term); len(msg) < 2 || err != nil {
+				t.Fatalf("%v: %q, %v", term, msg, err)
+			}
+		}
+	}
+}
+
 // A message that does not fit into the buffer must not make the buffer grow.
 func TestNextKeepsBufferSize(t *testing.T) {
 	const size = 64
