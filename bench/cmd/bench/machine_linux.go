@@ -34,6 +34,12 @@ func build(ctx context.Context, dir string) error {
 
 // describe returns what there is to know of this machine and of the programs.
 func describe(dir string, args []string) report.Machine {
-	command := strings.Join(append([]string{"go -C bench run ./cmd/bench"}, args...), " ")
+	command := "go -C bench run ./cmd/bench"
+	for _, arg := range args {
+		if arg == "" || strings.ContainsAny(arg, " '\"|*()[]{}$?;&<>\\") {
+			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'" // for the shell
+		}
+		command += " " + arg
+	}
 	return machine.Describe(dir, []string{"gnet", "netpoll", "redcon"}, command)
 }

@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -50,6 +51,9 @@ func measureAll(ctx context.Context, o options, args []string, stdout, stderr io
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := o.createFiles(); err != nil {
+		return err
+	}
 	l, notes, err := newLaboratory(dir, o)
 	if err != nil {
 		return err
@@ -73,6 +77,25 @@ func measureAll(ctx context.Context, o options, args []string, stdout, stderr io
 		errs = append(errs, fmt.Errorf("%d of %d runs have failed", failed, len(steps)))
 	}
 	return errors.Join(errs...)
+}
+
+// createFiles creates what write will write to, where it does not exist: a name that can't
+// be used must be known before an hour of measuring.
+func (o options) createFiles() error {
+	for _, name := range []string{o.json, o.markdown} {
+		if name == "" {
+			continue
+		}
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+		if err != nil {
+			return err
+		}
+		f.Close()
+	}
+	if slices.Contains(o.parts, partGrowth) {
+		return os.MkdirAll(o.plots, 0o777)
+	}
+	return nil
 }
 
 // write writes the results in all formats that o asks for.

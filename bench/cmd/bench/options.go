@@ -148,7 +148,7 @@ func (o options) check(args []string) error {
 	case o.Rounds < 1 || o.Duration <= 0 || o.Warmup < 0:
 		return errors.New("-rounds and -duration must be positive, -warmup must not be negative")
 	case o.form != "" && o.form != formApart && o.form != formTogether:
-		return fmt.Errorf("there is no form %q", o.form)
+		return fmt.Errorf("there is no form %q, only %q and %q", o.form, formApart, formTogether)
 	case len(o.matchingScenarios(scenarios()))+len(o.matchingScenarios(respScenarios())) == 0:
 		return fmt.Errorf("no scenario matches %q", o.scenarios.String())
 	case len(o.matching(idleImplementations()))+len(o.matching(respImplementations())) == 0:
