@@ -116,7 +116,7 @@ type ReadCompleteHandler interface {
 	// theirs. It is not called if none of them was.
 	//
 	// A Handler that collects its answers until then needs one Push for all of them. That is
-	// the fastest way to answer many small requests, but the first answer waits for the last.
+	// its fastest way to answer many small requests, but the first answer waits for the last.
 	// The Handler must limit what it collects, and push large answers earlier.
 	// HandleReadComplete is not called after CloseWhenDone, nor after an error of the
 	// Handler: push what was collected before that.
@@ -340,8 +340,8 @@ func (f *Framer) received() int64 { return f.size + int64(f.end-f.start) }
 // bytes of a token of [Split] that was too long are lost.
 //
 // SetTerminator returns an error, and the terminator in force stays, if t makes no sense:
-// an empty delimiter, a negative count, or a [Length] above MaxMessageSize or its own
-// Limit, which is a [*MessageTooLongError]. If the method of the Handler then returns
+// an empty delimiter or no delimiter, a negative count, an invalid [Prefix], no function, or
+// a [Length] above MaxMessageSize or its own Limit, which is a [*MessageTooLongError]. If the method of the Handler then returns
 // without setting another terminator, Run ends with that error, because otherwise it
 // could collect for ever.
 func (f *Framer) SetTerminator(t Terminator) error {

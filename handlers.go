@@ -139,7 +139,8 @@ func Session(f func(c *Conn) error) func(*Conn) Handler {
 // msg is lent: it is valid until f returns. It is not copied if the whole message is in
 // the read buffer. f may set another terminator, which takes effect with the next
 // message. An error of f ends the connection, as an error of a [Handler] does.
-// [OnTooLong] says what to do with a message that is too long.
+// [OnTooLong] says what to do with a message that is too long. If t makes no sense, each
+// connection ends at once, with the error of SetTerminator.
 //
 // To keep state for each connection, declare it in a function that is called for each:
 //
@@ -163,10 +164,11 @@ func Messages(t Terminator, f func(c *Conn, msg []byte) error) func(*Conn) Handl
 // they are valid until f returns.
 //
 // The answers to all messages of one read are sent in one write, without a lock or an
-// allocation for each, so Replies is the fastest style. They are sent before more is
-// read, or earlier if they reach 64 KiB. An answer of 64 KiB or more may be returned in
-// memory of its own, which saves a copy. What f pushes may be sent before the answers
-// that were returned earlier.
+// allocation for each. So Replies is as fast as a Handler that pushes once for each read;
+// see [ReadCompleteHandler]. The answers are sent before more is read, or earlier if they
+// reach 64 KiB. An answer of 64 KiB or more may be returned in memory of its own, which
+// saves a copy. f may also return msg, or a part of it. What f pushes may be sent before
+// the answers that were returned earlier.
 //
 // An error of f ends the connection, as an error of a [Handler] does. An answer that f
 // returns with the error is sent. If f calls [Conn.CloseWhenDone] or [Conn.CloseWrite],
