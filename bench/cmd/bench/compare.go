@@ -119,8 +119,10 @@ func writeRESP(b *strings.Builder, r *report.Results) {
 	}
 	b.WriteString("## RESP\n\n" +
 		"SET and GET of Redis, against the same simple store behind each server; redis-server has its own.\n" +
-		"The servers of framer are written as from its documentation: the Handler sets a Delimiter and a\n" +
-		"Length in turn and pushes each reply, Replies does the same and returns it, the Session calls Next.\n\n")
+		"The Handler of framer is written as from its documentation: it sets a Delimiter and a Length in\n" +
+		"turn and pushes each reply. Replies does the same and returns the reply. Both copy each argument.\n" +
+		"The Session uses arguments where they lie, as raw-best does, and pushes each reply. In \"same heap\"\n" +
+		"every server has GOGC=off and GOMEMLIMIT=64MiB.\n\n")
 	for _, form := range own.forms() {
 		title, _ := describeForm(form, r.Machine.CPUs)
 		fmt.Fprintf(b, "### Our load generator, which checks every reply\n\n%s.\n%s", title, legend)
