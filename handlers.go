@@ -6,7 +6,9 @@ package framer
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"net"
 )
 
 // A Collector joins the pieces of a message. Embed it in a [Handler] to give that the
@@ -315,7 +317,11 @@ func (c *Conn) takeAnswer(reply []byte) {
 // sendAnswers sends the answers before all messages of a read are answered. err is the
 // error of the function, which goes before that of sending.
 func (c *Conn) sendAnswers(err error) error {
-	if sendErr := c.sendReplies(); err == nil {
+	sendErr := c.sendReplies()
+	if sendErr == errClosed && c.asked.halfClose.Load() && !c.isClosed() {
+		sendErr = errLateAnswer
+	}
+	if err == nil {
 		err = sendErr
 	}
 	if c.asked.halfClose.Load() {
@@ -323,6 +329,9 @@ func (c *Conn) sendAnswers(err error) error {
 	}
 	return err
 }
+
+// errLateAnswer is not errClosed, which would be an orderly end after CloseWhenDone.
+var errLateAnswer = fmt.Errorf("framer: an answer of Replies after CloseWrite can't be sent: %w", net.ErrClosed)
 
 // replies holds the answers of [Replies] that were not pushed yet.
 type replies struct {

@@ -610,8 +610,8 @@ func TestRepliesAfterCloseWrite(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, input, want, ended string }{
 		{"no more answers", "one\nhalf\nsilent\nsilent\n", "ONE\nHALF\n", ""},
-		{"an answer", "one\nhalf\nsilent\ntwo\nthree\n", "ONE\nHALF\n", "framer: connection is closed"},
-		{"CloseWhenDone", "one\nhalf\nquit\n", "ONE\nHALF\n", ""},
+		{"an answer", "one\nhalf\nsilent\ntwo\nthree\n", "ONE\nHALF\n", "framer: an answer of Replies after CloseWrite"},
+		{"CloseWhenDone", "one\nhalf\nquit\n", "ONE\nHALF\n", "framer: an answer of Replies after CloseWrite"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
