@@ -300,6 +300,31 @@ func TestDiscardedDoesNotCount(t *testing.T) {
 	}
 }
 
+// A message that only the end of a full buffer cuts off is returned from the buffer, and
+// not collected.
+func TestCutOffMessageStaysInBuffer(t *testing.T) {
+	for _, test := range []struct {
+		term  Terminator
+		input string
+	}{
+		{Delimiter("\n"), "1234\n1234\n"},
+		{AnyDelimiter("\n", "\r\n"), "1234\n1234\n"},
+		{FixedLength(5), "1234512345"},
+		{LengthPrefix(Prefix{Size: 1}), "\x041234\x041234"},
+	} {
+		f := NewFramer(strings.NewReader(test.input), &Config{ReadBufferSize: 8})
+		for i := range 2 {
+			message, err := f.Next(test.term)
+			if err != nil || !strings.HasPrefix(string(message), "1234") {
+				t.Fatalf("%v: %q, %v", test.term, message, err)
+			}
+			if f.message.len() > 0 {
+				t.Errorf("%v: message %d was collected", test.term, i)
+			}
+		}
+	}
+}
+
 // Bytes of a counted message that were discarded do not come again, also if the end of a
 // full buffer had cut the message off.
 func TestDiscardBehindFullBuffer(t *testing.T) {

@@ -273,8 +273,9 @@ func (m *messages) goesOn(c *Conn, err error) (result error, ok bool) {
 		return err, true
 	}
 	c.framer.postpones = true
-	defer func() { c.framer.postpones = false }()
-	return m.tooLong(c, long), true
+	err = m.tooLong(c, long)
+	c.framer.postpones = false
+	return err, true
 }
 
 // replyBatch is the size in bytes at which answers are sent before all messages of a read

@@ -666,6 +666,29 @@ func TestRepliesBeforePanic(t *testing.T) {
 	}
 }
 
+// After the function of OnTooLong, a terminator takes effect at once again.
+func TestSetTerminatorAfterTooLong(t *testing.T) {
+	newHandler := framer.OnTooLong(framer.Messages(framer.Delimiter("\n").Limit(4), func(c *framer.Conn, msg []byte) error {
+		if string(msg) == "fix" {
+			if err := c.SetTerminator(framer.FixedLength(3)); err != nil {
+				return err
+			}
+		}
+		return c.Push(append(msg, '|'))
+	}), func(*framer.Conn, *framer.MessageTooLongError) error { return nil })
+	input := "abcdefgh\nfix\nabcdef"
+	framertest.Recut(t, []byte(input), framertest.Transcript(newHandler, nil))
+	nc, peer := tcpPair(t)
+	c := serve(t, nc, newHandler, framer.Config{})
+	writeString(t, peer, input)
+	peer.(*net.TCPConn).CloseWrite()
+	if got := readAll(t, peer); got != "fix|abc|def|" {
+		t.Errorf("the peer got %q", got)
+	}
+	peer.Close()
+	c.Wait()
+}
+
 // A terminator that the function of OnTooLong sets rules behind the long message: nothing
 // of that becomes a message.
 func TestOnTooLongSetsTerminator(t *testing.T) {

@@ -205,8 +205,7 @@ func (d delimiter) indexLast(data []byte) int {
 	return bytes.IndexByte(data, d[last]) - last
 }
 
-// beginsAt reports whether d begins at data[n], if data has its last byte at the place
-// after n where d would end. n may be negative.
+// beginsAt reports whether d begins at data[n], where n is as indexLast returns it.
 func (d delimiter) beginsAt(data []byte, n int) bool {
 	return n >= 0 && data[n] == d[0] && (len(d) <= 2 || string(data[n:n+len(d)]) == string(d))
 }
