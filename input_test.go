@@ -876,6 +876,85 @@ func TestSetConfig(t *testing.T) {
 	})
 }
 
+// A shorter time limit for output applies from SetConfig on, whatever the limit was before:
+// to a write that waits already, to one that begins to wait later, and to a producer that
+// has nothing to say while the connection closes. A longer one prolongs a wait.
+func TestSetConfigForOutput(t *testing.T) {
+	t.Parallel()
+	const before = 10 * time.Second // how long a write has waited when SetConfig is called
+	limits := map[string]struct {
+		cfg   framer.Config
+		after time.Duration
+	}{
+		"WriteTimeout": {framer.Config{WriteTimeout: time.Second}, time.Second},
+		"MinWriteRate": {framer.Config{WriteTimeout: -1, MinWriteRate: 1 << 20}, 5 * time.Second},
+		"IdleTimeout":  {framer.Config{WriteTimeout: -1, IdleTimeout: time.Second}, time.Second},
+	}
+	waits := map[string]struct {
+		not  string // a limit that does not apply
+		wait func(c *framer.Conn, peer net.Conn, change func())
+	}{
+		"already": {not: "MinWriteRate", wait: func(c *framer.Conn, _ net.Conn, change func()) {
+			c.Push([]byte("nobody reads this"))
+			time.Sleep(before)
+			change()
+		}},
+		"later": {wait: func(c *framer.Conn, peer net.Conn, change func()) {
+			c.Push([]byte("hello"))
+			time.Sleep(before)
+			io.ReadFull(peer, make([]byte, 5))
+			change()
+			c.Push([]byte("nobody reads this"))
+		}},
+		"producer": {not: "MinWriteRate", wait: func(c *framer.Conn, peer net.Conn, change func()) {
+			c.Push([]byte("hello"))
+			time.Sleep(before)
+			io.ReadFull(peer, make([]byte, 5))
+			r, _ := net.Pipe()
+			c.PushWithProducer(framer.NewReaderProducer(r))
+			change()
+			c.CloseWhenDone()
+		}},
+	}
+	for _, old := range []time.Duration{-1, before + 1, time.Minute, time.Hour} {
+		for when, test := range waits {
+			for limit, next := range limits {
+				if limit == test.not {
+					continue
+				}
+				t.Run(fmt.Sprintf("%v/%s/%s", old, when, limit), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						nc, peer := net.Pipe()
+						defer peer.Close()
+						c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+							test.wait(c, peer, func() { c.SetConfig(next.cfg) })
+							c.CloseWhenDone() // nobody reads any more, so that IdleTimeout applies to output
+							return nil
+						}), framer.Config{WriteTimeout: old})
+						wantOpenFor(t, c, before)
+						wantTimeout(t, wantEndAfter(t, c, next.after), limit)
+					})
+				})
+			}
+		}
+	}
+	t.Run("longer", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			nc, peer := net.Pipe()
+			defer peer.Close()
+			c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+				c.Push([]byte("nobody reads this"))
+				time.Sleep(before)
+				c.SetConfig(framer.Config{WriteTimeout: time.Hour})
+				c.Next(framer.None())
+				return nil
+			}), framer.Config{WriteTimeout: before + 1})
+			wantOpenFor(t, c, before)
+			wantTimeout(t, wantEndAfter(t, c, time.Hour), "WriteTimeout")
+		})
+	})
+}
+
 // onTimeouts runs test in a bubble for each timeout of input, all of which are ten
 // seconds.
 func onTimeouts(t *testing.T, test func(t *testing.T, nc, peer net.Conn, cfg framer.Config, limit string)) {

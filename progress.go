@@ -36,7 +36,8 @@ type progress struct {
 	over       bool      // the output has ended
 	busy       bool      // there was always output since pace began, for MinWriteRate
 	stalls     int64     // writes that have waited for stallTime or longer
-	since      time.Time // when the write began to wait, or outputOnly was set
+	began      time.Time // when the write began to wait
+	since      time.Time // the timeouts count from here: began, or when outputOnly was set or the limits have changed
 	movement   movement
 	pace       pace // how fast the peer takes output, while busy is set
 }
@@ -82,7 +83,8 @@ func (p *progress) beginWait() {
 	}
 	p.wait.on = true
 	p.movement.forget()
-	p.since = time.Now()
+	p.began = time.Now()
+	p.since = p.began
 	p.watch()
 }
 
@@ -127,7 +129,7 @@ func (p *progress) endWait(n int64, err error) error {
 	defer p.mu.Unlock()
 	was := p.wait.end()
 	now := time.Now()
-	waited := now.Sub(p.since)
+	waited := now.Sub(p.began)
 	if waited >= stallTime {
 		p.stalls++
 	}
@@ -203,6 +205,21 @@ func (p *progress) beginEnd() {
 	p.watch()
 }
 
+// limitsChanged records that the connection has another Config. What waits now has all the
+// time of the new timeouts. The alarm was set for the old ones, or not at all; check sets
+// it for the new ones.
+func (p *progress) limitsChanged() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over || p.wait.last || p.wait.expired != NotEnded {
+		return // too late
+	}
+	p.since = time.Now()
+	if p.alarm.isSet() || p.wait.on || p.outputOnly {
+		p.ring(0)
+	}
+}
+
 // goOn reverses beginEnd: the handler is given input again.
 func (p *progress) goOn() {
 	p.mu.Lock()
@@ -273,7 +290,7 @@ func (p *progress) left() (left time.Duration, which EndReason) {
 		until(p.c.config().idleTimeout(), p.movement.moved, EndIdleTimeout)
 	}
 	if rate := p.c.config().MinWriteRate; rate > 0 && p.busy && p.wait.on {
-		l := p.pace.left(p.takenBytes(), rate) - time.Since(p.since)
+		l := p.pace.left(p.takenBytes(), rate) - time.Since(p.began)
 		if which == NotEnded || l < left {
 			left, which = l, EndMinWriteRate
 		}

@@ -381,7 +381,7 @@ func later(a, b time.Time) time.Time {
 func (p *progress) stallsSoFar() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.wait.on && time.Since(p.since) >= stallTime {
+	if p.wait.on && time.Since(p.began) >= stallTime {
 		return p.stalls + 1
 	}
 	return p.stalls
@@ -393,7 +393,7 @@ func (p *progress) times() (moved, waiting time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.wait.on {
-		waiting = p.since
+		waiting = p.began
 	}
 	return p.movement.moved, waiting
 }

@@ -120,11 +120,17 @@ func TestSilentReader(t *testing.T) {
 							t.Errorf("OnDone was told that all %d bytes were sent", n)
 						}
 					})
-					conns := make(chan *framer.Conn, 1)
+					conns := make(chan *framer.Conn)
 					s := framer.Server{
-						Config: framer.Config{WriteTimeout: 20 * time.Millisecond, LingerTimeout: 20 * time.Millisecond, Logger: discardLogger()},
+						Config: framer.Config{Logger: discardLogger()},
 						NewHandler: framer.Session(func(c *framer.Conn) error {
 							c.PushWithProducer(p)
+							readString(t, peer, "begin")
+							if end.want == os.ErrDeadlineExceeded {
+								cfg := c.Config()
+								cfg.WriteTimeout = 20 * time.Millisecond
+								c.SetConfig(cfg)
+							}
 							conns <- c
 							c.Next(framer.None())
 							return nil
@@ -133,7 +139,6 @@ func TestSilentReader(t *testing.T) {
 					ctx, cancel := context.WithCancelCause(context.Background())
 					defer cancel(nil)
 					served := call(func() error { return s.ServeConn(ctx, nc) })
-					readString(t, peer, "begin")
 					end.end(t, &s, <-conns, peer, cancel)
 					if err := <-served; !errors.Is(err, end.want) || end.goes != (err == nil) {
 						t.Errorf("ServeConn: %v, want %v", err, end.want)
