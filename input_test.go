@@ -955,6 +955,40 @@ func TestSetConfigForOutput(t *testing.T) {
 	})
 }
 
+// A write that waits when the connection begins to close goes on to wait, also if there is a
+// producer behind it: its time limits and WaitingSince count from its beginning.
+func TestCloseDuringWrite(t *testing.T) {
+	t.Parallel()
+	for limit, cfg := range map[string]framer.Config{
+		"WriteTimeout": {WriteTimeout: 5 * time.Second},
+		"MinWriteRate": {WriteTimeout: -1, MinWriteRate: 1 << 20},
+		"IdleTimeout":  {WriteTimeout: -1, IdleTimeout: 5 * time.Second},
+	} {
+		for _, behind := range []framer.Producer{nil, framer.NewBytesProducer([]byte("nor this"))} {
+			t.Run(fmt.Sprint(limit, "/", behind != nil), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					nc, peer := net.Pipe()
+					defer peer.Close()
+					var s script
+					c := s.serve(t, nc, cfg)
+					c.Push([]byte("nobody reads this"))
+					if behind != nil {
+						c.PushWithProducer(framer.OnDone(behind, func(int64, error) {}))
+					}
+					began := time.Now()
+					wantOpenFor(t, c, 4*time.Second)
+					c.CloseWhenDone()
+					synctest.Wait()
+					if got := c.Stats().WaitingSince; !got.Equal(began) {
+						t.Errorf("output waits since %v, want %v", got, began)
+					}
+					wantTimeout(t, wantEndAfter(t, c, time.Second), limit)
+				})
+			})
+		}
+	}
+}
+
 // onTimeouts runs test in a bubble for each timeout of input, all of which are ten
 // seconds.
 func onTimeouts(t *testing.T, test func(t *testing.T, nc, peer net.Conn, cfg framer.Config, limit string)) {

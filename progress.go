@@ -200,6 +200,9 @@ func (p *progress) beginEnd() {
 		return
 	}
 	p.outputOnly = true
+	if p.wait.on {
+		return // the write goes on to wait
+	}
 	p.since = time.Now()
 	p.movement.begin(acked(p.c.nc))
 	p.watch()
