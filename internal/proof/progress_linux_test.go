@@ -77,6 +77,7 @@ type trial struct {
 	nc, peer net.Conn
 	socket   net.Conn // the socket below nc
 	c        *framer.Conn
+	began    time.Time // before c was served
 }
 
 // trials calls begin for a pair of each of sockets, serves it, and then runs f for all of
@@ -93,6 +94,7 @@ func trials(t *testing.T, begin func(*trial) bool, newHandler func(*framer.Conn)
 			nc.Close()
 			continue
 		}
+		x.began = time.Now()
 		x.c = serve(t, nc, newHandler, cfg)
 		wg.Go(func() { f(x) })
 	}
@@ -174,14 +176,14 @@ func slowPeers(t *testing.T, how string, output func(*framer.Conn) error, size, 
 		}
 		return output(c)
 	}), cfg, func(x *trial) {
-		step, want := 800, size
+		slow, want := 120_000, size
 		switch x.name {
 		case "unix":
-			step *= 2 // the system acknowledges in larger steps
+			slow *= 2 // the system acknowledges in larger steps
 		case "wrapped":
 			want += 12 << 20
 		}
-		got, longest, err := readSlowly(x.peer, step, timeout)
+		got, longest, err := readSlowly(x.peer, slow, 3*timeout, x.began)
 		x.peer.Close()
 		served := x.c.Wait()
 		if longest > timeout/4 {
@@ -195,22 +197,25 @@ func slowPeers(t *testing.T, how string, output func(*framer.Conn) error, size, 
 	return late.Load()
 }
 
-// readSlowly reads from r for three times timeout, step bytes at a time, and then the rest.
-// longest is the longest time between two reads.
-func readSlowly(r io.Reader, step int, timeout time.Duration) (got int, longest time.Duration, err error) {
-	const reads = 150
-	tick := time.NewTicker(3 * timeout / reads)
+// readSlowly reads from r: n bytes in the time d, at an even pace, and then the rest.
+// longest is the longest time without a read since began.
+func readSlowly(r io.Reader, n int, d time.Duration, began time.Time) (got int, longest time.Duration, err error) {
+	tick := time.NewTicker(d / 150)
 	defer tick.Stop()
 	buf := make([]byte, 64<<10)
-	last := time.Now()
-	for i := 0; ; i++ {
+	start, last := time.Now(), began
+	for {
 		p := buf
-		if i < reads {
-			<-tick.C
-			p = buf[:step]
+		if got < n {
+			now := <-tick.C
+			due := int(float64(n)*float64(now.Sub(start))/float64(d)) - got
+			if due <= 0 {
+				continue
+			}
+			p = buf[:min(due, len(buf))]
 		}
-		n, err := r.Read(p)
-		got += n
+		m, err := r.Read(p)
+		got += m
 		longest, last = max(longest, time.Since(last)), time.Now()
 		if err == io.EOF {
 			return got, longest, nil

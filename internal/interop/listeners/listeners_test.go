@@ -313,10 +313,11 @@ func (s subject) testSlowPeer(t *testing.T) {
 	t.Parallel()          // it mostly waits
 	const size = 12 << 20 // more than the systems between the two ends can hold
 	for timeout := 500 * time.Millisecond; timeout < watchdog/4; timeout *= 2 {
+		began := time.Now()
 		sv := s.serve(t, framer.Session(func(c *framer.Conn) error {
 			return c.PushWithProducer(framer.NewBytesProducer(make([]byte, size)))
 		}), framer.Config{WriteTimeout: timeout})
-		got, longest, err := readSlowly(s.dial(t, sv.l), timeout)
+		got, longest, err := readSlowly(s.dial(t, sv.l), size/5, 3*timeout, began)
 		if longest > timeout/4 {
 			continue // this machine is so busy that the peer was not one that reads on; try again
 		}
@@ -328,22 +329,25 @@ func (s subject) testSlowPeer(t *testing.T) {
 	t.Skip("this machine has no time for it")
 }
 
-// readSlowly reads from r for three times timeout, a little at a time, and then the rest.
-// longest is the longest time between two reads.
-func readSlowly(r io.Reader, timeout time.Duration) (got int, longest time.Duration, err error) {
-	const reads = 150
-	tick := time.NewTicker(3 * timeout / reads)
+// readSlowly reads from r: n bytes in the time d, at an even pace, and then the rest.
+// longest is the longest time without a read since began.
+func readSlowly(r io.Reader, n int, d time.Duration, began time.Time) (got int, longest time.Duration, err error) {
+	tick := time.NewTicker(d / 150)
 	defer tick.Stop()
 	buf := make([]byte, 64<<10)
-	last := time.Now()
-	for i := 0; ; i++ {
+	start, last := time.Now(), began
+	for {
 		p := buf
-		if i < reads {
-			<-tick.C
-			p = buf[:16<<10]
+		if got < n {
+			now := <-tick.C
+			due := int(float64(n)*float64(now.Sub(start))/float64(d)) - got
+			if due <= 0 {
+				continue
+			}
+			p = buf[:min(due, len(buf))]
 		}
-		n, err := r.Read(p)
-		got += n
+		m, err := r.Read(p)
+		got += m
 		longest, last = max(longest, time.Since(last)), time.Now()
 		if err == io.EOF {
 			return got, longest, nil
