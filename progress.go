@@ -73,8 +73,9 @@ func (p *progress) beginWait() {
 	defer p.mu.Unlock()
 	if p.wait.last {
 		p.wait.on = true
-		p.c.nc.SetWriteDeadline(time.Now().Add(lastChance))
-		p.ring(lastChance + lastChance/looks)
+		d := p.lastChance()
+		p.c.nc.SetWriteDeadline(time.Now().Add(d))
+		p.ring(d + d/looks)
 		return
 	}
 	if !p.busy && p.c.config().MinWriteRate > 0 {
@@ -117,9 +118,11 @@ func (p *progress) takenBytes() int64 {
 	return n
 }
 
-// lastChance is the time limit of a write that only has to find out whether there is
-// room.
-const lastChance = 10 * time.Millisecond
+// lastChance returns the time limit of the last attempt. It only has to find out whether
+// there is room, but a busy machine may take a while to begin it.
+func (p *progress) lastChance() time.Duration {
+	return min(max(p.limit(p.wait.expired)/looks, 10*time.Millisecond), time.Second)
+}
 
 // endWait records that the write that waited has written n bytes. It returns what err,
 // the error of the write, means. If it returns nil and n is 0, the caller should write
@@ -319,7 +322,7 @@ func (p *progress) stalled() error {
 	}
 	switch {
 	case p.wait.last && !p.wait.on: // the last attempt is about to begin
-		p.ring(lastChance)
+		p.ring(p.lastChance())
 		return nil
 	case p.wait.last:
 		return p.c.timeoutError(p.wait.expired) // the connection ignores deadlines

@@ -143,6 +143,31 @@ func TestEndWait(t *testing.T) {
 	}
 }
 
+// The last attempt has a quarter of the timeout that has expired, within limits.
+func TestLastChance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for expired, cfg := range map[EndReason]func(d time.Duration) *Config{
+			EndWriteTimeout: func(d time.Duration) *Config { return &Config{WriteTimeout: d, IdleTimeout: 1} },
+			EndIdleTimeout:  func(d time.Duration) *Config { return &Config{WriteTimeout: 1, IdleTimeout: d} },
+		} {
+			for limit, want := range map[time.Duration]time.Duration{
+				1:                      10 * time.Millisecond,
+				400 * time.Millisecond: 100 * time.Millisecond,
+				time.Minute:            time.Second,
+			} {
+				nc := new(deadlineConn)
+				p := &newConn(nc, nil, cfg(limit), new(buffers)).progress
+				p.wait.tryAgain(expired)
+				p.beginWait()
+				if got := time.Until(nc.deadlines[0]); got != want {
+					t.Errorf("%v: after a timeout of %v the last attempt has %v, want %v", expired, limit, got, want)
+				}
+				p.stop()
+			}
+		}
+	})
+}
+
 // Without a MinWriteRate there is no pace. With one, it measures the waits from the first
 // one after a rest on, and not the time between them. A wait of stallTime is a stall.
 func TestProgressCountsWaits(t *testing.T) {
