@@ -47,7 +47,8 @@ func (r connReader) Read(p []byte) (int, error) {
 // the wait is for. The timeouts of input are counted from it.
 type inputWait struct {
 	on        bool      // the connection waits for input
-	cutShort  bool      // the wait was interrupted before its deadline
+	cutShort  bool      // the wait has not shown that nothing comes: it was interrupted, or its end was noticed late
+	late      int8      // how many waits in turn were noticed late
 	inMessage bool      // the wait counts for MessageTimeout and MinReadRate
 	message   int64     // the number of the message, as counted by framer.ends; -1 before the first one
 	pace      pace      // of the message; MessageTimeout counts the same waits
@@ -137,7 +138,7 @@ func (c *Conn) discardAll(s stream) error {
 			return err
 		}
 		c.mu.Lock()
-		err := c.lingered()
+		err := c.lingered(false)
 		c.mu.Unlock()
 		if err != nil {
 			return err
@@ -226,15 +227,16 @@ func (c *Conn) arm(drained bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	shutting := c.state == StateActive && c.asked.shutdown.Load()
-	drained = drained && !c.wait.cutShort
+	cutShort := c.wait.cutShort
 	c.wait.cutShort = false
+	drained = drained && !cutShort
 	switch {
 	case c.state == StateClosed, c.state == StateActive && c.framer.stopped():
 		return errClosed
 	case shutting && c.mustLeave(drained):
 		return ErrServerClosed
 	}
-	if err := c.lingered(); err != nil {
+	if err := c.lingered(cutShort); err != nil {
 		return err
 	}
 	deadline, which := c.readDeadline()
@@ -330,9 +332,9 @@ func newLinger(timeout time.Duration, unsent int, half bool) *linger {
 	return l
 }
 
-// lingered returns an error if the wait for the peer to end its side is over. c.mu must be
-// held.
-func (c *Conn) lingered() error {
+// lingered returns an error if the wait for the peer to end its side is over. cutShort says
+// that input may have come that was not read. c.mu must be held.
+func (c *Conn) lingered(cutShort bool) error {
 	l := c.linger
 	if l == nil || c.state == StateActive { // the output has ended, but the input goes on: after CloseWrite, for instance
 		return nil
@@ -345,7 +347,7 @@ func (c *Conn) lingered() error {
 		return errLingered
 	case l.blind:
 		read := c.traffic.read.Load()
-		if read == l.read || !now.Before(l.limit) {
+		if read == l.read && !cutShort || !now.Before(l.limit) {
 			return errLingered
 		}
 		l.read = read
@@ -377,11 +379,29 @@ func (c *Conn) lingered() error {
 func (c *Conn) interrupted() (expired bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	expired = !c.deadline.IsZero() && !time.Now().Before(c.deadline)
-	c.wait.cutShort = c.deadline.Equal(longAgo)
+	over := time.Since(c.deadline)
+	expired = !c.deadline.IsZero() && over >= 0
+	switch {
+	case c.deadline.Equal(longAgo):
+		c.wait.cutShort = true
+	case over > tardiness && c.wait.late < maxLate:
+		// The machine is busy. The read may have begun after the deadline. Then it has
+		// not looked for input.
+		c.wait.cutShort = true
+		c.wait.late++
+	default:
+		c.wait.cutShort, c.wait.late = false, 0
+	}
 	c.deadline = longAgo
 	return expired
 }
+
+// If a deadline is noticed later than tardiness, it is not known whether there was input,
+// so the wait is repeated, at most maxLate times.
+const (
+	tardiness = pause / 4
+	maxLate   = 10
+)
 
 // interrupt makes a read return, so that the goroutine of Serve notices what it was asked
 // for.

@@ -466,7 +466,7 @@ func (c *Conn) awaitLinger(readErr error) error {
 			c.mu.Unlock()
 			return errClosed
 		}
-		err := c.lingered()
+		err := c.lingered(false)
 		left := time.Until(c.linger.end)
 		c.mu.Unlock()
 		if _, tells := unsent(c.nc); err == errLingered && !tells {

@@ -17,10 +17,13 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/goframer/framer"
+	"github.com/goframer/framer/framertest"
 )
 
 // A moodyConn has a Read that sometimes returns a temporary error.
@@ -68,6 +71,86 @@ func TestSenselessDeadlines(t *testing.T) {
 	c := s.serve(t, brokenClockConn{nc}, framer.Config{})
 	if err := c.Wait(); !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("Wait: %v, want io.ErrNoProgress", err)
+	}
+}
+
+// A lateConn is a connection on a busy machine: the next Reads begin 30 milliseconds after
+// they were called.
+type lateConn struct {
+	net.Conn
+	late atomic.Int32 // how many Reads
+}
+
+func (c *lateConn) Read(p []byte) (int, error) {
+	if c.late.Add(-1) >= 0 {
+		time.Sleep(30 * time.Millisecond)
+	}
+	return c.Conn.Read(p)
+}
+
+// LocalAddr makes it a connection whose output may be destroyed by unread input.
+func (*lateConn) LocalAddr() net.Addr { return new(net.TCPAddr) }
+
+// A Read that begins after its deadline does not look for input. So its timeout does not
+// mean that nothing has come: what has come when a shutdown begins is answered, and no
+// output is destroyed by unread input when the connection is closed. A machine that is
+// always busy does not keep a connection for ever.
+func TestLateReads(t *testing.T) {
+	t.Parallel()
+	for _, reads := range []int32{0, 1, 5, math.MaxInt32} {
+		t.Run(fmt.Sprint("shutdown/", reads), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				end, peer := framertest.Pipe()
+				nc := &lateConn{Conn: end}
+				s := framer.Server{NewHandler: framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
+					return c.Push(append(msg, '\n'))
+				})}
+				served := call(func() error { return s.ServeConn(t.Context(), nc) })
+				synctest.Wait()
+				nc.late.Store(reads)
+				began := time.Now()
+				shutdown := call(func() error { return s.Shutdown(t.Context()) })
+				synctest.Wait()
+				writeString(t, peer, "hello\n")
+				got, err := io.ReadAll(peer)
+				if reads < 10 && (string(got) != "hello\n" || err != nil) {
+					t.Errorf("the peer got %q and %v", got, err)
+				}
+				peer.Close()
+				if err := errors.Join(<-served, <-shutdown); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("the shutdown took %v", took)
+				}
+			})
+		})
+		t.Run(fmt.Sprint("close/", reads), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				end, peer := framertest.Pipe()
+				nc := &lateConn{Conn: end} // the peer can't see the end of the output
+				writeString(t, peer, "one\ntwo\n")
+				var s script
+				s.onFound = func() error {
+					writeString(t, peer, "three\n")
+					nc.late.Store(reads)
+					return errors.Join(s.Push([]byte("bye")), s.CloseWhenDone())
+				}
+				c := s.serve(t, nc, framer.Config{ReadBufferSize: 4})
+				if err := c.Wait(); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(c.Stats().Began); took > 5*time.Second {
+					t.Errorf("the close took %v", took)
+				}
+				if reads > 10 {
+					return
+				}
+				if got := readAll(t, peer); got != "bye" {
+					t.Errorf("the peer got %q", got)
+				}
+			})
+		})
 	}
 }
 
