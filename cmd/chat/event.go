@@ -7,9 +7,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/goframer/framer/internal/cli"
 )
 
 // These are the limits of texts and names, in bytes.
@@ -115,36 +115,14 @@ func (e *event) line(local bool) string {
 	return ""
 }
 
-// printable returns text with escapes, as in a Go string, for everything that a terminal
-// may obey instead of showing. It also escapes line ends.
+// printable returns text, fit for one line of a terminal. A tab becomes a blank, and
+// everything else that a terminal may obey instead of showing is escaped.
 func printable(text string) string {
-	var b strings.Builder
-	for len(text) > 0 {
-		r, n := utf8.DecodeRuneInString(text)
-		switch {
-		case r == utf8.RuneError && n == 1: // not valid UTF-8
-			fmt.Fprintf(&b, `\x%02x`, text[0])
-		case strconv.IsPrint(r):
-			b.WriteString(text[:n])
-		case r == '\t':
-			b.WriteByte(' ')
-		default:
-			q := strconv.QuoteRune(r)
-			b.WriteString(q[1 : len(q)-1])
-		}
-		text = text[n:]
-	}
-	return b.String()
+	return cli.Escape(strings.ReplaceAll(text, "\t", " "), "")
 }
 
 // brief returns the beginning of text in quotes.
-func brief(text string) string {
-	const limit = 40
-	if len(text) > limit {
-		return strconv.Quote(text[:limit]) + "..."
-	}
-	return strconv.Quote(text)
-}
+func brief(text string) string { return cli.Quote(text, 40) }
 
 // isName reports whether s can be the name of a person, a room or a node: a letter, then
 // letters, digits, '-' and '_'. None of these has a special meaning in a NATS subject or

@@ -28,9 +28,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/goframer/framer"
@@ -39,20 +37,9 @@ import (
 )
 
 func main() {
-	// Now a write to a closed log fails, instead of ending the program.
-	signal.Ignore(syscall.SIGPIPE)
-	os.Exit(run(os.Args[1:], os.Stderr, catchSignals))
+	cli.IgnoreSIGPIPE()
+	os.Exit(run(os.Args[1:], os.Stderr, cli.CatchSignals))
 }
-
-// catchSignals is called when the server has begun, so that a signal ends it gracefully.
-func catchSignals() <-chan os.Signal {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	return signals
-}
-
-// logTimeout is how long the end of the log may take to be written.
-const logTimeout = time.Second
 
 // run runs the command. It returns the exit status, which is 2 for a wrong command line.
 func run(args []string, stderr io.Writer, catch func() <-chan os.Signal) int {
@@ -64,11 +51,7 @@ func run(args []string, stderr io.Writer, catch func() <-chan os.Signal) int {
 		return cli.Misused
 	}
 	log := logqueue.New(stderr, 0)
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.Background(), logTimeout)
-		defer cancel()
-		log.Close(ctx) // nobody could be told of its error
-	}()
+	defer log.Close() // nobody could be told of its error
 	if err := serve(o, log, catch); err != nil {
 		fmt.Fprintln(log, "chat:", err)
 		return cli.Failed

@@ -90,7 +90,7 @@ func (c *echoClient) CollectIncomingData(data []byte) error {
 	}
 	c.log.Printf("collect_incoming_data() -> (%d)\n\"\"\"%s\"\"\"", len(data), printable(data))
 	if c.complete {
-		return fmt.Errorf("the server has sent more than the text: %s", quote(data, quoted))
+		return fmt.Errorf("the server has sent more than the text: %s", cli.Quote(string(data), quoted))
 	}
 	return c.Collector.CollectIncomingData(data)
 }
@@ -130,7 +130,7 @@ func (c *echoClient) result(reason error) error {
 	case c.matched:
 		return fmt.Errorf("the text has come back whole, but then: %w", reason)
 	case bytes.HasPrefix(answer, refusal) && !bytes.HasPrefix(c.text, refusal):
-		return fmt.Errorf("the server answers %s", quote(bytes.TrimSpace(answer), maxAnswer))
+		return fmt.Errorf("the server answers %s", cli.Quote(string(bytes.TrimSpace(answer)), maxAnswer))
 	case c.complete:
 		return reason
 	case reason == nil, errors.Is(reason, io.ErrUnexpectedEOF):
@@ -156,7 +156,8 @@ func difference(text, copied []byte) error {
 	for text[i] == copied[i] {
 		i++
 	}
-	return fmt.Errorf("the copy differs from byte %d on: sent %s, received %s", i, quote(text[i:], quoted), quote(copied[i:], quoted))
+	sent, received := cli.Quote(string(text[i:]), quoted), cli.Quote(string(copied[i:]), quoted)
+	return fmt.Errorf("the copy differs from byte %d on: sent %s, received %s", i, sent, received)
 }
 
 // An echoProducer logs what it produces.

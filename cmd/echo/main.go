@@ -47,9 +47,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -73,9 +71,7 @@ const anyPort = "127.0.0.1:0"
 var lorem string
 
 func main() {
-	// Now a write to a closed standard output or error fails, instead of ending the
-	// program. So a server continues when the reader of its log has gone.
-	signal.Ignore(syscall.SIGPIPE)
+	cli.IgnoreSIGPIPE()
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -93,7 +89,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	p := &program{opts, stdout, stderr}
 	if opts.serving() {
 		queue := logqueue.New(stderr, logSize)
-		defer closeLog(queue)
+		defer queue.Close() // nobody could be told of its error
 		p.stderr = queue
 		err = p.runServer(ctx)
 	} else {
@@ -113,15 +109,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // logSize is how many bytes of a server's log may wait to be read. With -v, that is
 // enough for the conversation about the largest text.
 const logSize = 8 << 20
-
-// logTimeout is how long the end of the log may take to be written.
-const logTimeout = time.Second
-
-func closeLog(queue *logqueue.Writer) {
-	ctx, cancel := context.WithTimeout(context.Background(), logTimeout)
-	defer cancel()
-	queue.Close(ctx) // nobody could be told of its error
-}
 
 // A program is one run of the command.
 type program struct {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,6 +23,11 @@ const commandVariable = "ECHO_TEST_COMMAND"
 func TestMain(m *testing.M) {
 	if os.Getenv(commandVariable) != "" {
 		main()
+	}
+	if signal.Ignored(os.Interrupt) {
+		// Under nohup, or in the background of a script. The processes that the tests start
+		// would ignore it, too, but they do not inherit that a signal is caught.
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}
 	os.Exit(m.Run())
 }

@@ -25,8 +25,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/goframer/framer"
@@ -35,22 +33,11 @@ import (
 )
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // the server must continue when the reader of its log has gone
+	cli.IgnoreSIGPIPE()
 	log := logqueue.New(os.Stderr, 0)
-	code := run(os.Args[1:], log, catchSignals)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	log.Close(ctx)
+	code := run(os.Args[1:], log, cli.CatchSignals)
+	log.Close() // nobody could be told of its error
 	os.Exit(code)
-}
-
-// catchSignals is called when the server has begun, so that a signal ends it gracefully.
-// Before that, a signal ends the program at once, even if it waits for a file that is a
-// pipe.
-func catchSignals() <-chan os.Signal {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	return signals
 }
 
 // options are the values of the flags.

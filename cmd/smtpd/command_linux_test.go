@@ -17,6 +17,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/goframer/framer/internal/cli"
 )
 
 // If the disk is full, a mail is refused and nothing of it remains. When there is room
@@ -87,7 +89,7 @@ func TestFullOutput(t *testing.T) {
 // of mails.
 func TestKilled(t *testing.T) {
 	if dir := os.Getenv(killedVariable); dir != "" {
-		os.Exit(run([]string{"-addr", "127.0.0.1:0", "-maildir", dir}, os.Stdout, os.Stderr, catchSignals))
+		os.Exit(run([]string{"-addr", "127.0.0.1:0", "-maildir", dir}, os.Stdout, os.Stderr, cli.CatchSignals))
 	}
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilled$")

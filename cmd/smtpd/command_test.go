@@ -234,8 +234,8 @@ func TestBlockedOutput(t *testing.T) {
 		if err := shutdown(server, 10*time.Second, nil, served); err == nil {
 			t.Error("the shutdown was orderly")
 		}
-		closeLog(log)
-		if got, want := time.Since(start), 10*time.Second+cutOffTimeout+logTimeout; got != want {
+		log.Close()
+		if got, want := time.Since(start), 10*time.Second+cutOffTimeout+logqueue.CloseTimeout; got != want {
 			t.Errorf("the end has taken %v, want %v", got, want)
 		}
 		client.Close()

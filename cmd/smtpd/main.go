@@ -30,8 +30,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/goframer/framer"
@@ -40,18 +38,8 @@ import (
 )
 
 func main() {
-	// Now a write to a closed output or log fails, instead of ending the program.
-	signal.Ignore(syscall.SIGPIPE)
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, catchSignals))
-}
-
-// catchSignals is called when the server has begun, so that a signal ends it gracefully.
-// Before that, a signal ends the program at once, even if it waits for a file that is a
-// pipe.
-func catchSignals() <-chan os.Signal {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	return signals
+	cli.IgnoreSIGPIPE()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, cli.CatchSignals))
 }
 
 // cutOffTimeout is how long connections may take to clean up after they were cut off.
@@ -67,21 +55,12 @@ func run(args []string, stdout, stderr io.Writer, catch func() <-chan os.Signal)
 		return cli.Misused
 	}
 	log := logqueue.New(stderr, 0)
-	defer closeLog(log)
+	defer log.Close() // nobody could be told of its error
 	if err := serve(o, stdout, log, catch); err != nil {
 		fmt.Fprintln(log, "smtpd:", err)
 		return cli.Failed
 	}
 	return 0
-}
-
-// logTimeout is how long the end of the log may take to be written.
-const logTimeout = time.Second
-
-func closeLog(log *logqueue.Writer) {
-	ctx, cancel := context.WithTimeout(context.Background(), logTimeout)
-	defer cancel()
-	log.Close(ctx) // nobody could be told of its error
 }
 
 // serve serves until a signal arrives or the listener fails.

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/goframer/framer/internal/cli"
 )
 
 // A printer prints each mail when all of it has come, one mail after the other, as
@@ -116,30 +118,25 @@ func (m *printDraft) print(w *bufio.Writer, text *bufio.Reader) error {
 	}
 }
 
-// printLine prints one line. It escapes, as in Go, whatever a terminal would obey instead
-// of showing: control characters, and characters that change the direction of text. It
-// also escapes bytes that are not UTF-8.
+// printLine prints one line. It escapes whatever a terminal would obey instead of showing,
+// but no tabs, and no spaces such as the no-break space, which mails are full of.
 func printLine(w *bufio.Writer, text *bufio.Reader) error {
 	for {
-		r, size, err := text.ReadRune()
-		switch {
-		case err != nil:
+		start, err := text.Peek(utf8.UTFMax) // less at the end
+		if len(start) == 0 {
 			return err
+		}
+		r, size := utf8.DecodeRune(start)
+		switch {
 		case r == '\n':
+			text.Discard(size)
 			return w.WriteByte('\n')
 		case r == '\r': // before the LF
-		case r == utf8.RuneError && size == 1:
-			text.UnreadRune()
-			b, _ := text.ReadByte()
-			fmt.Fprintf(w, `\x%02x`, b)
-		case r == '\t' || unicode.IsGraphic(r):
+		case r == '\t' || unicode.Is(unicode.Zs, r):
 			w.WriteRune(r)
-		case r < utf8.RuneSelf:
-			fmt.Fprintf(w, `\x%02x`, r)
-		case r > 0xffff:
-			fmt.Fprintf(w, `\U%08x`, r)
 		default:
-			fmt.Fprintf(w, `\u%04x`, r)
+			w.Write(cli.AppendEscaped(w.AvailableBuffer(), start[:size], ""))
 		}
+		text.Discard(size)
 	}
 }

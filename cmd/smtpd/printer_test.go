@@ -30,7 +30,7 @@ func printed(t *testing.T, parts ...string) string {
 
 // The format is that of Python's DebuggingServer, with two more lines.
 func TestPrinter(t *testing.T) {
-	mail := "Subject: =?utf-8?q?x?=\r\nFrom: Ä\r\n\r\nA tab\tand an umlaut: ü 😀.\r\n\r\n" +
+	mail := "Subject: =?utf-8?q?x?=\r\nFrom: Ä\r\n\r\nA tab\tand an umlaut: ü 😀. Wide spaces:\u00a0\u3000.\r\n\r\n" +
 		"Colour: \x1b[31mred\x1b]0;title\a, NUL: \x00, DEL: \x7f, C1: \u009b31m,\r\n" +
 		"not UTF-8: \xff\xc3, from right to left: \u202e, a tag: \U000e0041, a mark: \ufeff.\r\n"
 	got := printed(t, mail)

@@ -2,8 +2,9 @@
 // Use of this source code is governed by a BSD-style
 // license that can be found in the LICENSE file.
 
-// Package cli has the error messages that all programs of this repository share: about
-// wrong flags, and about why a program can't start or end.
+// Package cli has what all programs of this repository share: the error messages about
+// wrong flags, and about why a program can't start or end; the signals; and how to print
+// what a peer sends.
 //
 // An error is one line. It names the flag, the address or the file, and says what to do
 // if that is not obvious. The exit status is [Misused] for a wrong command line and

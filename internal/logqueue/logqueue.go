@@ -17,9 +17,7 @@
 //	log := logqueue.New(os.Stderr, 0)
 //	logger := slog.New(slog.NewTextHandler(log, nil))
 //	... // write everything to log instead of os.Stderr, also the last lines
-//	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-//	defer cancel()
-//	log.Close(ctx)
+//	log.Close()
 package logqueue
 
 import (
@@ -32,6 +30,9 @@ import (
 	"time"
 )
 
+// CloseTimeout is how long [Writer.Close] waits for the waiting records to be written.
+const CloseTimeout = time.Second
+
 // defaultSize is the default size of a Writer, in bytes.
 const defaultSize = 256 << 10
 
@@ -41,7 +42,7 @@ type Writer struct {
 	out     io.Writer
 	size    int
 	done    chan struct{} // closed when the goroutine ends
-	abandon atomic.Bool   // the context of Close has ended, so the waiting records are given up
+	abandon atomic.Bool   // the time of Close is over, so the waiting records are given up
 
 	mu      sync.Mutex
 	changed sync.Cond // signals a change of waiting or closed
@@ -103,9 +104,9 @@ func (w *Writer) Write(record []byte) (int, error) {
 }
 
 // Close accepts no more records. It blocks until the waiting records have been written.
-// The error says how many records were lost at the end, and why. If ctx ends first, Close
-// gives up the waiting records, interrupts the write that is under way, and returns the
-// cause. A second call of Close waits, too.
+// The error says how many records were lost at the end, and why. After [CloseTimeout],
+// Close gives up the waiting records, interrupts the write that is under way, and returns
+// [context.DeadlineExceeded]. A second call of Close waits, too.
 //
 // Close can interrupt a write if out has a SetWriteDeadline that works. That is so for a
 // network connection, and for a pipe that is in non-blocking mode when [os.NewFile] is
@@ -113,7 +114,14 @@ func (w *Writer) Write(record []byte) (int, error) {
 // and setting it would change the pipe for all processes that share it. If Close can't
 // interrupt the write, it returns before its goroutine has ended. The goroutine then ends
 // with the write, or with the program.
-func (w *Writer) Close(ctx context.Context) error {
+func (w *Writer) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), CloseTimeout)
+	defer cancel()
+	return w.closeBefore(ctx)
+}
+
+// closeBefore is Close with another limit: the end of ctx, whose cause it returns then.
+func (w *Writer) closeBefore(ctx context.Context) error {
 	w.mu.Lock()
 	w.closed = true
 	w.changed.Signal()
