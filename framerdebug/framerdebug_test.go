@@ -296,7 +296,8 @@ func TestSortByWaiting(t *testing.T) {
 		io.WriteString(f.peers[i], "200000\n") // more than the connection accepts
 		waitFor(t, func() bool {
 			for _, c := range report(t, h, "").Conns {
-				if c.ID == int64(i+1) && !c.WaitingSince.IsZero() {
+				// 64 KiB is what a Pipe holds. The writes before were only about to wait.
+				if c.ID == int64(i+1) && c.BytesWritten == 64<<10 && !c.WaitingSince.IsZero() {
 					return true
 				}
 			}
