@@ -26,8 +26,8 @@ import (
 // If the message is longer than Config.MaxMessageSize, or than the Limit of t if that has
 // one, Next returns a [*MessageTooLongError]. The next call, whatever its terminator,
 // first throws the rest of that message away, up to its end under its own terminator. If
-// t is a [Length] above the limit, Next returns the error without reading, and the next
-// call first throws that many bytes away.
+// t is a [Length] or [FixedLength] above the limit, Next returns the error without reading,
+// and the next call first throws that many bytes away.
 func (f *Framer) Next(t Terminator) ([]byte, error) {
 	if !f.fresh() || f.known > 0 || f.returned || f.message.len() > 0 || f.refused != nil || f.lender != nil || f.requests.Load() != 0 {
 		return f.nextUnder(t)
@@ -118,10 +118,10 @@ func (f *Framer) nextUnder(t Terminator) ([]byte, error) {
 
 // setLater makes t the terminator of Next if it can't take effect at once: because a
 // message is being skipped, or because t is invalid. invalid is the error of validate, or
-// nil. A Length above the limit is set in spite of its error, and then skipped.
+// nil. A Length or FixedLength above the limit is set in spite of its error, and then
+// skipped.
 func (f *Framer) setLater(t Terminator, invalid error) error {
 	_, tooLong := invalid.(*MessageTooLongError)
-	tooLong = tooLong && t.isLength()
 	switch {
 	case invalid != nil && !tooLong:
 		return invalid
@@ -367,11 +367,10 @@ func (f *Framer) forgetMessage() {
 // that was read.) To skip the rest at once, for example before answering "552 too much
 // mail data", call Next(Length(0)), which returns an empty message after it.
 //
-// After SetTerminator, the reader continues under the new terminator. Before the reader has
-// returned io.EOF, it depends on the cuts of the input whether a message whose bytes were all
-// read has ended. After a Next that
-// has failed in the middle of a message, NextReader with the same t reads the rest of
-// that message.
+// After SetTerminator, the reader continues under the new terminator. Call it after io.EOF,
+// or before the last byte was read: between the two, it depends on the cuts of the input
+// whether the message has ended. After a Next that has failed in the middle of a message,
+// NextReader with the same t reads the rest of that message.
 //
 // The reader has a method WriteTo, so [io.Copy] needs no buffer of its own. A [Length],
 // [FixedLength] or [LengthPrefix] message is read directly into the slice that is passed

@@ -253,7 +253,7 @@ func TestNextRefuses(t *testing.T) {
 	}
 	for _, senseless := range []framer.Terminator{
 		framer.Delimiter(""), framer.AnyDelimiter(), framer.AnyDelimiter("e", ""), framer.Length(-1), framer.FixedLength(0),
-		framer.FixedLength(-1), framer.FixedLength(5).Limit(4), framer.LengthPrefix(framer.Prefix{}), framer.LengthPrefix(framer.Prefix{Size: 5}),
+		framer.FixedLength(-1), framer.LengthPrefix(framer.Prefix{}), framer.LengthPrefix(framer.Prefix{Size: 5}),
 		framer.LengthPrefix(framer.Prefix{Size: 1, Offset: 1 << 16}), framer.Split(nil),
 	} {
 		if msg, err := f.Next(senseless); err == nil || len(msg) > 0 {
@@ -269,6 +269,33 @@ func TestNextRefuses(t *testing.T) {
 	}
 	if msg, err := f.Next(line); err != io.EOF || len(msg) > 0 {
 		t.Errorf("after a message that is too long: %q, %v", msg, err)
+	}
+}
+
+// A FixedLength above the limit is an error for every message, and not one for ever: each of
+// them is thrown away.
+func TestFixedLengthAboveLimit(t *testing.T) {
+	record := framer.FixedLength(5)
+	f := framer.NewFramer(newChunkReader("aaaaab", "bbbbccc", "cc", "rest"), &framer.Config{MaxMessageSize: 4})
+	for range 2 {
+		var long *framer.MessageTooLongError
+		if msg, err := f.Next(record); !errors.As(err, &long) || len(msg) > 0 {
+			t.Errorf("%q, %v", msg, err)
+		}
+	}
+	if r, err := f.NextReader(record.Limit(4)); err == nil {
+		t.Errorf("NextReader: %v", r)
+	}
+	if msg, err := f.Next(framer.None()); string(msg) != "rest" || err != nil {
+		t.Errorf("after three records: %q, %v", msg, err)
+	}
+
+	f = framer.NewFramer(newChunkReader("aaaaabbbbbcc"), &framer.Config{MaxMessageSize: 4})
+	errs := 0
+	for _, err := range f.All(record) {
+		if errs++; errs > 4 {
+			t.Fatalf("All does not end: %v", err)
+		}
 	}
 }
 
