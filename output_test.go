@@ -35,9 +35,9 @@ type slowWriter struct {
 	goOn chan struct{}
 }
 
-func (w slowWriter) start() { w.t.Error("a goroutine was started") }
-func (w slowWriter) join()  {}
-func (w slowWriter) leave() {}
+func (w slowWriter) startWriter()  { w.t.Error("a goroutine was started") }
+func (w slowWriter) addWriter()    {}
+func (w slowWriter) removeWriter() {}
 
 func (w slowWriter) dropOutput() {}
 
@@ -76,6 +76,39 @@ func TestRoomAfterWriteNow(t *testing.T) {
 	})
 }
 
+// Pushes that give up while they wait in line do not let others pass the one that is first
+// in line any longer.
+func TestLineAfterGivingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q queue
+		q.init(10, new(buffers))
+		defer q.close()
+		q.push(make([]byte, 10))
+		first := make(chan error, 1)
+		go func() { first <- q.push(make([]byte, 10)) }() // waits until the queue is empty
+		synctest.Wait()
+		for passed := 0; len(first) == 0; {
+			q.written(5) // half of the queue leaves it
+			synctest.Wait()
+			if len(first) == 0 && q.tryPush(make([]byte, 5)) == nil {
+				passed += 5
+			}
+			if passed > 10 {
+				t.Fatal("more has passed the push that waits than the queue can hold")
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			later := make(chan error, 1)
+			go func() { later <- q.pushContext(ctx, make([]byte, 8)) }()
+			synctest.Wait()
+			cancel()
+			<-later
+		}
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A greedyWriter takes a limited number of bytes at once. It counts the goroutines that
 // are started for the rest.
 type greedyWriter struct {
@@ -85,9 +118,9 @@ type greedyWriter struct {
 	started int
 }
 
-func (w *greedyWriter) start() { w.started++ }
-func (w *greedyWriter) join()  {}
-func (w *greedyWriter) leave() {}
+func (w *greedyWriter) startWriter()  { w.started++ }
+func (w *greedyWriter) addWriter()    {}
+func (w *greedyWriter) removeWriter() {}
 
 func (w *greedyWriter) dropOutput() {}
 

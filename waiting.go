@@ -52,11 +52,11 @@ func (l *waitingLine) await(ctx context.Context, q *queue, fits func() bool) err
 	q.mu.Unlock()
 	err := l.turn.Acquire(ctx, 1)
 	q.mu.Lock()
-	l.limit, _ = addLength(uint64(q.pushed), q.maxBytes)
-	if err != nil {
+	if err != nil { // the limit stays: those who still wait must not be passed by more
 		return context.Cause(ctx)
 	}
 	defer l.turn.Release(1)
+	l.limit, _ = addLength(uint64(q.pushed), q.maxBytes)
 	for !fits() {
 		left := make(chan struct{})
 		l.left = left
