@@ -299,18 +299,10 @@ func (s *Server) awaitPlace() error {
 
 // startServing starts a goroutine that serves or refuses nc.
 func (s *Server) startServing(ctx context.Context, nc net.Conn, conns *errgroup.Group) error {
-	if s.Refuse != nil && s.slots != nil && !s.slots.TryAcquire(1) {
-		if err := s.refusals.Acquire(s.life, 1); err != nil {
-			return err
+	if s.slots != nil && !s.slots.TryAcquire(1) { // TryAcquire also takes a place while shutting down
+		if s.Refuse != nil {
+			return s.startRefusing(nc, conns)
 		}
-		conns.Go(func() error {
-			defer s.refusals.Release(1)
-			s.refuse(nc)
-			return nil
-		})
-		return nil
-	}
-	if s.Refuse == nil && s.slots != nil && !s.slots.TryAcquire(1) { // TryAcquire also takes a place while shutting down
 		if err := s.acquire(s.life); err != nil {
 			return err
 		}
@@ -321,6 +313,19 @@ func (s *Server) startServing(ctx context.Context, nc net.Conn, conns *errgroup.
 	conns.Go(func() error {
 		defer s.release()
 		s.serve(ctx, nc, s.NewHandler, fromListener)
+		return nil
+	})
+	return nil
+}
+
+// startRefusing starts a goroutine that refuses nc.
+func (s *Server) startRefusing(nc net.Conn, conns *errgroup.Group) error {
+	if err := s.refusals.Acquire(s.life, 1); err != nil {
+		return err
+	}
+	conns.Go(func() error {
+		defer s.refusals.Release(1)
+		s.refuse(nc)
 		return nil
 	})
 	return nil
@@ -453,7 +458,7 @@ func (s *Server) ServeHandler(ctx context.Context, nc net.Conn, newHandler func(
 	stop()
 	if err != nil {
 		nc.Close()
-		return s.acceptError(err)
+		return s.acceptError(context.Cause(wait))
 	}
 	defer s.release()
 	return s.serve(ctx, nc, newHandler, fromProgram)

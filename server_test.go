@@ -527,6 +527,15 @@ func TestServeHandler(t *testing.T) {
 		other, _ := framertest.Pipe()
 		late := call(func() error { return s.ServeHandler(t.Context(), other, newEchoLine) })
 		waits(t, "a second ServeHandler", late)
+		enough := errors.New("enough")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		impatient, _ := framertest.Pipe()
+		gaveUp := call(func() error { return s.ServeHandler(ctx, impatient, newEchoLine) })
+		waits(t, "a third ServeHandler", gaveUp)
+		cancel(enough)
+		if err := <-gaveUp; err != enough {
+			t.Errorf("the third: %v, want the cause of its context", err)
+		}
 		go s.Shutdown(t.Context())
 		if got := readAll(t, peer); got != "goodbye" {
 			t.Errorf("the peer got %q", got)
