@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// An alarm calls a function when its timer fires. The runtime keeps a timer that was
+// An alarm calls a function when its timer fires. The runtime may keep a timer that was
 // stopped until the time at which it would have fired. So the alarm drops the function
 // when it is stopped: what the function refers to must not be kept that long.
 //

@@ -38,8 +38,9 @@ type Config struct {
 
 	// MaxQueuedBytes is how many bytes may be pushed and not yet written. Push blocks while
 	// there would be more. A single push above the limit waits until the queue is empty. If
-	// zero, it is 1 MiB. If negative, there is no limit, and Push never blocks. Producers are
-	// not counted in bytes: 16 may be queued, and a further one waits for room.
+	// zero, it is 1 MiB. If negative, there is no limit, and Push never blocks. The bytes of a
+	// NewBytesProducer count like a push. Other producers are not counted in bytes: 16 may be
+	// queued, and a further one waits for room.
 	MaxQueuedBytes int
 
 	// HandshakeTimeout is how long a TLS handshake may take. If zero, it is 10

@@ -197,7 +197,7 @@ type Conn struct {
 	session *sessionState // if the handler is a Session
 	upgrade *upgrade      // a StartTLS that is not complete, or nil; changed with mu held
 	leaving departure
-	handler Handler
+	handler Handler // changed with mu held, because the method Handler returns it
 	framer  Framer
 	replies replies
 	broken  error // the error of the network for the last read
@@ -403,9 +403,9 @@ func (c *Conn) Serve(ctx context.Context) error {
 func (c *Conn) Push(data []byte) error { return c.queue.push(data) }
 
 // TryPush is [Conn.Push], but returns [ErrQueueFull] where Push would wait. It is for
-// sending one message to many connections. If nothing is queued and the connection can
-// take data at once, TryPush writes it itself, without a copy. TryPush never blocks, so it
-// may be called with a mutex locked.
+// sending one message to many connections. If nothing is queued, and no TryPush to the same
+// connection came just before, TryPush itself writes what the system takes at once, without
+// a copy. TryPush never blocks, so it may be called with a mutex locked.
 func (c *Conn) TryPush(data []byte) error { return c.noteRefused(c.queue.tryPush(data)) }
 
 // PushContext is [Conn.Push], but returns the cause of ctx if ctx ends while it waits. If

@@ -340,10 +340,11 @@ func (f *Framer) received() int64 { return f.size + int64(f.end-f.start) }
 // bytes of a token of [Split] that was too long are lost.
 //
 // SetTerminator returns an error, and the terminator in force stays, if t makes no sense:
-// an empty delimiter or no delimiter, a negative count, an invalid [Prefix], no function, or
-// a [Length] above MaxMessageSize or its own Limit, which is a [*MessageTooLongError]. If the method of the Handler then returns
-// without setting another terminator, Run ends with that error, because otherwise it
-// could collect for ever.
+// an empty delimiter or no delimiter, a negative count, a [FixedLength] of zero, an invalid
+// [Prefix], or no function. For a [Length] or FixedLength above MaxMessageSize or its own
+// Limit, the error is a [*MessageTooLongError]. If the method of the Handler then returns
+// without setting another terminator, Run ends with that error, because otherwise it could
+// collect for ever.
 func (f *Framer) SetTerminator(t Terminator) error {
 	if !f.fresh() || f.known > 0 || f.refused != nil {
 		return f.setTerminator(t)
@@ -718,16 +719,13 @@ func (f *Framer) goOn() { f.begun = f.begun || f.changed && !f.term.isNone() }
 // oversize lets h decide what to do about err, if err says that a message is too long.
 // Any other error ends Run.
 func (f *Framer) oversize(h Handler, err error) error {
-	if !f.noteTooLong(err) {
+	tooLong := f.noteTooLong(err)
+	oversize, ok := h.(OversizeHandler)
+	if !tooLong || !ok {
 		f.lastWord(h)
 		return err
 	}
 	long := f.tooLongErr
-	oversize, ok := h.(OversizeHandler)
-	if !ok {
-		f.lastWord(h)
-		return err
-	}
 	f.changed, f.gave = false, true
 	if err := oversize.HandleOversize(long); err != nil {
 		if err == error(long) {

@@ -394,7 +394,7 @@ func (c *Conn) endOfSession(err error) ending {
 }
 
 // Next returns the next message, which ends as t says. It is [Framer.Next] for the
-// function of a [Session]; nothing else may call it. The message is lent: it is valid
+// function of a [Session]; elsewhere it returns an error. The message is lent: it is valid
 // until the next call of Next or NextReader, or until the function returns.
 //
 // Next returns [io.EOF] if the input ended after a whole message. A Session that returns
@@ -429,7 +429,7 @@ var errOutsideOfSession = errors.New("framer: Next and NextReader are for the fu
 
 // NextReader returns a reader of the next message, which ends as t says. It is for
 // messages that need not be held in memory. It is [Framer.NextReader] for the function of
-// a [Session]; nothing else may call it. A shutdown and a timeout have the same effect as
+// a [Session]; elsewhere it returns an error. A shutdown and a timeout have the same effect as
 // on [Conn.Next]. The reads have the same timeouts, but [ErrServerClosed] is returned
 // only between messages.
 func (c *Conn) NextReader(t Terminator) (io.Reader, error) {

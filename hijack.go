@@ -39,8 +39,8 @@ func (c *Conn) Hijack(f func(nc net.Conn)) {
 	c.framer.requests.Or(stop)
 }
 
-// lend reports whether the function of Hijack can be given the connection. It can't if
-// the connection was closed, or CloseWhenDone has ended the output.
+// lend marks the connection as lent to the function of Hijack, and reports whether it has.
+// It does not if the connection was closed, or CloseWhenDone has ended the output.
 func (c *Conn) lend() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

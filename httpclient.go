@@ -53,9 +53,9 @@ func DialHTTP(ctx context.Context, url, protocol string, newHandler func(*Conn) 
 }
 
 // UpgradeHTTP is [DialHTTP] on a connection that the caller has made, with a request that
-// the caller has made. nc belongs to the [Conn] from now on. r must have no body; Upgrade
-// and Connection are added to a copy of it. The context of r is used like that of
-// DialHTTP.
+// the caller has made. nc belongs to the [Conn] from now on, and is closed if UpgradeHTTP
+// returns an error. r must have no body; Upgrade and Connection are added to a copy of it.
+// The context of r is used like that of DialHTTP.
 //
 // If nc is a [*tls.Conn], its NextProtos should be "http/1.1" or none.
 func UpgradeHTTP(nc net.Conn, r *http.Request, protocol string, newHandler func(*Conn) Handler, cfg *Config) (*Conn, error) {

@@ -21,8 +21,9 @@ var errLingered = errors.New("framer: the peer did not end its side in time")
 // longAgo is a deadline that interrupts a read or a write at once.
 var longAgo = time.Unix(1, 0)
 
-// Read reads what has come. It returns an error if the connection is to be closed or to
-// leave for a shutdown.
+// Read reads what has come. The Framer calls it when it has given out all that it can. So
+// Read first sends what Replies has gathered, and it is the place where a connection that
+// is to be closed, or to leave for a shutdown, ends the input: with an error.
 func (r connReader) Read(p []byte) (int, error) {
 	c := r.c
 	if found := c.framer.found; found != c.traffic.messages.Load() {
@@ -147,7 +148,7 @@ func (c *Conn) discardAll(s stream) error {
 }
 
 // gotInput records the result of a read, and returns the error of the read, which it may
-// replace. The streams call it, as well as beginWait and interrupted.
+// replace. The streams call gotInput, beginWait and interrupted.
 func (c *Conn) gotInput(n int, err error) error {
 	c.endWait()
 	c.traffic.read.Add(int64(n))

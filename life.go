@@ -98,7 +98,9 @@ func (c *Conn) protected(where string, f func() ending) (end ending) {
 	return end
 }
 
-// heed closes c when ctx ends. The caller must call stop when that is no longer wanted.
+// heed closes c when ctx ends. The caller must call stop when that is no longer wanted. If
+// ctx has ended, stop waits for the goroutine that closes c, so that it does not outlive
+// Serve.
 func (c *Conn) heed(ctx context.Context) (stop func()) {
 	if ctx.Done() == nil {
 		return func() {}

@@ -16,15 +16,15 @@ import (
 
 var errWriterEnded = errors.New("framer: the end of a producer has ended the writer's goroutine")
 
-// start starts the writer goroutine.
-func (c *Conn) start() {
-	c.writers.Add(1)
+// startWriter starts the writer goroutine.
+func (c *Conn) startWriter() {
+	c.addWriter()
 	go c.out.run()
 }
 
 // runWriter is the writer goroutine. It sends what is queued until the queue is empty.
 func (c *Conn) runWriter() {
-	defer c.writers.Done()
+	defer c.removeWriter()
 	reason := errWriterEnded
 	defer func() {
 		if reason != nil {
@@ -58,7 +58,7 @@ func (c *Conn) writeQueue() (ok bool) {
 		switch p := p.(type) {
 		case nil:
 			if c.config().MinWriteRate > 0 {
-				c.progress.rest()
+				c.progress.idle()
 			}
 			if last {
 				c.endOutput()
@@ -72,7 +72,7 @@ func (c *Conn) writeQueue() (ok bool) {
 			ok = c.awaitUpgrade(p)
 			c.queue.doneProducer()
 		case flushMark:
-			c.queue.rest()
+			c.queue.wroteAll()
 			p <- nil
 			c.queue.doneProducer()
 		default:
@@ -87,7 +87,8 @@ func (c *Conn) writeQueue() (ok bool) {
 // any longer. So a push is sent together with the beginning of a producer that is ready
 // and follows it, such as a header with its file, and small pieces are sent together. The
 // system holds nothing back for longer than 200 milliseconds; see MSG_MORE in send(2) and
-// TCP_CORK in tcp(7). Only the writer may call hold.
+// TCP_CORK in tcp(7). Only the writer may call hold, or, while there is none, a goroutine
+// that holds the mutex of the queue.
 func (c *Conn) hold(on bool) {
 	if c.out.held != on {
 		c.out.held = on
@@ -119,8 +120,8 @@ func (c *Conn) sendBytes(data []byte, done func(left int)) (ok bool) {
 	return err == nil
 }
 
-func (c *Conn) join()  { c.writers.Add(1) }
-func (c *Conn) leave() { c.writers.Done() }
+func (c *Conn) addWriter()    { c.writers.Add(1) }
+func (c *Conn) removeWriter() { c.writers.Done() }
 
 // writeNow writes data on the goroutine that pushes, as much as is possible without
 // waiting, and returns how many bytes it has written.
@@ -164,7 +165,7 @@ func (c *Conn) send(p Producer) (ok bool) {
 // writer can go on.
 func (c *Conn) sent(p Producer, err error) bool {
 	if err == nil {
-		c.queue.rest() // before p ends, because its end may call the program
+		c.queue.wroteAll() // before p ends, because its end may call the program
 	}
 	if err == errDiscarded && c.isClosed() {
 		err = errClosed // p was interrupted because the connection has ended
@@ -186,7 +187,7 @@ func (c *Conn) sent(p Producer, err error) bool {
 // endProducer closes p. An error in that is logged, because it can't be returned to
 // anybody.
 func (c *Conn) endProducer(p Producer, cause error) {
-	if err := protect(func() error { return endProducer(p, cause) }); err != nil {
+	if err := endProducer(p, cause); err != nil {
 		c.logError(err, "closing a producer")
 	}
 }

@@ -133,7 +133,6 @@ func (f *Framer) endMessage() {
 	if f.term.isLength() {
 		f.endLength()
 	}
-	f.takeNewLimit()
 	if _, ok := f.term.how.(delimiterSet); !ok {
 		f.search.matched = 0
 	}
@@ -301,7 +300,7 @@ func (f *Framer) read(p []byte) (int, error) {
 	for range maxEmpty {
 		n, err := f.r.Read(p)
 		if n < 0 || n > len(p) {
-			return 0, fmt.Errorf("framer: the reader returned an impossible count of %d bytes", n)
+			return 0, impossibleCount("the reader", int64(n))
 		}
 		if f.toDiscard() {
 			known := f.known // lookBehind has left them in the buffer, but they count as given out

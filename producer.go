@@ -7,7 +7,6 @@ package framer
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -116,9 +115,9 @@ func (p *SimpleProducer) More() ([]byte, error) {
 	return piece, nil
 }
 
-// NewBytesProducer returns a producer of data in one piece. data is kept and not copied,
-// and must not be changed any more. One payload can be pushed to any number of
-// connections, with a producer for each.
+// NewBytesProducer returns a producer of data in one piece. data is kept, and must not be
+// changed any more. It is not copied, unless it has less than 512 bytes. One payload can be
+// pushed to any number of connections, with a producer for each.
 //
 // It counts in bytes for Config.MaxQueuedBytes, as a push does, and not as a producer.
 func NewBytesProducer(data []byte) Producer { return &bytesProducer{data} }
@@ -200,7 +199,7 @@ func (p *readerProducer) read() (n int) {
 		if limited != nil {
 			limited.N = left // limited has subtracted the wrong count
 		}
-		p.err = fmt.Errorf("framer: the reader of a producer returned an impossible count of %d bytes", n)
+		p.err = impossibleCount("the reader of a producer", int64(n))
 		return 0
 	}
 	return n
@@ -306,7 +305,7 @@ func (p *readerProducer) transfer(w io.ReaderFrom) (int64, error) {
 	}
 	n, err := w.ReadFrom(&io.LimitedReader{R: file, N: size})
 	if n < 0 || n > size {
-		return 0, fmt.Errorf("framer: ReadFrom returned an impossible count of %d bytes", n)
+		return 0, impossibleCount("ReadFrom", n)
 	}
 	if limited != nil {
 		limited.N -= n
@@ -595,10 +594,8 @@ func (p *doneProducer) transfer(w io.ReaderFrom) (int64, error) {
 	if !ok {
 		return 0, errNoTransfer
 	}
-	if p.lent > 0 {
-		p.n += p.lent
-		p.lent = 0
-	}
+	p.n += p.lent
+	p.lent = 0
 	n, err := t.transfer(w)
 	p.n += n
 	p.exhausted = n == 0 && err == nil

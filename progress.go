@@ -96,8 +96,8 @@ func (p *progress) blocked() bool {
 	return p.wait.blocked()
 }
 
-// rest records that there is nothing to write at the moment.
-func (p *progress) rest() {
+// idle records that there is nothing to write at the moment.
+func (p *progress) idle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.busy = false

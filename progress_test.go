@@ -202,7 +202,7 @@ func TestProgressCountsWaits(t *testing.T) {
 			time.Sleep(time.Second)
 			wait(stallTime - 1)
 			check(0, 2*stallTime-1, 1)
-			p.rest()
+			p.idle()
 			wait(1)
 			check(2, 1, 1)
 		})

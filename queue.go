@@ -76,14 +76,15 @@ type queue struct {
 }
 
 // A writer writes what a queue has. It calls take for one entry after the other, until
-// take reports that the writer must end. A queue has at most one writer at a time.
+// take reports that the writer must end. A queue has at most one writer at a time: a
+// goroutine that startWriter has started, or one that pushes and calls writeNow.
 type writer interface {
-	start()                   // starts a goroutine that writes; the queue's mutex is held
-	join()                    // announces a call of writeNow; the queue's mutex is held
+	startWriter()             // starts a goroutine that writes; the queue's mutex is held
+	addWriter()               // says that this goroutine will call writeNow; the queue's mutex is held
 	writeNow(data []byte) int // writes on this goroutine, as much as is possible without waiting
 	dropOutput()              // drops what is queued, when nothing is written any more
-	leave()                   // reports that what join has announced is over
-	hold(on bool)             // on: only full segments are sent; off: everything is sent
+	removeWriter()            // says that this goroutine calls none of these any more
+	hold(on bool)             // on: only full segments are sent; off: everything is sent; the queue calls it while nobody writes
 }
 
 func (q *queue) init(maxBytes int64, memory *buffers) {
@@ -151,8 +152,8 @@ func (q *queue) tryPush(data []byte) error {
 const quiet = 100 * time.Microsecond
 
 // isQuiet reports whether a try to push may write at once: there is no writer, no turn
-// goes on, and the last try was more than quiet ago. Every try must call it, with q.mu
-// held.
+// goes on, and the last try was more than quiet ago. It also notes the time of this try.
+// q.mu must be held.
 func (q *queue) isQuiet() bool {
 	if q.running || q.writer == nil || q.turn {
 		return false
@@ -429,7 +430,7 @@ func (q *queue) enter(p Producer) {
 func (q *queue) wake() {
 	if !q.running && q.writer != nil {
 		q.running = true
-		q.writer.start()
+		q.writer.startWriter()
 	}
 }
 
@@ -536,8 +537,8 @@ func (q *queue) active() Producer {
 	return q.current
 }
 
-// rest records that all of what was taken has been written. The writer calls it.
-func (q *queue) rest() {
+// wroteAll records that all of what was taken has been written. The writer calls it.
+func (q *queue) wroteAll() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.busy = false
@@ -646,7 +647,7 @@ func (q *queue) undisturbed() bool { return q.discards.Load() == q.discardsAtTur
 // released meanwhile.
 func (q *queue) writeNow(data []byte, shared bool) {
 	w := q.writer
-	w.join()
+	w.addWriter()
 	q.running, q.busy = true, true
 	q.mu.Unlock()
 	n := w.writeNow(data)
@@ -668,7 +669,7 @@ func (q *queue) writeNow(data []byte, shared bool) {
 	if q.hasWork() {
 		q.wake()
 	}
-	w.leave()
+	w.removeWriter()
 }
 
 // figures returns the figures of the queue for Conn.Stats.

@@ -121,8 +121,8 @@ func (c *Conn) awaitUpgrade(u *upgrade) (ok bool) {
 		c.writeFailed(err)
 		return false
 	}
-	c.queue.rest()
-	c.progress.rest()
+	c.queue.wroteAll()
+	c.progress.idle()
 	close(u.clearSent)
 	if !u.await(u.over) {
 		return false

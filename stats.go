@@ -59,7 +59,7 @@ type ServerStats struct {
 	Conns    int         // open now
 	States   StateCounts // the same by state
 	Accepted int64       // connections that came, including refused ones
-	Refused  int64       // connections that VerifyConn or Refuse has refused
+	Refused  int64       // connections refused by VerifyConn, and at MaxConns, unless they wait there
 	Ended    EndCounts   // connections that have ended, by reason
 
 	// The following are sums over all connections; see ConnStats.
@@ -254,8 +254,9 @@ func (s ConnState) MarshalText() ([]byte, error) { return []byte(s.String()), ni
 // UnmarshalText implements [encoding.TextUnmarshaler]. It accepts what MarshalText
 // returns.
 func (s *ConnState) UnmarshalText(text []byte) error {
-	for *s = StateNew; *s <= StateClosed; *s++ {
-		if s.String() == string(text) {
+	for state := StateNew; state <= StateClosed; state++ {
+		if state.String() == string(text) {
+			*s = state
 			return nil
 		}
 	}

@@ -224,6 +224,10 @@ func TestStatsJSON(t *testing.T) {
 			t.Errorf("%s is taken", bad)
 		}
 	}
+	state := framer.StateActive
+	if err := state.UnmarshalText([]byte("no such state")); err == nil || state != framer.StateActive {
+		t.Errorf("after an error the state is %v", state)
+	}
 	var got struct {
 		Conns  int
 		States map[string]int

@@ -32,7 +32,7 @@ type stream interface {
 	write(p []byte, wait bool) (int, error)
 
 	// hold tells the system to hold back what does not fill a segment, until more is
-	// written, or not to hold it back any longer. Only the writer may call it.
+	// written, or not to hold it back any longer. Only Conn.hold calls it.
 	hold(on bool)
 
 	// discard reads some input and throws it away. Otherwise it is like Read.
@@ -68,7 +68,7 @@ func (s plainStream) Read(p []byte) (int, error) {
 		}
 		n, err := s.in.Read(p)
 		if n < 0 || n > len(p) {
-			n, err = 0, impossibleCount("Read", n)
+			n, err = 0, impossibleCount("Read", int64(n))
 		}
 		switch {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
@@ -93,17 +93,17 @@ func (s plainStream) write(p []byte, wait bool) (int, error) {
 	p = p[:min(len(p), s.c.out.waitSize)]
 	n, err := s.c.nc.Write(p)
 	if n < 0 || n > len(p) {
-		return 0, impossibleCount("Write", n)
+		return 0, impossibleCount("Write", int64(n))
 	}
 	return n, err
 }
 
 func (s plainStream) hold(on bool) { cork(s.c.nc, on) }
 
-// impossibleCount returns the error for a Read or Write that has returned a wrong number
-// of bytes.
-func impossibleCount(method string, n int) error {
-	return fmt.Errorf("framer: %s returned an impossible count of %d bytes", method, n)
+// impossibleCount returns the error for who has read or written n bytes, if there can't be
+// so many.
+func impossibleCount(who string, n int64) error {
+	return fmt.Errorf("framer: %s returned an impossible count of %d bytes", who, n)
 }
 
 func (s plainStream) sever(reset bool) {
@@ -190,9 +190,11 @@ func closeWrite(nc net.Conn) (ended bool, err error) {
 			return ended, err
 		}
 		ended = true
+		// After TLS, end the output of the connection below, too: some peers ignore
+		// close_notify.
 		if _, ok := layer.(handshaker); !ok {
 			break
-		} // after TLS, end the output of the connection below, too: some peers ignore close_notify
+		}
 	}
 	return ended, nil
 }

@@ -89,11 +89,11 @@ func AnyDelimiter(delims ...string) Terminator {
 // Length ends the message after the next n bytes, once. Then [None] is in force until
 // another terminator is set, as in asynchat. Unlike in asynchat, Length(0) ends the
 // message at once: FoundTerminator is called without data before it, and without waiting
-// for input.
+// for input. n must not be negative, nor above MaxMessageSize or the Limit of the Terminator.
 func Length(n int64) Terminator { return Terminator{how: nextLength{}, n: n} }
 
 // FixedLength ends a message after every n bytes, again and again. n must be greater than
-// zero.
+// zero, and not above MaxMessageSize or the Limit of the Terminator.
 func FixedLength(n int64) Terminator { return Terminator{how: fixedLength{}, n: n} }
 
 // Uvarint is the Size of a [Prefix] whose length field is a variable-length integer, as
