@@ -412,10 +412,11 @@ func (c *Conn) Next(t Terminator) ([]byte, error) {
 	if c.session == nil {
 		return nil, errOutsideOfSession
 	}
-	msg, err := c.framer.Next(t)
-	if err == nil {
-		return msg, nil
-	}
+	return c.framer.Next(t)
+}
+
+// finishNext waits for input if a Next needs it, and keeps the error of Next.
+func (c *Conn) finishNext(msg []byte, err error) ([]byte, error) {
 	if err == errWouldBlock {
 		msg, err = c.awaitMessage()
 	}

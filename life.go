@@ -263,6 +263,7 @@ func (c *Conn) receive() ending {
 	switch h := c.handler.(type) {
 	case session:
 		c.session = &sessionState{goOn: c.goOnWithNext}
+		c.framer.finish = c.finishNext
 		return c.endOfSession(h(c))
 	case *messages:
 		return h.run(c)

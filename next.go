@@ -66,9 +66,9 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 		token, err := f.shortToken(*how)
 		switch {
 		case err != nil:
-			return nil, f.failNext(err)
+			return f.finishNext(nil, f.failNext(err))
 		case token == nil:
-			return f.nextMessage()
+			return f.finishNext(f.nextMessage())
 		}
 		f.ends++
 		f.found++
@@ -95,6 +95,19 @@ func (f *Framer) Next(t Terminator) ([]byte, error) {
 // nextUnder is Next for all cases. Next itself is short, because the rare cases would
 // take half of the time for a short message.
 func (f *Framer) nextUnder(t Terminator) ([]byte, error) {
+	return f.finishNext(f.tryNext(t))
+}
+
+// finishNext lets f.finish deal with err.
+func (f *Framer) finishNext(msg []byte, err error) ([]byte, error) {
+	if err != nil && f.finish != nil {
+		return f.finish(msg, err)
+	}
+	return msg, err
+}
+
+// tryNext is Next without f.finish.
+func (f *Framer) tryNext(t Terminator) ([]byte, error) {
 	if f.stopped() {
 		f.endLoan()
 		return nil, errClosed
