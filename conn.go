@@ -331,8 +331,9 @@ func (c *Conn) Config() Config { return *c.config() }
 // Handler, or by the function of a ready-made one. cfg is copied.
 //
 // ReadBufferSize and WriteBufferSize do not change. The other fields apply from the next
-// message, wait and write on; to a write that waits already they apply as if it began now.
-// A terminator with a [Terminator.Limit] keeps that limit, whatever MaxMessageSize is.
+// message, wait and write on. WriteTimeout and MinWriteRate also apply to a write that
+// waits already: WriteTimeout counts from its beginning, and MinWriteRate from now on. A
+// terminator with a [Terminator.Limit] keeps that limit, whatever MaxMessageSize is.
 func (c *Conn) SetConfig(cfg Config) {
 	old := c.config()
 	cfg.ReadBufferSize, cfg.WriteBufferSize = old.ReadBufferSize, old.WriteBufferSize
@@ -340,7 +341,7 @@ func (c *Conn) SetConfig(cfg Config) {
 	c.out.notes.Store(c.out.untold || cfg.IdleTimeout > 0)
 	c.framer.setMaxSize(cfg.maxMessageSize())
 	c.queue.setMaxBytes(cfg.maxQueuedBytes())
-	c.progress.limitsChanged()
+	c.progress.limitsChanged(old)
 }
 
 // Dial connects to the address and starts a [Conn], which serves on a goroutine of its

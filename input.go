@@ -49,12 +49,13 @@ func (r connReader) Read(p []byte) (int, error) {
 type inputWait struct {
 	on        bool      // the connection waits for input
 	cutShort  bool      // the wait has not shown that nothing comes: it was interrupted, or its end was noticed late
-	late      int8      // how many waits in turn were noticed late
 	inMessage bool      // the wait counts for MessageTimeout and MinReadRate
 	message   int64     // the number of the message, as counted by framer.ends; -1 before the first one
 	pace      pace      // of the message; MessageTimeout counts the same waits
 	began     time.Time // when the wait began, if there is a timeout for it
 	failed    error     // the error of the last timeout
+
+	late time.Duration // for how long it was repeated because its end was noticed late
 }
 
 // A departure is what a connection has to remember while it leaves for a shutdown.
@@ -171,7 +172,7 @@ func (c *Conn) gotInput(n int, err error) error {
 // drained says that everything that has come was read, so that a read would in fact block.
 func (c *Conn) beginWait(drained bool) error {
 	if !c.wait.on {
-		c.wait.on = true
+		c.wait.on, c.wait.late = true, 0
 		c.wait.inMessage = (c.config().MessageTimeout > 0 || c.config().MinReadRate > 0) && c.framer.inMessage()
 		if c.wait.message != c.framer.ends {
 			c.wait.message = c.framer.ends
@@ -201,7 +202,7 @@ func (c *Conn) endWait() {
 }
 
 // timeoutError returns a *TimeoutError with the reason which, and the text for it.
-func (c *Conn) timeoutError(which EndReason) error {
+func (c *Conn) timeoutError(which EndReason) *TimeoutError {
 	var text string
 	switch which {
 	case EndHandshakeTimeout:
@@ -310,6 +311,9 @@ type linger struct {
 	read    int64         // how many bytes had come at the last look
 }
 
+// minLook is how long at least a linger waits between two looks.
+const minLook = time.Millisecond
+
 // minLingerRate is how fast the peer must take the output that is left, in bytes a second.
 // Otherwise the wait does not go on.
 const minLingerRate = 512
@@ -371,7 +375,7 @@ func (c *Conn) lingered(cutShort bool) error {
 			return &TimeoutError{EndLingerTimeout, fmt.Sprintf("closed before the peer took the last %d bytes (Config.LingerTimeout)", l.unsent)}
 		}
 	}
-	l.end = now.Add(l.timeout)
+	l.end = now.Add(max(l.timeout, minLook))
 	return nil
 }
 
@@ -385,11 +389,11 @@ func (c *Conn) interrupted() (expired bool) {
 	switch {
 	case c.deadline.Equal(longAgo):
 		c.wait.cutShort = true
-	case over > tardiness && c.wait.late < maxLate:
+	case over > tardiness && c.wait.late+pause+over <= maxLate:
 		// The machine is busy. The read may have begun after the deadline. Then it has
 		// not looked for input.
 		c.wait.cutShort = true
-		c.wait.late++
+		c.wait.late += pause + over
 	default:
 		c.wait.cutShort, c.wait.late = false, 0
 	}
@@ -398,10 +402,11 @@ func (c *Conn) interrupted() (expired bool) {
 }
 
 // If a deadline is noticed later than tardiness, it is not known whether there was input,
-// so the wait is repeated, at most maxLate times.
+// so the wait is repeated, but not for longer than maxLate. (A net.Conn may be late every
+// time, because it sets deadlines of its own.)
 const (
 	tardiness = pause / 4
-	maxLate   = 10
+	maxLate   = 300 * time.Millisecond
 )
 
 // interrupt makes a read return, so that the goroutine of Serve notices what it was asked

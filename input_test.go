@@ -879,9 +879,9 @@ func TestSetConfig(t *testing.T) {
 	})
 }
 
-// A shorter time limit for output applies from SetConfig on, whatever the limit was before:
-// to a write that waits already, to one that begins to wait later, and to a producer that
-// has nothing to say while the connection closes. A longer one prolongs a wait.
+// New time limits for output apply from SetConfig on, whatever the limits were before: to a
+// write that waits already, to one that begins to wait later, and to a producer that has
+// nothing to say while the connection closes.
 func TestSetConfigForOutput(t *testing.T) {
 	t.Parallel()
 	const before = 10 * time.Second // how long a write has waited when SetConfig is called
@@ -889,15 +889,16 @@ func TestSetConfigForOutput(t *testing.T) {
 		cfg   framer.Config
 		after time.Duration
 	}{
-		"WriteTimeout": {framer.Config{WriteTimeout: time.Second}, time.Second},
+		"WriteTimeout": {framer.Config{WriteTimeout: 12 * time.Second}, 12 * time.Second},
 		"MinWriteRate": {framer.Config{WriteTimeout: -1, MinWriteRate: 1 << 20}, 5 * time.Second},
-		"IdleTimeout":  {framer.Config{WriteTimeout: -1, IdleTimeout: time.Second}, time.Second},
+		"IdleTimeout":  {framer.Config{WriteTimeout: -1, IdleTimeout: 12 * time.Second}, 12 * time.Second},
 	}
 	waits := map[string]struct {
-		not  string // a limit that does not apply
-		wait func(c *framer.Conn, peer net.Conn, change func())
+		waited time.Duration // when SetConfig is called
+		not    string        // a limit that does not apply
+		wait   func(c *framer.Conn, peer net.Conn, change func())
 	}{
-		"already": {not: "MinWriteRate", wait: func(c *framer.Conn, _ net.Conn, change func()) {
+		"already": {waited: before, wait: func(c *framer.Conn, _ net.Conn, change func()) {
 			c.Push([]byte("nobody reads this"))
 			time.Sleep(before)
 			change()
@@ -935,27 +936,49 @@ func TestSetConfigForOutput(t *testing.T) {
 							return nil
 						}), framer.Config{WriteTimeout: old})
 						wantOpenFor(t, c, before)
-						wantTimeout(t, wantEndAfter(t, c, next.after), limit)
+						after := next.after
+						if limit != "MinWriteRate" { // that counts from the change on
+							after -= test.waited
+						}
+						wantTimeout(t, wantEndAfter(t, c, after), limit)
 					})
 				})
 			}
 		}
 	}
-	t.Run("longer", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			nc, peer := net.Pipe()
-			defer peer.Close()
-			c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
-				c.Push([]byte("nobody reads this"))
-				time.Sleep(before)
-				c.SetConfig(framer.Config{WriteTimeout: time.Hour})
-				c.Next(framer.None())
-				return nil
-			}), framer.Config{WriteTimeout: before + 1})
-			wantOpenFor(t, c, before)
-			wantTimeout(t, wantEndAfter(t, c, time.Hour), "WriteTimeout")
+}
+
+// A peer that takes nothing is dropped in time, however often SetConfig is called.
+func TestSetConfigAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(cfg *framer.Config, i int){
+		"unchanged":      func(*framer.Config, int) {},
+		"MaxMessageSize": func(cfg *framer.Config, i int) { cfg.MaxMessageSize = int64(1000 + i) },
+		"WriteTimeout":   func(cfg *framer.Config, i int) { cfg.WriteTimeout = time.Minute + time.Duration(i%2) },
+		"MinWriteRate":   func(cfg *framer.Config, i int) { cfg.MinWriteRate = i % 2 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := net.Pipe()
+				defer peer.Close()
+				c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+					c.Push([]byte("nobody reads this"))
+					for i := range 100 {
+						time.Sleep(time.Second)
+						cfg := c.Config()
+						change(&cfg, i)
+						c.SetConfig(cfg)
+					}
+					return nil
+				}), framer.Config{})
+				wantOpenFor(t, c, time.Minute-1)
+				time.Sleep(time.Second)
+				synctest.Wait()
+				wantTimeout(t, context.Cause(c.Context()), "WriteTimeout")
+				c.Wait()
+			})
 		})
-	})
+	}
 }
 
 // A write that waits when the connection begins to close goes on to wait, also if there is a

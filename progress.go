@@ -36,8 +36,7 @@ type progress struct {
 	over       bool      // the output has ended
 	busy       bool      // there was always output since pace began, for MinWriteRate
 	stalls     int64     // writes that have waited for stallTime or longer
-	began      time.Time // when the write began to wait
-	since      time.Time // the timeouts count from here: began, or when outputOnly was set or the limits have changed
+	since      time.Time // when the write began to wait, or when outputOnly was set, if none waited
 	movement   movement
 	pace       pace // how fast the peer takes output, while busy is set
 }
@@ -48,14 +47,15 @@ type progress struct {
 //
 // A writeWait is guarded by the mutex of its progress.
 type writeWait struct {
-	on      bool      // a write waits
-	last    bool      // the write that waits, or is about to wait, is the last attempt
-	gaveUp  bool      // a write that waited has returned its timeout, which ends the connection
-	expired EndReason // the timeout for which the write, or the one before, was told to return, or NotEnded
+	on      bool          // a write waits
+	goesOn  bool          // the next write continues the wait
+	last    bool          // the write that waits, or is about to wait, is the last attempt
+	gaveUp  bool          // a write that waited has returned its timeout, which ends the connection
+	expired *TimeoutError // why the write, or the one before, was told to return; or nil
 }
 
 // blocked reports whether a write waits, is about to wait, or has waited in vain.
-func (w *writeWait) blocked() bool { return w.on || w.last || w.gaveUp }
+func (w *writeWait) blocked() bool { return w.on || w.goesOn || w.last || w.gaveUp }
 
 // end records that the write has returned, and returns what w was before.
 func (w *writeWait) end() (was writeWait) {
@@ -65,7 +65,7 @@ func (w *writeWait) end() (was writeWait) {
 }
 
 // tryAgain records that the last attempt follows, because of the timeout expired.
-func (w *writeWait) tryAgain(expired EndReason) { w.last, w.expired = true, expired }
+func (w *writeWait) tryAgain(expired *TimeoutError) { w.last, w.expired = true, expired }
 
 // beginWait records that a write waits from now on.
 func (p *progress) beginWait() {
@@ -78,14 +78,15 @@ func (p *progress) beginWait() {
 		p.ring(d + d/looks)
 		return
 	}
-	if !p.busy && p.c.config().MinWriteRate > 0 {
-		p.busy = true
-		p.pace.begin(p.takenBytes())
+	if !p.wait.goesOn {
+		if !p.busy && p.c.config().MinWriteRate > 0 {
+			p.busy = true
+			p.beginPace(0)
+		}
+		p.movement.forget()
+		p.since = time.Now()
 	}
-	p.wait.on = true
-	p.movement.forget()
-	p.began = time.Now()
-	p.since = p.began
+	p.wait.on, p.wait.goesOn = true, false
 	p.watch()
 }
 
@@ -103,25 +104,29 @@ func (p *progress) idle() {
 	p.busy = false
 }
 
-// takenBytes returns how many bytes the peer has taken. Where the system does not tell,
-// it counts the write that waits as taken.
-func (p *progress) takenBytes() int64 {
+// takenBytes returns how many bytes the peer has taken. If the system does not tell, it
+// returns how many were written.
+func (p *progress) takenBytes() (n int64, tells bool) {
 	if _, ok := innermost(p.c.nc).(*net.TCPConn); ok {
 		if n, ok := acked(p.c.nc); ok {
-			return int64(n)
+			return int64(n), true
 		}
 	}
-	n := p.c.out.written.Load()
-	if p.wait.on {
-		n += int64(p.c.out.waitSize)
-	}
-	return n
+	return p.c.out.written.Load(), false
+}
+
+// beginPace begins to measure. A wait that goes on, and has lasted for waited, counts only
+// from now on.
+func (p *progress) beginPace(waited time.Duration) {
+	taken, _ := p.takenBytes()
+	p.pace.begin(taken)
+	p.pace.waited = -waited
 }
 
 // lastChance returns the time limit of the last attempt. It only has to find out whether
 // there is room, but a busy machine may take a while to begin it.
 func (p *progress) lastChance() time.Duration {
-	return min(max(p.limit(p.wait.expired)/looks, 10*time.Millisecond), time.Second)
+	return min(max(p.limit(p.wait.expired.Reason)/looks, 10*time.Millisecond), time.Second)
 }
 
 // endWait records that the write that waited has written n bytes. It returns what err,
@@ -131,8 +136,34 @@ func (p *progress) endWait(n int64, err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	was := p.wait.end()
+	timedOut := errors.Is(err, os.ErrDeadlineExceeded)
+	if timedOut || was.expired != nil {
+		p.c.nc.SetWriteDeadline(time.Time{}) // otherwise the next write would fail at once
+	}
+	switch {
+	case !timedOut:
+	case was.expired == nil: // somebody else has set that deadline
+		err = nil
+		p.wait.goesOn = n == 0
+	case n > 0 && p.isBlind(): // the peer may have taken some of it after all
+		err = nil
+	case !was.last && p.isBlind() && losesUnsent(p.c.nc):
+		err = nil
+		p.wait.tryAgain(was.expired)
+	default:
+		err = was.expired
+		p.wait.gaveUp = true
+	}
+	if !p.wait.goesOn && !p.wait.last {
+		p.count(n)
+	}
+	return err
+}
+
+// count counts a wait that is over, in which n bytes were written.
+func (p *progress) count(n int64) {
 	now := time.Now()
-	waited := now.Sub(p.began)
+	waited := now.Sub(p.since)
 	if waited >= stallTime {
 		p.stalls++
 	}
@@ -142,30 +173,14 @@ func (p *progress) endWait(n int64, err error) error {
 	if n > 0 && (p.outputOnly || p.c.config().idleTimeout() > 0) { // otherwise nobody asks for these times
 		p.movement.took(now)
 	}
-	timedOut := errors.Is(err, os.ErrDeadlineExceeded)
-	if timedOut || was.expired != NotEnded {
-		p.c.nc.SetWriteDeadline(time.Time{}) // otherwise the next write would fail at once
-	}
-	switch {
-	case !timedOut:
-		return err
-	case was.expired == NotEnded:
-		return nil // another goroutine has set that deadline
-	case n > 0 && !isTLS(p.c.nc): // over TLS no write is possible after a deadline has expired
-		return nil // the peer has taken some of it after all
-	case !was.last && p.hidesRoom():
-		p.wait.tryAgain(was.expired)
-		return nil
-	}
-	p.wait.gaveUp = true
-	return p.c.timeoutError(was.expired)
 }
 
-// hidesRoom reports whether the system may have room for more although it has not told
-// the write that waited. A new write finds out. p.mu must be held.
-func (p *progress) hidesRoom() bool {
+// isBlind reports whether only a write can find out whether there is room: the system does
+// not tell what the peer has taken, and may have room for more although it has not told a
+// write that waited. Over TLS no write is possible after a deadline has expired.
+func (p *progress) isBlind() bool {
 	_, tells := acked(p.c.nc)
-	return !tells && !isTLS(p.c.nc) && losesUnsent(p.c.nc)
+	return !tells && !isTLS(p.c.nc)
 }
 
 // wrote records that output was taken without a wait.
@@ -203,7 +218,7 @@ func (p *progress) beginEnd() {
 		return
 	}
 	p.outputOnly = true
-	if p.wait.on {
+	if p.wait.blocked() {
 		return // the write goes on to wait
 	}
 	p.since = time.Now()
@@ -211,17 +226,24 @@ func (p *progress) beginEnd() {
 	p.watch()
 }
 
-// limitsChanged records that the connection has another Config. What waits now has all the
-// time of the new timeouts. The alarm was set for the old ones, or not at all; check sets
-// it for the new ones.
-func (p *progress) limitsChanged() {
+// limitsChanged records that the connection had the Config old until now. A write that
+// waits has waited for as long as before; MinWriteRate counts from now on. The alarm was
+// set for the old limits, or not at all; check sets it for the new ones.
+func (p *progress) limitsChanged(old *Config) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over || p.wait.last || p.wait.expired != NotEnded {
-		return // too late
+	cfg := p.c.config()
+	if cfg.WriteTimeout == old.WriteTimeout && cfg.IdleTimeout == old.IdleTimeout && cfg.MinWriteRate == old.MinWriteRate {
+		return
 	}
-	p.since = time.Now()
-	if p.alarm.isSet() || p.wait.on || p.outputOnly {
+	if cfg.MinWriteRate != old.MinWriteRate {
+		if p.busy = cfg.MinWriteRate > 0 && (p.wait.on || p.wait.goesOn); p.busy {
+			p.beginPace(time.Since(p.since))
+		}
+	}
+	switch {
+	case p.over, p.wait.last, p.wait.expired != nil && p.alarm.isSet(): // too late
+	case p.alarm.isSet(), p.wait.on, p.outputOnly:
 		p.ring(0)
 	}
 }
@@ -296,7 +318,11 @@ func (p *progress) left() (left time.Duration, which EndReason) {
 		until(p.c.config().idleTimeout(), p.movement.moved, EndIdleTimeout)
 	}
 	if rate := p.c.config().MinWriteRate; rate > 0 && p.busy && p.wait.on {
-		l := p.pace.left(p.takenBytes(), rate) - time.Since(p.began)
+		taken, tells := p.takenBytes()
+		if !tells {
+			taken += int64(p.c.out.waitSize) // the write that waits counts as taken
+		}
+		l := p.pace.left(taken, rate) - time.Since(p.since)
 		if which == NotEnded || l < left {
 			left, which = l, EndMinWriteRate
 		}
@@ -325,7 +351,7 @@ func (p *progress) stalled() error {
 		p.ring(p.lastChance())
 		return nil
 	case p.wait.last:
-		return p.c.timeoutError(p.wait.expired) // the connection ignores deadlines
+		return p.wait.expired // the connection ignores deadlines
 	}
 	tells := p.movement.look(acked(p.c.nc))
 	left, which := p.left()
@@ -338,10 +364,10 @@ func (p *progress) stalled() error {
 	case left > 0:
 		p.ring(left)
 		return nil
-	case which != EndMinWriteRate && p.wait.on && p.wait.expired == NotEnded:
+	case which != EndMinWriteRate && p.wait.on && p.wait.expired == nil:
 		// Only the write knows how far it has got, so a deadline in the past makes it
 		// return. If it does not return, the connection ignores deadlines.
-		p.wait.expired = which
+		p.wait.expired = p.c.timeoutError(which)
 		p.c.nc.SetWriteDeadline(longAgo)
 		p.ring(max(p.limit(which)/looks, 1))
 		return nil

@@ -18,9 +18,9 @@ import (
 
 // writeWaits returns a writeWait in each state.
 func writeWaits() (all []writeWait) {
-	for bits := range 8 {
-		for _, expired := range []EndReason{NotEnded, EndWriteTimeout, EndIdleTimeout} {
-			all = append(all, writeWait{bits&1 != 0, bits&2 != 0, bits&4 != 0, expired})
+	for bits := range 16 {
+		for _, expired := range []*TimeoutError{nil, {Reason: EndWriteTimeout}} {
+			all = append(all, writeWait{bits&1 != 0, bits&2 != 0, bits&4 != 0, bits&8 != 0, expired})
 		}
 	}
 	return all
@@ -56,16 +56,20 @@ func TestWriteWaitIsBlocked(t *testing.T) {
 	check(false, "before the first write")
 	w.on = true
 	check(true, "while a write waits")
-	w.expired = EndIdleTimeout
+	idle := &TimeoutError{Reason: EndIdleTimeout}
+	w.expired = idle
 	was := w.end()
 	w.tryAgain(was.expired)
 	check(true, "before the last attempt")
 	w.on = true
 	check(true, "during the last attempt")
-	if was := w.end(); !was.last || was.expired != EndIdleTimeout {
+	if was := w.end(); !was.last || was.expired != idle {
 		t.Errorf("the last attempt ends with %+v", was)
 	}
 	check(false, "after the last attempt")
+	w.goesOn = true
+	check(true, "before a write that continues the wait")
+	w.goesOn = false
 	w.gaveUp = true
 	check(true, "after the connection gave up")
 }
@@ -88,7 +92,8 @@ func (c *deadlineConn) SetWriteDeadline(d time.Time) error {
 // only after a last attempt. It takes back the deadline.
 func TestEndWait(t *testing.T) {
 	deadline := error(&net.OpError{Op: "write", Err: os.ErrDeadlineExceeded})
-	told, last := writeWait{on: true, expired: EndIdleTimeout}, writeWait{on: true, expired: EndIdleTimeout, last: true}
+	idle := &TimeoutError{Reason: EndIdleTimeout}
+	told, last := writeWait{on: true, expired: idle}, writeWait{on: true, expired: idle, last: true}
 	tests := []struct {
 		name    string
 		wait    writeWait
@@ -98,13 +103,15 @@ func TestEndWait(t *testing.T) {
 		want    error     // unless it is a TimeoutError
 		reason  EndReason // of the TimeoutError
 		tries   bool      // a last attempt follows
+		goesOn  bool      // the next write continues the wait
 		cleared bool      // the deadline was taken back
 	}{
 		{name: "written", wait: writeWait{on: true}, n: 5},
 		{name: "failed", wait: writeWait{on: true}, err: io.ErrClosedPipe, want: io.ErrClosedPipe},
 		{name: "written before it was told", wait: told, n: 5, cleared: true},
 		{name: "failed before it was told", wait: told, err: io.ErrClosedPipe, want: io.ErrClosedPipe, cleared: true},
-		{name: "the deadline of somebody else", wait: writeWait{on: true}, err: deadline, cleared: true},
+		{name: "the deadline of somebody else", wait: writeWait{on: true}, err: deadline, goesOn: true, cleared: true},
+		{name: "written before the deadline of somebody else", wait: writeWait{on: true}, n: 5, err: deadline, cleared: true},
 		{name: "something was taken", wait: told, n: 5, err: deadline, cleared: true},
 		{name: "nothing was taken", wait: told, err: deadline, tries: true, cleared: true},
 		{name: "something was taken at last", wait: last, n: 5, err: deadline, cleared: true},
@@ -129,7 +136,7 @@ func TestEndWait(t *testing.T) {
 			if timeout == nil && err != test.want {
 				t.Errorf("error %v, want %v", err, test.want)
 			}
-			want := writeWait{gaveUp: timeout != nil}
+			want := writeWait{gaveUp: timeout != nil, goesOn: test.goesOn}
 			if test.tries {
 				want = writeWait{last: true, expired: test.wait.expired}
 			}
@@ -157,7 +164,7 @@ func TestLastChance(t *testing.T) {
 			} {
 				nc := new(deadlineConn)
 				p := &newConn(nc, nil, cfg(limit), new(buffers)).progress
-				p.wait.tryAgain(expired)
+				p.wait.tryAgain(&TimeoutError{Reason: expired})
 				p.beginWait()
 				if got := time.Until(nc.deadlines[0]); got != want {
 					t.Errorf("%v: after a timeout of %v the last attempt has %v, want %v", expired, limit, got, want)

@@ -382,7 +382,7 @@ func later(a, b time.Time) time.Time {
 func (p *progress) stallsSoFar() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.wait.on && time.Since(p.began) >= stallTime {
+	if p.wait.on && time.Since(p.since) >= stallTime {
 		return p.stalls + 1
 	}
 	return p.stalls
@@ -394,7 +394,7 @@ func (p *progress) times() (moved, waiting time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.wait.on {
-		waiting = p.began
+		waiting = p.since
 	}
 	return p.movement.moved, waiting
 }

@@ -102,11 +102,19 @@ func TestLateReads(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				end, peer := framertest.Pipe()
 				nc := &lateConn{Conn: end}
-				s := framer.Server{NewHandler: framer.Messages(framer.Delimiter("\n"), func(c *framer.Conn, msg []byte) error {
-					return c.Push(append(msg, '\n'))
-				})}
+				s := framer.Server{NewHandler: framer.Session(func(c *framer.Conn) error {
+					for {
+						switch line, err := c.Next(framer.Delimiter("\n")); {
+						case err == nil:
+							c.Push(append(line, '\n'))
+						case !errors.Is(err, os.ErrDeadlineExceeded):
+							return err
+						}
+					}
+				}), Config: framer.Config{IdleTimeout: time.Minute}}
 				served := call(func() error { return s.ServeConn(t.Context(), nc) })
-				synctest.Wait()
+				nc.late.Store(7)
+				time.Sleep(10 * time.Minute) // timeouts that are noticed late make no difference
 				nc.late.Store(reads)
 				began := time.Now()
 				shutdown := call(func() error { return s.Shutdown(t.Context()) })
