@@ -76,7 +76,8 @@ type Config struct {
 	// Linux, for TCP and Unix sockets, also below TLS. Elsewhere it is accepted when the
 	// local system has taken it; over TLS that is a whole record. The state is looked at four
 	// times in a WriteTimeout, so a connection may last up to a quarter longer. Where the
-	// local system counts, it may last about three times as long.
+	// local system counts, and for a net.Conn that wraps a socket, other than a tls.Conn, it
+	// may last up to four times as long.
 	//
 	// On Linux, a system whose receive buffer is full acknowledges in steps, which may be as
 	// large as most of that buffer, and as a segment of 64 KiB on a local network. A peer

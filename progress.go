@@ -145,9 +145,9 @@ func (p *progress) endWait(n int64, err error) error {
 	case was.expired == nil: // somebody else has set that deadline
 		err = nil
 		p.wait.goesOn = n == 0
-	case n > 0 && p.isBlind(): // the peer may have taken some of it after all
+	case n > 0 && !isTLS(p.c.nc): // the peer may have taken some of it after all; over TLS no write is possible after a deadline has expired
 		err = nil
-	case !was.last && p.isBlind() && losesUnsent(p.c.nc):
+	case !was.last && p.hidesRoom():
 		err = nil
 		p.wait.tryAgain(was.expired)
 	default:
@@ -175,12 +175,11 @@ func (p *progress) count(n int64) {
 	}
 }
 
-// isBlind reports whether only a write can find out whether there is room: the system does
-// not tell what the peer has taken, and may have room for more although it has not told a
-// write that waited. Over TLS no write is possible after a deadline has expired.
-func (p *progress) isBlind() bool {
+// hidesRoom reports whether the system may have room for more although it has not told
+// the write that waited. A new write finds out. p.mu must be held.
+func (p *progress) hidesRoom() bool {
 	_, tells := acked(p.c.nc)
-	return !tells && !isTLS(p.c.nc)
+	return !tells && !isTLS(p.c.nc) && losesUnsent(p.c.nc)
 }
 
 // wrote records that output was taken without a wait.
