@@ -389,7 +389,7 @@ func (c *Conn) interrupted() (expired bool) {
 	switch {
 	case c.deadline.Equal(longAgo):
 		c.wait.cutShort = true
-	case over > tardiness && c.wait.late+pause+over <= maxLate:
+	case expired && over > tardiness && c.wait.late+pause+over <= maxLate:
 		// The machine is busy. The read may have begun after the deadline. Then it has
 		// not looked for input.
 		c.wait.cutShort = true
