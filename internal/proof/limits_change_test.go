@@ -41,7 +41,7 @@ func wantEnd(t *testing.T, c *framer.Conn, d time.Duration, limit string) {
 	if c.Context().Err() != nil {
 		t.Fatalf("ended too early: %v", c.Wait())
 	}
-	time.Sleep(1)
+	time.Sleep(time.Nanosecond)
 	synctest.Wait()
 	if c.Context().Err() == nil {
 		c.Close()
