@@ -331,9 +331,10 @@ func (c *Conn) Config() Config { return *c.config() }
 // Handler, or by the function of a ready-made one. cfg is copied.
 //
 // ReadBufferSize and WriteBufferSize do not change. The other fields apply from the next
-// message, wait and write on. WriteTimeout and MinWriteRate also apply to a write that
-// waits already: WriteTimeout counts from its beginning, and MinWriteRate from now on. A
-// terminator with a [Terminator.Limit] keeps that limit, whatever MaxMessageSize is.
+// message, wait and write on. The limits for output also apply to a write that waits
+// already: WriteTimeout and IdleTimeout count as if they had been in force before, and
+// MinWriteRate, if it is changed, counts from now on. A terminator with a
+// [Terminator.Limit] keeps that limit, whatever MaxMessageSize is.
 func (c *Conn) SetConfig(cfg Config) {
 	old := c.config()
 	cfg.ReadBufferSize, cfg.WriteBufferSize = old.ReadBufferSize, old.WriteBufferSize

@@ -226,14 +226,18 @@ func (p *progress) beginEnd() {
 }
 
 // limitsChanged records that the connection had the Config old until now. A write that
-// waits has waited for as long as before; MinWriteRate counts from now on. The alarm was
-// set for the old limits, or not at all; check sets it for the new ones.
+// waits has waited for as long as before; MinWriteRate counts from now on if it was
+// changed. The alarm was set for the old limits, or not at all; check sets it for the new
+// ones.
 func (p *progress) limitsChanged(old *Config) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	cfg := p.c.config()
 	if cfg.WriteTimeout == old.WriteTimeout && cfg.IdleTimeout == old.IdleTimeout && cfg.MinWriteRate == old.MinWriteRate {
 		return
+	}
+	if old.idleTimeout() == 0 && !p.c.out.untold {
+		p.movement.came(time.Now()) // so far, nothing was recorded; see output.notes
 	}
 	if cfg.MinWriteRate != old.MinWriteRate {
 		if p.busy = cfg.MinWriteRate > 0 && (p.wait.on || p.wait.goesOn); p.busy {
@@ -319,7 +323,7 @@ func (p *progress) left() (left time.Duration, which EndReason) {
 	if rate := p.c.config().MinWriteRate; rate > 0 && p.busy && p.wait.on {
 		taken, tells := p.takenBytes()
 		if !tells {
-			taken += int64(p.c.out.waitSize) // the write that waits counts as taken
+			taken, _ = addLength(uint64(taken), int64(p.c.out.waitSize)) // the write that waits counts as taken
 		}
 		l := p.pace.left(taken, rate) - time.Since(p.since)
 		if which == NotEnded || l < left {

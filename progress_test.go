@@ -150,6 +150,23 @@ func TestEndWait(t *testing.T) {
 	}
 }
 
+// If IdleTimeout is switched on, nobody has recorded before when a byte has moved. So it
+// counts from then on, also during a write that waits.
+func TestIdleTimeoutSwitchedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newConn(new(deadlineConn), nil, &Config{WriteTimeout: time.Hour}, new(buffers))
+		c.out.untold = false // as for a socket
+		p := &c.progress
+		p.beginWait()
+		defer p.stop()
+		time.Sleep(time.Minute)
+		c.SetConfig(Config{WriteTimeout: time.Hour, IdleTimeout: time.Second})
+		if left, which := p.left(); left != time.Second || which != EndIdleTimeout {
+			t.Errorf("%v are left of %v, want a second of IdleTimeout", left, which)
+		}
+	})
+}
+
 // The last attempt has a quarter of the timeout that has expired, within limits.
 func TestLastChance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

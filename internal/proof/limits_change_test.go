@@ -197,3 +197,32 @@ func TestLastAttemptIsPartOfTheWait(t *testing.T) {
 		}
 	})
 }
+
+// MinWriteRate does not end a connection to a peer that is fast enough, whatever the size of
+// a write is.
+func TestMinWriteRateOfLargeWrites(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{0, -1} {
+		synctest.Test(t, func(t *testing.T) {
+			nc, peer := net.Pipe()
+			c := serve(t, nc, framer.Session(func(c *framer.Conn) error {
+				for range 4 {
+					c.PushWithProducer(framer.NewBytesProducer(make([]byte, 10000)))
+				}
+				return nil
+			}), framer.Config{WriteBufferSize: size, MinWriteRate: 1000, LingerTimeout: -1})
+			got := 0
+			for buf := make([]byte, 2000); ; {
+				time.Sleep(time.Second)
+				n, err := peer.Read(buf)
+				if got += n; err != nil {
+					break
+				}
+			}
+			if err := c.Wait(); got != 40000 || err != nil {
+				t.Errorf("with WriteBufferSize %d, the peer got %d bytes: %v", size, got, err)
+			}
+			peer.Close()
+		})
+	}
+}
