@@ -227,7 +227,7 @@ type Framer struct {
 
 	// In a Session, Next calls finish before it returns an error. If that is errWouldBlock,
 	// finish waits for input and continues Next. It returns what Next returns. So Conn.Next
-	// has so little to do that it is inlined, and a short message takes a tenth less.
+	// has so little to do that it is inlined, and a short message takes a sixth less.
 	finish func(msg []byte, err error) ([]byte, error)
 
 	buf        []byte // nil while there is no input

@@ -116,7 +116,7 @@ func (p *progress) takenBytes() (n int64, tells bool) {
 }
 
 // beginPace begins to measure. A wait that goes on, and has lasted for waited, counts only
-// from now on.
+// from now on. p.mu must be held.
 func (p *progress) beginPace(waited time.Duration) {
 	taken, _ := p.takenBytes()
 	p.pace.begin(taken)
@@ -145,7 +145,9 @@ func (p *progress) endWait(n int64, err error) error {
 	case was.expired == nil: // somebody else has set that deadline
 		err = nil
 		p.wait.goesOn = n == 0
-	case n > 0 && !isTLS(p.c.nc): // the peer may have taken some of it after all; over TLS no write is possible after a deadline has expired
+	case n > 0 && !isTLS(p.c.nc):
+		// The peer may have taken some of it after all. (Over TLS no write is possible
+		// after a deadline has expired.)
 		err = nil
 	case !was.last && p.hidesRoom():
 		err = nil
@@ -160,7 +162,7 @@ func (p *progress) endWait(n int64, err error) error {
 	return err
 }
 
-// count counts a wait that is over, in which n bytes were written.
+// count counts a wait that is over, in which n bytes were written. p.mu must be held.
 func (p *progress) count(n int64) {
 	now := time.Now()
 	waited := now.Sub(p.since)
